@@ -1,0 +1,19 @@
+import type { EventData } from './message.js';
+
+/** An event before it has an envelope: what a decider decides and a fold takes. */
+export interface DomainEvent {
+  readonly type: string;
+  readonly data: EventData;
+}
+
+/**
+ * An aggregate as pure functions (Chassaing's decider). No clock, no randomness, no I/O: times and ids arrive in the
+ * command. No events is a legal outcome, and what a command that comes twice must lead to. A refusal is thrown as one
+ * of `errors.ts`.
+ */
+export interface Decider<Command, State, Event extends DomainEvent> {
+  readonly initialState: State;
+  readonly decide: (command: Command, state: State) => readonly Event[];
+  /** Total over every event of the stream, in any order in which imported history may bring them. */
+  readonly evolve: (state: State, event: Event) => State;
+}

@@ -1,0 +1,36 @@
+import { EventFromTheFuture } from '../errors.js';
+import type { EventData, RecordedEvent } from '../message.js';
+import { currentVersions, type WaybillEvent } from './catalogue.js';
+
+/** Turns the payload of one version into that of the next. Pure; the stored bytes never change. */
+export type Upcaster = (data: EventData) => EventData;
+
+/** Event type → version → the step from that version to the next. */
+export type Upcasters = Readonly<Record<string, Readonly<Record<number, Upcaster>>>>;
+
+export const upcasters: Upcasters = {
+  OrderCancelled: { 1: (data) => ({ ...data, timeEstimated: false }) },
+};
+
+/** A recorded event whose payload has the shape this code knows. */
+export type KnownEvent = Omit<RecordedEvent, 'type' | 'data'> & WaybillEvent;
+
+/** Brings an event to `versions`, step by step. Throws `EventFromTheFuture` for a newer version or an unknown type. */
+export function upcast(
+  event: RecordedEvent,
+  steps: Upcasters = upcasters,
+  versions: Readonly<Record<string, number>> = currentVersions,
+): KnownEvent {
+  const current = versions[event.type];
+  if (event.schemaVersion === current) return event as KnownEvent;
+  if (current === undefined || event.schemaVersion > current) {
+    throw new EventFromTheFuture(event.type, event.schemaVersion);
+  }
+  let data = event.data;
+  for (let version = event.schemaVersion; version < current; version += 1) {
+    const step = steps[event.type]?.[version];
+    if (step === undefined) throw new Error(`no upcaster for ${event.type} version ${version}`);
+    data = step(data);
+  }
+  return { ...event, data, schemaVersion: current } as KnownEvent;
+}

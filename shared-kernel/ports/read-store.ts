@@ -1,0 +1,143 @@
+/**
+ * What a document is made of. Each section is written by the events of one stream; `revisions` says up to which
+ * revision of that stream it has been folded. What is derived from sections is in `fields` and computed on reading.
+ */
+export interface StoredDocument {
+  readonly key: string;
+  /** The partition its events come from. */
+  readonly partition: number;
+  /** Section name → revision applied (absent: none). */
+  readonly revisions: Readonly<Record<string, number>>;
+  /** Section name → state, JSON. */
+  readonly sections: Readonly<Record<string, unknown>>;
+  /** When it was written last, RFC 3339 UTC. Not part of what audits and rebuilds compare. */
+  readonly projectedAt: string;
+  /** Set while its key is quarantined: since when its reads are stale, and why. */
+  readonly degraded?: { readonly since: string; readonly reason: string };
+}
+
+export type FieldValue = string | number | null;
+
+/** Values that queries look at, derived from a document when it is written. */
+export interface Fields {
+  readonly single: Readonly<Record<string, FieldValue>>;
+  /** Each a set of strings, such as the merchants of an order or the words by which it is found. */
+  readonly multiple: Readonly<Record<string, readonly string[]>>;
+}
+
+/** A collection and the queries it must answer from an index. A changed spec needs a new version. */
+export interface CollectionSpec {
+  readonly name: string;
+  readonly version: number;
+  /** Single-valued fields, text or number, that queries filter by. */
+  readonly fields: Readonly<Record<string, 'text' | 'number'>>;
+  /** Multi-valued text fields. */
+  readonly multiple: readonly string[];
+  /** Single-valued text field by which lists are ordered, newest (greatest) first; ties by key, greatest first. */
+  readonly order: string;
+  /** Lists of single-valued fields; each becomes an index followed by `order` and the key. */
+  readonly indexes: readonly (readonly string[])[];
+}
+
+export interface DocumentWrite {
+  readonly key: string;
+  /** The document's `revisions` as it was read, `undefined` if there was none: the write is conditional on it. */
+  readonly expected: Readonly<Record<string, number>> | undefined;
+  readonly revisions: Readonly<Record<string, number>>;
+  readonly sections: Readonly<Record<string, unknown>>;
+  readonly fields: Fields;
+  readonly projectedAt: string;
+}
+
+export interface Batch {
+  readonly collection: CollectionSpec;
+  readonly partition: number;
+  readonly writes: readonly DocumentWrite[];
+  /** The partition has applied everything up to here once all writes of the batch are in. */
+  readonly position: number;
+}
+
+export interface ListQuery {
+  /** Single-valued fields, equal to. */
+  readonly equal?: Readonly<Record<string, FieldValue>>;
+  /** Multi-valued fields that contain the value. */
+  readonly contains?: Readonly<Record<string, string>>;
+  /** Multi-valued fields of which some value starts with each of these. */
+  readonly startsWith?: Readonly<Record<string, readonly string[]>>;
+  /** Bounds of the order field, both inclusive. */
+  readonly from?: string;
+  readonly to?: string;
+  /** Only documents after this place in the list: keyset paging. */
+  readonly after?: { readonly order: string; readonly key: string };
+  readonly limit: number;
+}
+
+export interface GroupQuery {
+  /** Single-valued text field that holds the group (a day); documents where it is null do not count. */
+  readonly by: string;
+  /** Second group, `null` is a group of its own. */
+  readonly and: string;
+  /** Number field to sum; null counts as 0. */
+  readonly sum: string;
+  /** Bounds of `by`, inclusive. */
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Group {
+  readonly by: string;
+  readonly and: FieldValue;
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** Where a relay stands. */
+export interface RelayCheckpoint {
+  /** Everything up to here is with the broker. */
+  readonly position: number;
+  /** Partition → position and `recordedAt` of its last event up to there. */
+  readonly heads: Readonly<Record<number, { readonly position: number; readonly recordedAt: string }>>;
+}
+
+/**
+ * Documents, and how far each partition of each collection has come. Promises of every adapter, checked by
+ * `read-store.contract.ts`:
+ *
+ * - A write goes in only if the document's revisions still are `expected`; the batch's other writes do, and `commit`
+ *   answers with the keys that did not.
+ * - The partition's position moves when all writes of the batch are in and never before them; never backwards by
+ *   `commit`.
+ * - A reader sees each document whole, before or after a write.
+ * - Lists come in the collection's order and, followed by `after`, give every document that stood still exactly once.
+ */
+export interface ReadStore {
+  /** Makes what a collection needs; again is silence. */
+  declare(collection: CollectionSpec): Promise<void>;
+
+  /** The documents of these keys that exist, in no order. */
+  load(collection: CollectionSpec, keys: readonly string[]): Promise<readonly StoredDocument[]>;
+  /** Keys of writes that met other revisions than expected; empty: all is in, and the position has moved. */
+  commit(batch: Batch): Promise<readonly string[]>;
+  /** What the partition has applied, `beginning` (0) at first. */
+  position(collection: CollectionSpec, partition: number): Promise<number>;
+  /** Of every partition, by number. */
+  positions(collection: CollectionSpec): Promise<readonly number[]>;
+
+  list(collection: CollectionSpec, query: ListQuery): Promise<readonly StoredDocument[]>;
+  groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]>;
+  /** Every document by key, after `after` (exclusive), at most `limit`: for audits. */
+  scan(collection: CollectionSpec, after: string | undefined, limit: number): Promise<readonly StoredDocument[]>;
+  /** Number of documents. */
+  count(collection: CollectionSpec): Promise<number>;
+
+  /** The relay's checkpoint, the beginning where it has none. */
+  relayCheckpoint(): Promise<RelayCheckpoint>;
+  saveRelayCheckpoint(checkpoint: RelayCheckpoint): Promise<void>;
+  /** How far a consumer with side effects (the process manager) has come in a partition. */
+  consumerPosition(consumer: string, partition: number): Promise<number>;
+  saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void>;
+
+  /** Drops a collection's documents and positions. */
+  drop(collection: CollectionSpec): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,23 @@
+import type { KnownEvent } from './events/upcast.js';
+import type { CollectionSpec, Fields } from './ports/read-store.js';
+import type { Category } from './stream.js';
+
+/** Section name → its state, as JSON holds it. A section is named after the category of the stream that writes it. */
+export type Sections = { readonly [section in Category]?: unknown };
+
+/**
+ * A read model as pure functions. A document folds streams of one partition key only, each into the section named
+ * after the stream's category, in revision order; sections never look at one another, so any interleaving of streams
+ * converges to the same document. What is derived from several sections (a status) is computed in `fields` and in the
+ * model's view. Everything here is JSON in, JSON out.
+ */
+export interface Projection {
+  readonly collection: CollectionSpec;
+  /** The categories it folds; events of others pass it by. */
+  readonly categories: readonly Category[];
+  /** Key of the document an event belongs to. */
+  readonly key: (event: KnownEvent) => string;
+  /** The section after the event; `undefined` is a section that no event has touched. */
+  readonly fold: (section: unknown, event: KnownEvent) => unknown;
+  readonly fields: (sections: Sections) => Fields;
+}

@@ -1,0 +1,70 @@
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
+
+export interface Listening {
+  /** The one it got, also where 0 was asked for. */
+  readonly port: number;
+  /** `http://host:port`. */
+  readonly url: string;
+  /** Takes no new connection, lets requests under way end, and closes idle connections at once. */
+  close(): Promise<void>;
+}
+
+export interface Address {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** The variables that set them, for messages. */
+  readonly hostVariable: string;
+  readonly portVariable: string;
+}
+
+/** What to do about each fault of listening that a person can mend. */
+function reason(code: string | undefined, address: Address): string | undefined {
+  const { host, port, hostVariable, portVariable } = address;
+  switch (code) {
+    case 'EADDRINUSE':
+      return `Port ${port} of ${host} is in use by another program: stop that one or set ${portVariable} to a free port.`;
+    case 'EACCES':
+      return `Port ${port} of ${host} may not be opened by this user: set ${portVariable} to a port from 1024 on.`;
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `${host} is no address of this machine: set ${hostVariable} to one that is, such as 127.0.0.1.`;
+    default:
+      return undefined;
+  }
+}
+
+/** Serves an API. Throws `BadConfiguration` when the port or host cannot be had. */
+export function listen(api: RequestListener, address: Address): Promise<Listening> {
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 10_000 }, api);
+  let closing = false;
+  // A connection that was busy as closing began must not idle on afterwards.
+  server.on('request', (_request, response) => {
+    response.once('close', () => {
+      if (closing) server.closeIdleConnections();
+    });
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const sentence = reason(error.code, address);
+      reject(sentence === undefined ? error : new BadConfiguration(sentence, { cause: error }));
+    });
+    server.listen(address.port, address.host, () => {
+      const { port } = server.address() as AddressInfo;
+      const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+      resolve({
+        port,
+        url: `http://${host}:${port}`,
+        close: () =>
+          new Promise((closed, failed) => {
+            closing = true;
+            server.close((error) => (error === undefined ? closed() : failed(error)));
+            server.closeIdleConnections();
+          }),
+      });
+    });
+  });
+}

@@ -1,0 +1,62 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Caller, Role } from './caller.js';
+
+export type Method = 'GET' | 'POST';
+
+/** The names after colons in a path: `'/v1/orders/:orderId'` → `'orderId'`. */
+type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParameterNames<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+export interface ApiRequest<Path extends string = string, Who = Caller> {
+  readonly method: Method;
+  /** The path with its ids as they are: one spelling for all requests that mean the same. No query. */
+  readonly path: string;
+  /** The ids in the path; each has the shape of an id. */
+  readonly params: Readonly<Record<ParameterNames<Path>, string>>;
+  /** What stands after the question mark, undecoded; `''` when there is none. */
+  readonly search: string;
+  readonly headers: Readonly<IncomingHttpHeaders>;
+  /** The JSON body of a POST; `undefined` when it has none. */
+  readonly body: unknown;
+  readonly caller: Who;
+  /** The caller's `X-Request-Id` if it was sane, else a UUID. Goes back in the answer. */
+  readonly requestId: string;
+  /** The caller's W3C trace context if it was valid. */
+  readonly traceparent: string | undefined;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** JSON text; absent for 204 and 304. */
+  readonly body?: string;
+}
+
+/** Answers with a value as JSON. */
+export function json(status: number, value: unknown, headers?: Readonly<Record<string, string>>): Answer {
+  const body = JSON.stringify(value);
+  return headers === undefined ? { status, body } : { status, headers, body };
+}
+
+/** One operation of an API: its handler, and who may call it at all. What is theirs is the handler's business. */
+export interface Route {
+  readonly method: Method;
+  /** With `:name` where an id stands. */
+  readonly path: string;
+  /** Callers with any of these roles get in. */
+  readonly roles: readonly Role[];
+  readonly handle: (request: ApiRequest) => Answer | Promise<Answer>;
+}
+
+/** Declares an operation. Throws what `errors.ts` has; `problem.ts` says what becomes of it. */
+export function route<const Path extends string>(
+  method: Method,
+  path: Path,
+  access: { readonly roles: readonly [Role, ...Role[]] },
+  handle: (request: ApiRequest<Path>) => Answer | Promise<Answer>,
+): Route {
+  return { method, path, roles: access.roles, handle };
+}

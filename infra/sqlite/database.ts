@@ -1,0 +1,290 @@
+import { existsSync } from 'node:fs';
+import { DatabaseSync } from '@photostructure/sqlite';
+import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
+
+/**
+ * The one file that knows the SQLite driver. It uses nothing that `node:sqlite` does not have as well, so that the
+ * latter can take its place.
+ */
+type Connection = InstanceType<typeof DatabaseSync>;
+type Prepared = ReturnType<Connection['prepare']>;
+
+export type SqlValue = string | number | bigint | Uint8Array | null;
+
+/** What a file holds and how it comes to hold it. */
+export interface Schema {
+  /** Marks the file as one of ours, see `PRAGMA application_id`. */
+  readonly applicationId: number;
+  /** Kept in the file as `PRAGMA user_version`; a file with a greater one is refused. */
+  readonly version: number;
+  /** Brings a file from version `from` (0: new and empty) to `version`, inside a transaction. */
+  migrate(database: Database, from: number): void;
+}
+
+export interface DatabaseOptions {
+  /** What is unavailable while the file is locked or the disk is full: `event store`, `read store` … */
+  readonly what: string;
+  readonly schema: Schema;
+  /** Opens an existing file and never writes to it. */
+  readonly readonly?: boolean;
+  /** FULL (the default): a commit that returned survives a power cut. NORMAL: it survives a crash of the process. */
+  readonly synchronous?: 'FULL' | 'NORMAL';
+  /** Overwrites what is deleted with zeros. */
+  readonly secureDelete?: boolean;
+  /** How long one statement may block its thread waiting for a lock, in milliseconds. 20 unless said otherwise. */
+  readonly busyTimeoutMs?: number;
+  /** Page cache of this connection in MiB. 16 unless said otherwise. */
+  readonly cacheMegabytes?: number;
+  /** What to do when the file is damaged, a sentence. */
+  readonly remedy?: string;
+}
+
+const primaryCode = {
+  busy: 5,
+  locked: 6,
+  readonly: 8,
+  ioError: 10,
+  corrupt: 11,
+  full: 13,
+  cantOpen: 14,
+  notADatabase: 26,
+};
+
+/** How long opening may wait for others that open, create or recover the same file, in milliseconds. */
+const openingPatience = 5_000;
+
+/** Pages after which a commit copies the write-ahead log into the file: 16 MiB. */
+const checkpointPages = 4_096;
+
+function codeOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+}
+
+/** Whether something failed only because another connection holds a lock: trying again soon is right. */
+export function isBusy(error: unknown): boolean {
+  if (!(error instanceof Unavailable)) return false;
+  const code = codeOf(error.cause);
+  return code === primaryCode.busy || code === primaryCode.locked;
+}
+
+/** The driver's error as one of ours that names the file and what to do; anything else as it is. */
+function explain(error: unknown, file: string, options: DatabaseOptions): unknown {
+  const cause = { cause: error };
+  switch (codeOf(error)) {
+    case primaryCode.busy:
+    case primaryCode.locked:
+      return new Unavailable(options.what, `${file} is locked by another process. Try again in a moment.`, cause);
+    case primaryCode.full:
+      return new Unavailable(
+        options.what,
+        `The disk is full: ${file} cannot grow. Make room; what is stored is whole.`,
+        cause,
+      );
+    case primaryCode.ioError:
+      return new Unavailable(options.what, `${file} cannot be read or written. Check its disk.`, cause);
+    case primaryCode.readonly:
+      return new BadDataFile(`${file} cannot be written. Give this user the right to write it and its folder.`, cause);
+    case primaryCode.cantOpen:
+      return new BadDataFile(
+        options.readonly === true && !existsSync(file)
+          ? `There is no ${file}. Check the data folder (WAYBILL_DATA).`
+          : `${file} cannot be opened. Check that its folder is there and that this user may write to it.`,
+        cause,
+      );
+    case primaryCode.corrupt:
+    case primaryCode.notADatabase:
+      return new BadDataFile(
+        `${file} is damaged or no SQLite file. ${options.remedy ?? 'Put it aside and restore a backup (npx waybill restore).'}`,
+        cause,
+      );
+    default:
+      return error;
+  }
+}
+
+/**
+ * A prepared statement. Rows come as arrays in the order of the columns. Throws `Unavailable` (locked: see `isBusy`,
+ * disk full, I/O error) and `BadDataFile`; what is left is a fault in the SQL.
+ */
+export class Statement<Row extends readonly SqlValue[]> {
+  readonly #prepared: Prepared;
+  readonly #explain: (error: unknown) => unknown;
+
+  constructor(prepared: Prepared, explain: (error: unknown) => unknown) {
+    prepared.setReturnArrays(true);
+    this.#prepared = prepared;
+    this.#explain = explain;
+  }
+
+  run(...parameters: readonly SqlValue[]): { readonly changes: number; readonly lastInsertRowid: number } {
+    try {
+      return this.#prepared.run(...parameters) as { changes: number; lastInsertRowid: number };
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  get(...parameters: readonly SqlValue[]): Row | undefined {
+    try {
+      return this.#prepared.get(...parameters) as Row | undefined;
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+
+  all(...parameters: readonly SqlValue[]): Row[] {
+    try {
+      return this.#prepared.all(...parameters) as Row[];
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+}
+
+/** A connection to one file. Synchronous: every call blocks its thread until it is done. */
+export class Database {
+  readonly file: string;
+  readonly #connection: Connection;
+  readonly #explain: (error: unknown) => unknown;
+  #dataVersion: Statement<[number]> | undefined;
+
+  /** See `openDatabase`. */
+  constructor(file: string, options: DatabaseOptions) {
+    this.file = file;
+    this.#explain = (error) => explain(error, file, options);
+    this.#connection = this.#run(() => new DatabaseSync(file, { readOnly: options.readonly === true }));
+  }
+
+  /** Prepares a statement; keep it, and use it again. */
+  prepare<Row extends readonly SqlValue[]>(sql: string): Statement<Row> {
+    return new Statement<Row>(
+      this.#run(() => this.#connection.prepare(sql)),
+      this.#explain,
+    );
+  }
+
+  /** Runs statements that answer with nothing. */
+  exec(sql: string): void {
+    this.#run(() => {
+      this.#connection.exec(sql);
+    });
+  }
+
+  /**
+   * Runs `work` in a transaction that takes the write lock at its beginning, so it cannot fail half-way for a lock.
+   * Whatever it throws, and a commit that fails, leaves the file as it was.
+   */
+  immediate<T>(work: () => T): T {
+    this.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      this.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // A full disk and some I/O errors have rolled back already.
+      if (this.#connection.isTransaction) this.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** A counter that changes when another connection, of this or any process, has committed to the file. */
+  dataVersion(): number {
+    this.#dataVersion ??= this.prepare<[number]>('PRAGMA data_version');
+    return this.#dataVersion.get()?.[0] ?? 0;
+  }
+
+  /** Copies the write-ahead log into the file and empties it, as far as readers allow; at once where there is none. */
+  checkpoint(): void {
+    this.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+  }
+
+  close(): void {
+    if (this.#connection.isOpen) this.#connection.close();
+  }
+
+  #run<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw this.#explain(error);
+    }
+  }
+}
+
+/** Tries again while others hold the file, blocking the thread: opening happens once, before there is work. */
+function patiently<T>(work: () => T): T {
+  const deadline = performance.now() + openingPatience;
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= deadline) throw error;
+      Atomics.wait(sleeper, 0, 0, 1 + Math.random() * 20);
+    }
+  }
+}
+
+function numberOf(database: Database, pragma: string): number {
+  return database.prepare<[number]>(`PRAGMA ${pragma}`).get()?.[0] ?? 0;
+}
+
+/** Whether there is anything to do for `schema`; throws for a file that is not its own or newer than it. */
+function isCurrent(database: Database, { schema, readonly = false }: DatabaseOptions): boolean {
+  const { file } = database;
+  const version = numberOf(database, 'user_version');
+  const applicationId = numberOf(database, 'application_id');
+  const isNew = version === 0 && applicationId === 0 && numberOf(database, 'schema_version') === 0;
+  if (!isNew && applicationId !== schema.applicationId) {
+    throw new BadDataFile(`${file} was not made by this program. Put it aside or use another data folder.`);
+  }
+  if (version > schema.version) {
+    throw new BadDataFile(
+      `${file} is of version ${version}, newer than this program knows (${schema.version}). Upgrade the program.`,
+    );
+  }
+  if (readonly && version < schema.version) {
+    throw new BadDataFile(`${file} is of version ${version}, older than ${schema.version}. Start the server once.`);
+  }
+  return version === schema.version;
+}
+
+/**
+ * Opens a file, in WAL mode and brought to the version of `schema`; creates it where there is none. Any number of
+ * threads and processes may do so at once. Throws `BadDataFile` or `Unavailable`, each with a sentence that names the
+ * file and says what to do.
+ */
+export function openDatabase(file: string, options: DatabaseOptions): Database {
+  const { schema } = options;
+  const database = new Database(file, options);
+  try {
+    database.exec(
+      `PRAGMA busy_timeout = ${options.busyTimeoutMs ?? 20};
+       PRAGMA cache_size = ${-1024 * (options.cacheMegabytes ?? 16)};`,
+    );
+    const isReady = patiently(() => isCurrent(database, options));
+    if (options.readonly === true) return database;
+    patiently(() => {
+      // Each of these may write to a new file and so meet others that do the same.
+      database.exec('PRAGMA journal_mode = WAL');
+    });
+    database.exec(
+      `PRAGMA synchronous = ${options.synchronous ?? 'FULL'};
+       PRAGMA secure_delete = ${options.secureDelete === true ? 'ON' : 'OFF'};
+       PRAGMA wal_autocheckpoint = ${checkpointPages};`,
+    );
+    if (isReady) return database;
+    patiently(() => {
+      database.immediate(() => {
+        if (isCurrent(database, options)) return;
+        schema.migrate(database, numberOf(database, 'user_version'));
+        database.exec(`PRAGMA application_id = ${schema.applicationId}; PRAGMA user_version = ${schema.version}`);
+      });
+    });
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}

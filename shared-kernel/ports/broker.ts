@@ -17,19 +17,25 @@ export interface QueueName {
   readonly partition: number;
 }
 
-/** A message as a queue hands it out. Exactly one of `ack` and `nack` is called, once. */
-export interface Delivery {
-  readonly message: Message;
-  readonly redelivered: boolean;
-  /** It is done with and leaves the queue. */
-  ack(): void;
-  /** It was not done and comes again. */
-  nack(): void;
-}
+/**
+ * Works on messages that a queue hands out together, in the queue's order. `redelivered` says how many of them, from
+ * the first, had been handed out before. What is answered is how many of them, from the first, are done with and leave
+ * the queue (an ack of that many); the others come again (a nack). One answer for a batch, because a consumer takes
+ * events strictly in order and commits them together.
+ */
+export type OnMessages = (messages: readonly Message[], redelivered: number) => Promise<number> | number;
 
 export interface Consumer {
-  /** Stops taking. Deliveries that were handed out and not acked come again, to the next consumer. */
+  /**
+   * Stops taking. Resolves when the batch being worked on is answered; only then comes the turn of the next consumer.
+   * So `onMessages` must not wait for it.
+   */
   close(): Promise<void>;
+  /**
+   * Resolves when it has stopped, by `close`, by the removal of its queue or by the broker's `close`; rejects with
+   * what `onMessages` threw or with `Unavailable` when the broker is lost.
+   */
+  readonly stopped: Promise<void>;
 }
 
 /**
@@ -39,9 +45,9 @@ export interface Consumer {
  * - A declared queue holds every message published to its partition from then on until it is acked.
  * - `publish` resolves when every queue declared for the messages' partitions holds them. Where a queue is full it
  *   waits, and so slows the relay: back-pressure.
- * - A consumer is handed at most `prefetch` messages that it has not acked.
- * - What is nacked, or was unacked when its consumer closed, is delivered again with `redelivered`, before what is
- *   younger.
+ * - A consumer is handed at most `prefetch` messages at once, and the next when it has answered.
+ * - What was not done, by the answer, by a throw or by a lost connection, is delivered again, counted in `redelivered`,
+ *   before what is younger.
  * - One queue has one active consumer at a time; others wait their turn.
  */
 export interface Broker {
@@ -49,18 +55,14 @@ export interface Broker {
   declare(queue: QueueName): Promise<void>;
   publish(messages: readonly Message[]): Promise<void>;
   /**
-   * Hands out what is waiting, as many at once as there are and the prefetch allows. `onMessages` is not called again
-   * for the same queue before the promise it returned is settled; what it throws stops the consumer as `close` does
-   * and rejects `failed`.
+   * Hands out what is waiting, as many at once as there are and `prefetch` allows. `onMessages` is not called again
+   * before its answer. An answer of less than it was given is followed by those same messages again without a pause:
+   * whoever needs time waits before answering. A throw counts as the answer 0 and stops the consumer.
    */
-  consume(
-    queue: QueueName,
-    prefetch: number,
-    onMessages: (deliveries: readonly Delivery[]) => Promise<void> | void,
-  ): Promise<Consumer>;
-  /** Deletes a queue and what is in it; its consumers are closed. */
+  consume(queue: QueueName, prefetch: number, onMessages: OnMessages): Promise<Consumer>;
+  /** Deletes a queue and what is in it; its consumers stop, once they have answered. */
   remove(queue: QueueName): Promise<void>;
-  /** Messages in the queue, those handed out and not acked included. */
+  /** Messages in the queue, those handed out and not yet done with included. */
   depth(queue: QueueName): Promise<number>;
   close(): Promise<void>;
 }

@@ -13,7 +13,13 @@ export interface StoredDocument {
   /** When it was written last, RFC 3339 UTC. Not part of what audits and rebuilds compare. */
   readonly projectedAt: string;
   /** Set while its key is quarantined: since when its reads are stale, and why. */
-  readonly degraded?: { readonly since: string; readonly reason: string };
+  readonly degraded?: Degraded;
+}
+
+/** `since` is RFC 3339 UTC. */
+export interface Degraded {
+  readonly since: string;
+  readonly reason: string;
 }
 
 export type FieldValue = string | number | null;
@@ -33,10 +39,15 @@ export interface CollectionSpec {
   readonly fields: Readonly<Record<string, 'text' | 'number'>>;
   /** Multi-valued text fields. */
   readonly multiple: readonly string[];
-  /** Single-valued text field by which lists are ordered, newest (greatest) first; ties by key, greatest first. */
+  /**
+   * Single-valued text field by which lists are ordered, newest (greatest) first; ties by key, greatest first. Both by
+   * code point. A document where it is null is in no list.
+   */
   readonly order: string;
   /** Lists of single-valued fields; each becomes an index followed by `order` and the key. */
   readonly indexes: readonly (readonly string[])[];
+  /** What `groups` is asked; each becomes an index that answers it alone. */
+  readonly groups?: readonly GroupSpec[];
 }
 
 export interface DocumentWrite {
@@ -47,6 +58,7 @@ export interface DocumentWrite {
   readonly sections: Readonly<Record<string, unknown>>;
   readonly fields: Fields;
   readonly projectedAt: string;
+  readonly degraded?: Degraded;
 }
 
 export interface Batch {
@@ -72,13 +84,16 @@ export interface ListQuery {
   readonly limit: number;
 }
 
-export interface GroupQuery {
+export interface GroupSpec {
   /** Single-valued text field that holds the group (a day); documents where it is null do not count. */
   readonly by: string;
   /** Second group, `null` is a group of its own. */
   readonly and: string;
   /** Number field to sum; null counts as 0. */
   readonly sum: string;
+}
+
+export interface GroupQuery extends GroupSpec {
   /** Bounds of `by`, inclusive. */
   readonly from: string;
   readonly to: string;
@@ -124,6 +139,7 @@ export interface ReadStore {
   positions(collection: CollectionSpec): Promise<readonly number[]>;
 
   list(collection: CollectionSpec, query: ListQuery): Promise<readonly StoredDocument[]>;
+  /** Groups by `by`, then `and`, rising, null first. */
   groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]>;
   /** Every document by key, after `after` (exclusive), at most `limit`: for audits. */
   scan(collection: CollectionSpec, after: string | undefined, limit: number): Promise<readonly StoredDocument[]>;
@@ -136,6 +152,12 @@ export interface ReadStore {
   /** How far a consumer with side effects (the process manager) has come in a partition. */
   consumerPosition(consumer: string, partition: number): Promise<number>;
   saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void>;
+
+  /**
+   * Equal answers mean that nothing was committed between the two questions, by anyone, so that what was read after
+   * the first still stands. Cheap; an adapter that cannot know gives another answer each time.
+   */
+  changeCounter(): number;
 
   /** Drops a collection's documents and positions. */
   drop(collection: CollectionSpec): Promise<void>;

@@ -31,6 +31,11 @@ export interface Fields {
   readonly multiple: Readonly<Record<string, readonly string[]>>;
 }
 
+/** A document with the values by which queries find it; the sets of `fields.multiple` come in no order. */
+export interface IndexedDocument extends StoredDocument {
+  readonly fields: Fields;
+}
+
 /** A collection and the queries it must answer from an index. A changed spec needs a new version. */
 export interface CollectionSpec {
   readonly name: string;
@@ -141,8 +146,8 @@ export interface ReadStore {
   list(collection: CollectionSpec, query: ListQuery): Promise<readonly StoredDocument[]>;
   /** Groups by `by`, then `and`, rising, null first. */
   groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]>;
-  /** Every document by key, after `after` (exclusive), at most `limit`: for audits. */
-  scan(collection: CollectionSpec, after: string | undefined, limit: number): Promise<readonly StoredDocument[]>;
+  /** Every document by key, after `after` (exclusive), at most `limit`, with its fields as the indexes hold them: for audits. */
+  scan(collection: CollectionSpec, after: string | undefined, limit: number): Promise<readonly IndexedDocument[]>;
   /** Number of documents. */
   count(collection: CollectionSpec): Promise<number>;
 

@@ -15,6 +15,8 @@ export interface FieldFault {
   /** RFC 6901 JSON pointer into the request body; `''` is the body itself. */
   readonly pointer: string;
   readonly detail: string;
+  /** Where the fault is not in the body: the parameter of path or query, or the header. The pointer is then `/<it>`. */
+  readonly parameter?: string;
 }
 
 /** The input is not what the command takes. */

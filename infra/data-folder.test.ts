@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { BadDataFile } from '@waybill/shared-kernel/errors.js';
+import { lockDataFolder, prepareDataFolder } from './data-folder.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'waybill-folder-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('a data folder has one holder at a time, and another once that one let go', () => {
+  const first = lockDataFolder(folder);
+  expect(first).toBeDefined();
+  expect(lockDataFolder(folder)).toBeUndefined();
+  first?.release();
+  const second = lockDataFolder(folder);
+  expect(second).toBeDefined();
+  second?.release();
+});
+
+test('a folder is made with its parents', () => {
+  const nested = join(folder, 'a', 'b');
+  prepareDataFolder(nested);
+  lockDataFolder(nested)?.release();
+});
+
+test('a folder that cannot be made is refused in one sentence that names it', () => {
+  const file = join(folder, 'file');
+  writeFileSync(file, '');
+  expect(() => {
+    prepareDataFolder(join(file, 'data'));
+  }).toThrow(BadDataFile);
+  expect(() => {
+    prepareDataFolder(join(file, 'data'));
+  }).toThrow(/WAYBILL_DATA/);
+});

@@ -57,7 +57,8 @@ const openingPatience = 5_000;
 const checkpointPages = 4_096;
 
 function codeOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('errcode' in error)) return undefined;
+  // Not `instanceof Error`: the driver is native, and its errors may be of another realm than this code.
+  if (typeof error !== 'object' || error === null || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 }
 

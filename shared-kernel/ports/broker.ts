@@ -55,8 +55,8 @@ export interface Broker {
   declare(queue: QueueName): Promise<void>;
   publish(messages: readonly Message[]): Promise<void>;
   /**
-   * Hands out what is waiting, as many at once as there are and `prefetch` allows. `onMessages` is not called again
-   * before its answer. An answer of less than it was given is followed by those same messages again without a pause:
+   * Hands out what is waiting, as many at once as there are and `prefetch` allows. `onMessages` is not called before this
+   * resolved, nor again before its answer. An answer of less than it was given is followed by those same messages again without a pause:
    * whoever needs time waits before answering. A throw counts as the answer 0 and stops the consumer.
    */
   consume(queue: QueueName, prefetch: number, onMessages: OnMessages): Promise<Consumer>;

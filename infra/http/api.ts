@@ -1,28 +1,134 @@
-import type { RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener } from 'node:http';
+import express, { type Express } from 'express';
 import type { Logger } from 'pino';
-import type { Registry } from 'prom-client';
+import { Registry } from 'prom-client';
+import { InvalidInput, Unauthenticated } from '@waybill/shared-kernel/errors.js';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
-import type { Route } from './route.js';
+import { idPattern } from '@waybill/shared-kernel/stream.js';
+import { bearerToken, requireRole } from './authorise.js';
+import { observeRequests } from './metrics.js';
+import { mount } from './mount.js';
+import { isOurFault, problemAnswer, RequestRefused } from './problem.js';
+import { mountPublicPages, type PublicParts } from './public-pages.js';
+import { readBody } from './read-body.js';
+import { requestIdFrom, traceparentFrom } from './request-context.js';
+import type { Answer, Method, Route } from './route.js';
+import { send, type ErrorHandler, type Handler } from './send.js';
 import type { TokenVerifier } from './tokens.js';
-import type { OpenApiDocument } from './openapi.js';
 
-/** Whether what the process needs is there: a name for each need, and why it is not met. */
-export interface Readiness {
-  readonly ready: boolean;
-  /** Need → `ok` or one sentence. */
-  readonly checks: Readonly<Record<string, string>>;
-}
-
-export interface ApiParts {
+export interface ApiParts extends PublicParts {
   readonly routes: readonly Route[];
-  readonly document: OpenApiDocument;
   readonly verify: TokenVerifier;
-  readonly ready: () => Promise<Readiness>;
-  /** Metrics of the process; those of the API's requests come on top. */
-  readonly metrics: Registry;
-  readonly log: Pick<Logger, 'error' | 'warn'>;
+  readonly log: Pick<Logger, 'error'>;
   readonly randomness: Pick<Randomness, 'uuid'>;
 }
 
+/** The ids of a path. Throws `InvalidInput` for what no id can be. */
+function idsOf(params: Readonly<Record<string, string | string[]>>): Record<string, string> {
+  const ids: Record<string, string> = {};
+  for (const name in params) {
+    const id = params[name];
+    if (typeof id !== 'string' || !idPattern.test(id)) {
+      const detail = 'An id is 1 to 64 of A-Z a-z 0-9 _ -.';
+      throw new InvalidInput([{ pointer: `/${name}`, parameter: name, detail }], `${name} is not an id.`);
+    }
+    ids[name] = id;
+  }
+  return ids;
+}
+
+/** The path as its route spells it, whatever escapes the caller used: ids need none. */
+function canonicalPath(path: string, ids: Readonly<Record<string, string>>): string {
+  let result = path;
+  for (const name in ids) result = result.replace(`:${name}`, ids[name]!);
+  return result;
+}
+
+function searchOf(url: string): string {
+  const mark = url.indexOf('?');
+  return mark === -1 ? '' : url.slice(mark + 1);
+}
+
+/** Who calls is asked before a byte of the body is read. */
+function serve(route: Route, verify: TokenVerifier): Handler {
+  return async (request, response) => {
+    const { headers } = request;
+    const caller = await verify(bearerToken(headers.authorization));
+    requireRole(caller, route.roles);
+    const params = idsOf(request.params);
+    const answer = await route.handle({
+      method: route.method,
+      path: canonicalPath(route.path, params),
+      params,
+      search: searchOf(request.url),
+      headers,
+      body: route.method === 'POST' ? await readBody(request, response) : undefined,
+      caller,
+      requestId: response.locals.requestId,
+      traceparent: traceparentFrom(headers['traceparent']),
+    });
+    send(response, answer);
+  };
+}
+
+function mountRoutes(app: Express, routes: readonly Route[], verify: TokenVerifier): void {
+  const paths = new Map<string, Map<Method, Handler>>();
+  for (const route of routes) {
+    const handlers = paths.get(route.path) ?? new Map<Method, Handler>();
+    if (handlers.has(route.method)) throw new Error(`${route.method} ${route.path} is declared twice`);
+    paths.set(route.path, handlers.set(route.method, serve(route, verify)));
+  }
+  for (const [path, handlers] of paths) mount(app, path, handlers);
+}
+
+/** RFC 6750 §3.1: whoever sent a token is told that it was the token. */
+function challenge(answer: Answer, error: unknown, { headers }: IncomingMessage): Answer {
+  if (!(error instanceof Unauthenticated) || headers.authorization === undefined) return answer;
+  return {
+    ...answer,
+    headers: { ...answer.headers, 'WWW-Authenticate': 'Bearer realm="waybill", error="invalid_token"' },
+  };
+}
+
 /** An API of these routes, with what both APIs have: see the contract, "Both APIs". Everything else is refused. */
-export declare function createApi(parts: ApiParts): RequestListener;
+export function createApi(parts: ApiParts): RequestListener {
+  const { log, randomness } = parts;
+  const requests = new Registry();
+  const observe = observeRequests(requests);
+  const app = express()
+    .disable('x-powered-by')
+    .disable('etag')
+    .disable('query parser')
+    .enable('strict routing')
+    .enable('case sensitive routing');
+
+  const begin: Handler = (request, response, next) => {
+    const { locals } = response;
+    locals.requestId = requestIdFrom(request.headers['x-request-id'], randomness);
+    locals.startedAt = performance.now();
+    locals.route = 'none';
+    response.once('finish', () => {
+      observe(request.method, locals.route, response.statusCode, (performance.now() - locals.startedAt) / 1000);
+    });
+    next();
+  };
+  const notFound: Handler = () => {
+    throw new RequestRefused('no-such-path', 'There is nothing at this path.');
+  };
+  const answerError: ErrorHandler = (error: unknown, request, response, next) => {
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
+    const { requestId, route } = response.locals;
+    if (isOurFault(error)) log.error({ err: error, requestId, method: request.method, route }, 'a request failed');
+    send(response, challenge(problemAnswer(error, requestId), error, request));
+  };
+
+  app.use(begin);
+  mountRoutes(app, parts.routes, parts.verify);
+  mountPublicPages(app, parts, requests);
+  app.use(notFound);
+  app.use(answerError);
+  return app;
+}

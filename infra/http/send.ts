@@ -1,0 +1,52 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
+import helmet from 'helmet';
+import type { Answer } from './route.js';
+
+/** What is known of a request before anything is decided about it; lives in `response.locals`. */
+export type RequestLocals = {
+  requestId: string;
+  /** `performance.now()` at its head. */
+  startedAt: number;
+  /** Path of the route that took it, as declared; `none` while there is none. */
+  route: string;
+};
+
+type Parameters = Readonly<Record<string, string | string[]>>;
+export type Handler = RequestHandler<Parameters, unknown, unknown, unknown, RequestLocals>;
+export type ErrorHandler = ErrorRequestHandler<Parameters, unknown, unknown, unknown, RequestLocals>;
+export type Reply = Response<unknown, RequestLocals>;
+
+/** Helmet's headers never change from answer to answer, so they are asked for once, as a flat list. */
+function securityHeaders(contentSecurityPolicy: string): readonly string[] {
+  const request = new IncomingMessage(new Socket());
+  const response = new ServerResponse(request);
+  helmet({ contentSecurityPolicy: false })(request, response, () => {});
+  response.setHeader('Content-Security-Policy', contentSecurityPolicy);
+  return response.getHeaderNames().flatMap((name) => [name, String(response.getHeader(name))]);
+}
+
+const apiHeaders = securityHeaders("default-src 'none'; frame-ancestors 'none'");
+
+/** For a page that loads its scripts from here and nothing from elsewhere; what it renders styles its own elements. */
+export const pageHeaders = securityHeaders(
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+/** Sends an answer. Past Express's `send`, which would look again at what is known already. */
+export function send(response: Reply, answer: Answer, fixed: readonly string[] = apiHeaders): void {
+  if (response.destroyed) return;
+  const { body, status, headers: given = {} } = answer;
+  const headers = [...fixed, 'X-Request-Id', response.locals.requestId];
+  for (const name in given) headers.push(name, given[name]!);
+  if (!('Cache-Control' in given)) headers.push('Cache-Control', 'no-store');
+  if (body === undefined) {
+    response.writeHead(status, headers).end();
+    return;
+  }
+  if (!('Content-Type' in given)) headers.push('Content-Type', 'application/json; charset=utf-8');
+  headers.push('Content-Length', String(Buffer.byteLength(body)));
+  response.writeHead(status, headers).end(body);
+}

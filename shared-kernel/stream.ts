@@ -22,6 +22,13 @@ export function parseStream(stream: string): { category: Category; id: string } 
   return { category, id: stream.slice(hyphen + 1) };
 }
 
+const named: ReadonlyMap<string, Category> = new Map(categories.map((category) => [category, category]));
+
+/** Category of a stream, `undefined` where the name is no stream of ours. */
+export function categoryOf(stream: string): Category | undefined {
+  return named.get(stream.slice(0, stream.indexOf('-')));
+}
+
 const deliveryNamespace = '8d8c7a1e-5f5b-4f0e-9d36-4b8f2f8f2a51';
 
 /** The delivery of an order: one per order, known from the order's id alone. */

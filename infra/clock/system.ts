@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Clock, Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 
 export const systemClock: Clock = { now: () => Date.now() };
 
@@ -7,4 +7,21 @@ export const systemClock: Clock = { now: () => Date.now() };
 export const systemRandomness: Randomness = {
   bytes: (length) => randomBytes(length),
   uuid: () => randomUUID(),
+};
+
+export const systemTimer: Timer = {
+  sleep: (milliseconds, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted === true) {
+        resolve();
+        return;
+      }
+      const over = (): void => {
+        clearTimeout(timeout);
+        signal?.removeEventListener('abort', over);
+        resolve();
+      };
+      const timeout = setTimeout(over, milliseconds);
+      signal?.addEventListener('abort', over);
+    }),
 };

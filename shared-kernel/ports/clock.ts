@@ -9,6 +9,12 @@ export interface Randomness {
   uuid(): string;
 }
 
+/** Waiting, injected so that a test decides when it is over. */
+export interface Timer {
+  /** Resolves after so many milliseconds, sooner when `signal` aborts. Never rejects. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+
 /** RFC 3339 UTC with milliseconds. */
 export function timestamp(clock: Clock): string {
   return new Date(clock.now()).toISOString();

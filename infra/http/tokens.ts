@@ -1,7 +1,78 @@
-import type { Caller } from './caller.js';
+import { errors, jwtVerify, type CryptoKey, type JWTPayload, type JWTVerifyGetKey } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { Unauthenticated } from '@waybill/shared-kernel/errors.js';
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { idPattern } from '@waybill/shared-kernel/stream.js';
+import { isRole, type Caller } from './caller.js';
 
 /**
- * Says who a bearer token stands for, or throws `Unauthenticated`. A token that was verified a moment ago is answered
- * at once, without a promise. One verifier per kind of key: the development key now, an identity provider's later.
+ * Says who a bearer token stands for, or throws `Unauthenticated`. A token that was verified before is answered at
+ * once, without a promise, until it expires.
  */
 export type TokenVerifier = (token: string) => Caller | Promise<Caller>;
+
+/** Whose tokens are believed: the development key's now, an identity provider's (a key set by URL) the same way. */
+export interface TrustedIssuer {
+  readonly issuer: string;
+  readonly audience: string;
+  /** JWS algorithms, such as `ES256`. What a token's head says does not matter beyond these. */
+  readonly algorithms: readonly string[];
+  readonly key: JWTVerifyGetKey | CryptoKey;
+}
+
+/** Clocks of two machines may differ by so many seconds. */
+const clockTolerance = 5;
+const rememberedTokens = 10_000;
+/** Longer ones are no tokens of ours and are not worth an attempt. */
+const longestToken = 4096;
+
+function callerOf({ sub, roles }: JWTPayload): Caller {
+  if (sub === undefined || !idPattern.test(sub)) throw new Unauthenticated("The token's sub is not an id.");
+  if (!Array.isArray(roles) || roles.length === 0 || !roles.every(isRole)) {
+    throw new Unauthenticated("The token's roles are not a list of roles of this service.");
+  }
+  return { sub, roles: [...new Set(roles)] };
+}
+
+function refusal(error: unknown): unknown {
+  if (error instanceof errors.JWTExpired) return new Unauthenticated('The token has expired.', { cause: error });
+  if (error instanceof errors.JWKSTimeout) return error;
+  if (error instanceof errors.JOSEError) return new Unauthenticated('The token does not hold.', { cause: error });
+  return error;
+}
+
+/** Checks signature, issuer, audience and times, and remembers who a good token stands for. */
+export function createTokenVerifier(trusted: TrustedIssuer, clock: Clock): TokenVerifier {
+  const known = new LRUCache<string, { readonly caller: Caller; readonly expiresAt: number }>({
+    max: rememberedTokens,
+  });
+  const { issuer, audience, algorithms, key } = trusted;
+  const getKey: JWTVerifyGetKey = typeof key === 'function' ? key : () => Promise.resolve(key);
+
+  const verify = async (token: string): Promise<Caller> => {
+    if (token.length > longestToken) throw new Unauthenticated('The token is too long.');
+    const now = clock.now();
+    try {
+      const { payload } = await jwtVerify(token, getKey, {
+        issuer,
+        audience,
+        algorithms: [...algorithms],
+        clockTolerance,
+        currentDate: new Date(now),
+        requiredClaims: ['exp', 'iat', 'sub'],
+      });
+      if (payload.iat! > now / 1000 + clockTolerance) throw new Unauthenticated('The token was issued in the future.');
+      const caller = callerOf(payload);
+      known.set(token, { caller, expiresAt: payload.exp! * 1000 });
+      return caller;
+    } catch (error) {
+      throw refusal(error);
+    }
+  };
+
+  return (token) => {
+    const entry = known.get(token);
+    if (entry !== undefined && clock.now() < entry.expiresAt) return entry.caller;
+    return verify(token);
+  };
+}

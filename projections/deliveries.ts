@@ -1,0 +1,131 @@
+import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
+import type { Fields } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
+import { parseStream } from '@waybill/shared-kernel/stream.js';
+import { foldProgress, type DeliveryFailure, type DeliveryProgress, type DeliveryStatus } from './delivery-progress.js';
+
+/** Where the courier was: WGS 84 degrees, and when. */
+export interface Position {
+  readonly latitude: number;
+  readonly longitude: number;
+  readonly at: string;
+}
+
+interface DeliverySection {
+  readonly orderId: string;
+  /** When its first event happened, by which lists are ordered. */
+  readonly openedAt: string;
+  readonly schedule: Schedule | null;
+  readonly progress: DeliveryProgress | null;
+  readonly position: Position | null;
+}
+
+interface Schedule {
+  readonly customerId: string;
+  readonly address: Sealed | null;
+  readonly promisedBy: string | null;
+  readonly at: string;
+}
+
+function fold(before: unknown, event: KnownEvent): DeliverySection {
+  const section = (before as DeliverySection | undefined) ?? {
+    orderId: event.partitionKey,
+    openedAt: event.occurredAt,
+    schedule: null,
+    progress: null,
+    position: null,
+  };
+  switch (event.type) {
+    case 'DeliveryScheduled': {
+      const { customerId, address, promisedBy } = event.data;
+      const progress = foldProgress(section.progress ?? undefined, event) ?? null;
+      return { ...section, schedule: { customerId, address, promisedBy, at: event.occurredAt }, progress };
+    }
+    case 'DeliveryPositionReported': {
+      const { latitude, longitude, at } = event.data;
+      // A report may come late; an older one does not move the courier back.
+      if (section.position !== null && at <= section.position.at) return section;
+      return { ...section, position: { latitude, longitude, at } };
+    }
+    default: {
+      const progress = foldProgress(section.progress ?? undefined, event) ?? null;
+      return progress === section.progress ? section : { ...section, progress };
+    }
+  }
+}
+
+function sectionOf(sections: Sections): DeliverySection | undefined {
+  return sections.delivery as DeliverySection | undefined;
+}
+
+function fields(sections: Sections): Fields {
+  const section = sectionOf(sections);
+  return {
+    single: {
+      courierId: section?.progress?.courierId ?? null,
+      status: section?.progress?.status ?? null,
+      openedAt: section?.openedAt ?? null,
+    },
+    multiple: {},
+  };
+}
+
+/** Deliveries by id: one stream each. Their partition key is the order's id. */
+export const deliveries: Projection = {
+  collection: {
+    name: 'deliveries',
+    version: 1,
+    fields: { courierId: 'text', status: 'text', openedAt: 'text' },
+    multiple: [],
+    order: 'openedAt',
+    indexes: [[], ['courierId'], ['status']],
+  },
+  categories: ['delivery'],
+  key: (event) => parseStream(event.stream).id,
+  fold,
+  fields,
+};
+
+/** A delivery as the contract shows it, without `freshness`; its address still sealed. Times are RFC 3339 UTC. */
+export interface DeliveryView {
+  readonly deliveryId: string;
+  readonly orderId: string;
+  /** Whose parcel it is; absent where imported history scheduled nothing. */
+  readonly customerId?: string;
+  readonly status: DeliveryStatus;
+  readonly courierId?: string;
+  readonly address: Sealed | null;
+  readonly position?: Position;
+  readonly promisedBy?: string;
+  readonly scheduledAt?: string;
+  readonly pickedUpAt?: string;
+  readonly deliveredAt?: string;
+  readonly failure?: DeliveryFailure;
+  readonly revision: number;
+}
+
+/** The delivery of a document, `undefined` where nothing but positions is known of it. */
+export function deliveryView(sections: Sections, revisions: Revisions): DeliveryView | undefined {
+  const section = sectionOf(sections);
+  const progress = section?.progress ?? null;
+  if (section === undefined || progress === null) return undefined;
+  const { orderId, schedule, position } = section;
+  const { deliveryId, status, courierId, pickedUpAt, deliveredAt, failure } = progress;
+  const promisedBy = schedule?.promisedBy ?? null;
+  return {
+    deliveryId,
+    orderId,
+    ...(schedule !== null && { customerId: schedule.customerId }),
+    status,
+    ...(courierId !== null && { courierId }),
+    address: schedule?.address ?? null,
+    ...(position !== null && { position }),
+    ...(promisedBy !== null && { promisedBy }),
+    ...(schedule !== null && { scheduledAt: schedule.at }),
+    ...(pickedUpAt !== null && { pickedUpAt }),
+    ...(deliveredAt !== null && { deliveredAt }),
+    ...(failure !== null && { failure }),
+    revision: revisions.delivery ?? -1,
+  };
+}

@@ -1,9 +1,7 @@
-import type { EventData } from './message.js';
-
 /** An event before it has an envelope: what a decider decides and a fold takes. */
 export interface DomainEvent {
   readonly type: string;
-  readonly data: EventData;
+  readonly data: object;
 }
 
 /**

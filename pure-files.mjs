@@ -1,0 +1,15 @@
+/**
+ * The files that decide and fold: commands and events in, events and documents out, with no clock, no randomness and
+ * no input or output. ESLint keeps such globals out of them, dependency-cruiser such modules, also those they would
+ * reach through others. `tests/house/purity.test.ts` finds every decider and projection of the tree in this list.
+ */
+export const pureFiles = [
+  'command-side/catalogue/product.ts',
+  'command-side/customers/customer.ts',
+  'command-side/delivery/delivery.ts',
+  'command-side/ordering/order.ts',
+  'shared-kernel/events/catalogue.ts',
+  'shared-kernel/events/upcast.ts',
+  'shared-kernel/partition.ts',
+  'shared-kernel/stream.ts',
+];

@@ -18,7 +18,7 @@ const audience = 'waybill';
 const thirtyDays = 30 * 24 * 60 * 60;
 
 function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }
 
 /**

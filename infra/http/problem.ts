@@ -93,7 +93,7 @@ function isKind(name: unknown): name is ProblemKindName {
 }
 
 /** Errors of Express, its body parser and its router: `status` and, mostly, `type`. */
-function kindOfExpressError(error: Error): ProblemKindName {
+function kindOfExpressError(error: object): ProblemKindName {
   const status: unknown = 'status' in error ? error.status : undefined;
   const type: unknown = 'type' in error ? error.type : undefined;
   if (type === 'entity.parse.failed') return 'malformed-json';
@@ -114,7 +114,7 @@ export function kindOf(error: unknown): ProblemKindName {
   if (error instanceof WaybillError || error instanceof RequestRefused) {
     return isKind(error.kind) ? error.kind : 'internal';
   }
-  return error instanceof Error ? kindOfExpressError(error) : 'internal';
+  return typeof error === 'object' && error !== null ? kindOfExpressError(error) : 'internal';
 }
 
 /** Whether operators should hear of it. */

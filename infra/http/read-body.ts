@@ -21,7 +21,9 @@ export function readBody(request: IncomingMessage & { body?: unknown }, response
   return new Promise((resolve, reject) => {
     parse(request, response, (error?: unknown) => {
       if (error === undefined) resolve(request.body);
-      else reject(error instanceof Error ? error : new Error('the body cannot be read', { cause: error }));
+      // What it throws of zlib's is looked at, not made an error again.
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+      else reject(error);
     });
   });
 }

@@ -1,0 +1,101 @@
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { CollectionSpec, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+
+/** How fresh an answer is. */
+export interface Freshness {
+  /** When the document was projected, RFC 3339 UTC; of a list: when the latest of its documents was, null if empty. */
+  readonly projectedAt: string | null;
+  /** Now − `recordedAt` of the oldest event of the partition that is not projected yet, milliseconds; 0 if none. */
+  readonly lagMs: number;
+}
+
+export interface LagMeans {
+  readonly store: Pick<EventStore, 'head' | 'readAll'>;
+  readonly readStore: Pick<ReadStore, 'positions' | 'changeCounter'>;
+  readonly clock: Clock;
+}
+
+/** The lag of every partition of a collection, milliseconds, by number of the partition. */
+export type Lags = readonly number[];
+
+/**
+ * Measures how far a collection is behind the log. Ask it before the read whose answer it describes: what is read then
+ * is at least as fresh. Cheap when asked often: it looks at each part of the log's end once.
+ */
+export interface LagGauge {
+  lags(): Promise<Lags>;
+}
+
+export function documentFreshness(document: StoredDocument, lags: Lags): Freshness {
+  return { projectedAt: document.projectedAt, lagMs: lags[document.partition] ?? 0 };
+}
+
+/** Of a list, whose documents may come from any partition. */
+export function listFreshness(documents: readonly StoredDocument[], lags: Lags): Freshness {
+  const latest = documents.reduce((time, { projectedAt }) => (projectedAt > time ? projectedAt : time), '');
+  return { projectedAt: latest === '' ? null : latest, lagMs: Math.max(0, ...lags) };
+}
+
+interface PartitionLag {
+  /** Everything of the partition up to here is projected, or is not there. */
+  clear: number;
+  /** The oldest event that is not projected, once it was found. */
+  pending: RecordedEvent | undefined;
+}
+
+/** Few, because within a few events there is nearly always one of each partition. */
+const pageSize = 64;
+
+export function lagGauge(collection: CollectionSpec, { store, readStore, clock }: LagMeans): LagGauge {
+  const partitions = Array.from({ length: partitionCount }, (): PartitionLag => ({
+    clear: beginning,
+    pending: undefined,
+  }));
+  let measured: { readonly head: number; readonly change: number } | undefined;
+  let measuring: Promise<void> | undefined;
+
+  async function measure(): Promise<void> {
+    const change = readStore.changeCounter();
+    const head = await store.head();
+    if (measured?.head === head && measured.change === change) return;
+    if (measured?.change !== change) {
+      for (const [partition, position] of (await readStore.positions(collection)).entries()) {
+        const lag = partitions[partition]!;
+        lag.clear = Math.max(lag.clear, position);
+        if (lag.pending !== undefined && lag.pending.position <= position) lag.pending = undefined;
+      }
+    }
+    await findPending(head);
+    measured = { head, change };
+  }
+
+  async function findPending(head: number): Promise<void> {
+    for (;;) {
+      const open = partitions.filter((lag) => lag.pending === undefined && lag.clear < head);
+      if (open.length === 0) return;
+      const page = await store.readAll(Math.min(...open.map((lag) => lag.clear)), pageSize);
+      for (const event of page) {
+        const lag = partitions[partitionOf(event.partitionKey)]!;
+        if (lag.pending === undefined && event.position > lag.clear) lag.pending = event;
+      }
+      const end = page.length < pageSize ? head : page.at(-1)!.position;
+      for (const lag of open) if (lag.pending === undefined) lag.clear = Math.max(lag.clear, end);
+    }
+  }
+
+  return {
+    async lags() {
+      measuring ??= measure().finally(() => {
+        measuring = undefined;
+      });
+      await measuring;
+      const now = clock.now();
+      return partitions.map(({ pending }) =>
+        pending === undefined ? 0 : Math.max(0, now - Date.parse(pending.recordedAt)),
+      );
+    },
+  };
+}

@@ -56,7 +56,7 @@ export default {
     {
       name: 'ports-not-adapters',
       comment:
-        'Use cases know ports; which adapter is behind one is said in a composition root. (Both APIs share infra/http.)',
+        'Use cases know ports; which adapter is behind one is said in a composition root. Both APIs share infra/http.',
       severity: 'error',
       from: { path: '^(command-side|query-side)/', pathNot: [tests, compositionRoots] },
       to: { path: '^infra/(?!http/)' },

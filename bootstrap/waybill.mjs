@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { prepare } from './prepare.mjs';
+
+await prepare({ dev: false });
+await import('../projections/dist/cli/main.js');

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
-import { faultyFolders } from './olist-faults.fixture.js';
-import { makeOlistFolder, smallFolder, type FixtureFiles } from './olist-folder.fixture.js';
+import { faultyFolders } from './testing/olist-faults.js';
+import { makeOlistFolder, smallFolder, type FixtureFiles } from './testing/olist-folder.js';
 import { readOlistFolder } from './olist-folder.js';
 
 const removals: (() => void)[] = [];

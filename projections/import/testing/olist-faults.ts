@@ -1,4 +1,4 @@
-import { orderHeader, smallFolder, type FixtureFiles } from './olist-folder.fixture.js';
+import { orderHeader, smallFolder, type FixtureFiles } from './olist-folder.js';
 
 /** A folder with one fault, and what must be said about it. */
 export interface FaultyFolder {

@@ -1,0 +1,170 @@
+import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
+import { emptyDraft, foldInto, type Draft } from '../fold-document.js';
+import { SpillFile } from './spill-file.js';
+
+/** A stream as far as it was folded into a section. */
+export interface FoldedStream {
+  readonly stream: string;
+  /** Positions of the first and the last event folded. */
+  readonly first: number;
+  last: number;
+}
+
+/** A document folded from the log, its sections in any order. */
+export interface FoldedDocument extends Draft {
+  readonly partition: number;
+  readonly streams: { [section in Category]?: FoldedStream };
+}
+
+/** Documents that are held in memory unless said otherwise: some 20 MB of orders. */
+const defaultCapacity = 10_000;
+
+/** Into so many parts keys are divided where they do not all fit into memory. */
+export const bucketCount = 256;
+
+type SpilledLine = readonly [key: string, part: FoldedDocument | null, late: KnownEvent | null];
+
+/** The part of a key, 0 to `bucketCount` − 1. */
+export function bucketOf(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < key.length; index += 1) {
+    hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
+  }
+  return ((hash ^ (hash >>> 16)) >>> 0) % bucketCount;
+}
+
+/**
+ * Folds a log of any length, event by event, into the documents of one projection, in bounded memory: the documents
+ * touched last are in memory, the others are put aside on disk as they were then. (Known to databases as hybrid hash
+ * aggregation.)
+ *
+ * Nothing is ever looked up on disk. Sections do not depend on one another, so when a document is touched again it
+ * simply begins anew and its parts are put together at the end; and an event that goes on with a section that was put
+ * aside is put aside after it. At the end bucket after bucket, each a 256th of the keys, is read back and put
+ * together. So a log is read once; a document is written and read at most once where its events lie close together in
+ * the log, as those of an order do, and an event at most once where they do not.
+ */
+export class DocumentFold {
+  readonly #projection: Projection;
+  readonly #categories: ReadonlySet<Category>;
+  readonly #generation: number;
+  // Two generations make a cheap "least recently touched": when the young one is full, the old one is put aside.
+  #young = new Map<string, FoldedDocument>();
+  #old = new Map<string, FoldedDocument>();
+  #spill: SpillFile | undefined;
+
+  constructor(projection: Projection, capacity = defaultCapacity) {
+    this.#projection = projection;
+    this.#categories = new Set(projection.categories);
+    this.#generation = Math.max(1, capacity >> 1);
+  }
+
+  /** Whether its projection folds events of the stream. */
+  takes(stream: string): boolean {
+    const category = categoryOf(stream);
+    return category !== undefined && this.#categories.has(category);
+  }
+
+  /** Folds the next event of the log; events of categories that the projection does not fold, pass by. */
+  add(event: KnownEvent): void {
+    const category = categoryOf(event.stream);
+    if (category === undefined || !this.#categories.has(category)) return;
+    const key = this.#projection.key(event);
+    const document = this.#touch(key);
+    if (this.#spill !== undefined && event.revision > 0 && document?.streams[category] === undefined) {
+      this.#spill.write(bucketOf(key), JSON.stringify([key, null, event] satisfies SpilledLine));
+      return;
+    }
+    this.#foldInto(document ?? this.#begin(key, event), category, event);
+  }
+
+  /** Every document, once, bucket by bucket (see `bucketOf`); one bucket is in memory at a time. Ends the fold. */
+  *buckets(): Generator<ReadonlyMap<string, FoldedDocument>, void, undefined> {
+    const inMemory = Array.from({ length: bucketCount }, (): [string, FoldedDocument][] => []);
+    for (const generation of [this.#old, this.#young]) {
+      for (const entry of generation) inMemory[bucketOf(entry[0])]!.push(entry);
+    }
+    this.#old = new Map();
+    this.#young = new Map();
+    for (const [bucket, rest] of inMemory.entries()) {
+      inMemory[bucket] = [];
+      const documents = new Map<string, FoldedDocument>();
+      for (const line of this.#spill?.read(bucket) ?? []) this.#putBack(documents, JSON.parse(line) as SpilledLine);
+      for (const [key, part] of rest) this.#putBack(documents, [key, part, null]);
+      yield documents;
+    }
+  }
+
+  /** Frees what is on disk. */
+  close(): void {
+    this.#spill?.close();
+    this.#spill = undefined;
+  }
+
+  #touch(key: string): FoldedDocument | undefined {
+    const young = this.#young.get(key);
+    if (young !== undefined) return young;
+    const old = this.#old.get(key);
+    if (old === undefined) return undefined;
+    this.#old.delete(key);
+    this.#keep(key, old);
+    return old;
+  }
+
+  #begin(key: string, event: KnownEvent): FoldedDocument {
+    const document = newDocument(event);
+    this.#keep(key, document);
+    return document;
+  }
+
+  #keep(key: string, document: FoldedDocument): void {
+    if (this.#young.size >= this.#generation) this.#putOldAside();
+    this.#young.set(key, document);
+  }
+
+  #putOldAside(): void {
+    if (this.#old.size > 0) {
+      this.#spill ??= new SpillFile(bucketCount);
+      for (const [key, part] of this.#old) {
+        this.#spill.write(bucketOf(key), JSON.stringify([key, part, null] satisfies SpilledLine));
+      }
+    }
+    this.#old = this.#young;
+    this.#young = new Map();
+  }
+
+  #foldInto(document: FoldedDocument, category: Category, event: KnownEvent): void {
+    foldInto(this.#projection, document, category, event);
+    const folded = document.streams[category];
+    if (folded !== undefined) folded.last = event.position;
+    else document.streams[category] = { stream: event.stream, first: event.position, last: event.position };
+  }
+
+  /** Adds what was put aside, or was in memory to the end, to what is already there of its key. */
+  #putBack(documents: Map<string, FoldedDocument>, [key, part, late]: SpilledLine): void {
+    const document = documents.get(key);
+    if (part !== null) {
+      if (document === undefined) documents.set(key, part);
+      else unite(document, part);
+    }
+    if (late !== null) {
+      const goesOn = document ?? newDocument(late);
+      if (document === undefined) documents.set(key, goesOn);
+      this.#foldInto(goesOn, categoryOf(late.stream)!, late);
+    }
+  }
+}
+
+function newDocument(event: KnownEvent): FoldedDocument {
+  return { ...emptyDraft(), partition: partitionOf(event.partitionKey), streams: {} };
+}
+
+/** No section is in both. */
+function unite(document: FoldedDocument, part: FoldedDocument): void {
+  Object.assign(document.sections, part.sections);
+  Object.assign(document.revisions, part.revisions);
+  Object.assign(document.streams, part.streams);
+}

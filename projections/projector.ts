@@ -56,8 +56,6 @@ export function startProjector(
   let consumers: readonly RunningConsumer[] = [];
 
   async function start(): Promise<void> {
-    // Before the log is read: what is appended meanwhile is then in the queues.
-    await persist(() => declareQueues(projections, means), means, tuning, signal);
     await persist(() => catchUp(projections, means, { signal }), means, tuning, signal);
     if (signal.aborted) return;
     consumers = projections.flatMap((projection) =>
@@ -118,14 +116,6 @@ function consume(
     }),
     stop: () => running.stop(),
   };
-}
-
-async function declareQueues(projections: readonly Projection[], { broker }: ProjectorMeans): Promise<void> {
-  for (const { collection } of projections) {
-    for (let partition = 0; partition < partitionCount; partition += 1) {
-      await broker.declare({ consumer: queueOf(collection), partition });
-    }
-  }
 }
 
 /** Tries until it works or is told to stop. */

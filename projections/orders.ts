@@ -196,7 +196,8 @@ export const orders: Projection = {
       currency: 'text',
       total: 'number',
     },
-    multiple: ['merchantId', 'word'],
+    multiple: ['merchantId'],
+    searched: ['word'],
     order: 'placedAt',
     indexes: [[], ['customerId'], ['status']],
     groups: [

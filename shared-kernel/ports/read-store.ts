@@ -27,7 +27,7 @@ export type FieldValue = string | number | null;
 /** Values that queries look at, derived from a document when it is written. */
 export interface Fields {
   readonly single: Readonly<Record<string, FieldValue>>;
-  /** Each a set of strings, such as the merchants of an order or the words by which it is found. */
+  /** Each a set of strings, such as the merchants of an order or the words by which it is searched. */
   readonly multiple: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -42,8 +42,10 @@ export interface CollectionSpec {
   readonly version: number;
   /** Single-valued fields, text or number, that queries filter by. */
   readonly fields: Readonly<Record<string, 'text' | 'number'>>;
-  /** Multi-valued text fields. */
+  /** Multi-valued text fields that queries ask for a whole value: `contains`. */
   readonly multiple: readonly string[];
+  /** Multi-valued text fields that queries ask for the beginnings of values: `startsWith`. */
+  readonly searched?: readonly string[];
   /**
    * Single-valued text field by which lists are ordered, newest (greatest) first; ties by key, greatest first. Both by
    * code point. A document where it is null is in no list.
@@ -77,9 +79,9 @@ export interface Batch {
 export interface ListQuery {
   /** Single-valued fields, equal to. */
   readonly equal?: Readonly<Record<string, FieldValue>>;
-  /** Multi-valued fields that contain the value. */
+  /** Fields of `multiple` that contain the value. */
   readonly contains?: Readonly<Record<string, string>>;
-  /** Multi-valued fields of which some value starts with each of these. */
+  /** Fields of `searched` of which some value starts with each of these. */
   readonly startsWith?: Readonly<Record<string, readonly string[]>>;
   /** Bounds of the order field, both inclusive. */
   readonly from?: string;

@@ -111,6 +111,7 @@ export default tseslint.config(
   { files: tests, rules: { 'no-restricted-syntax': 'off' } },
   {
     files: ['**/*.mjs'],
+    extends: [tseslint.configs.recommended],
     plugins: { house: { rules: { 'file-name': fileName } } },
     rules: { 'house/file-name': 'error' },
   },

@@ -16,7 +16,9 @@ export const fileName = {
   create(context) {
     return {
       Program(node) {
-        const name = basename(context.filename).replace(/\.m?[jt]s$/, '');
+        const name = basename(context.filename)
+          .replace(/^\./, '')
+          .replace(/\.m?[jt]s$/, '');
         const words = name.split(/[.-]/);
         const empty = words.find(
           (word) => emptyNames.has(word.toLowerCase()) || /.(Utils?|Helpers?|Manager)$/.test(word),

@@ -1,0 +1,48 @@
+import { openDatabase, type Database, type Schema } from '../../sqlite/database.js';
+
+/** "WbRm". */
+const applicationId = 0x5762526d;
+
+const schema: Schema = {
+  applicationId,
+  version: 1,
+  migrate: (database) => {
+    database.exec(`
+      CREATE TABLE collections (
+        name TEXT NOT NULL, version INTEGER NOT NULL, spec TEXT NOT NULL,
+        PRIMARY KEY (name, version)
+      ) WITHOUT ROWID;
+      CREATE TABLE positions (
+        name TEXT NOT NULL, version INTEGER NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
+        PRIMARY KEY (name, version, partition)
+      ) WITHOUT ROWID;
+      CREATE TABLE consumers (
+        consumer TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
+        PRIMARY KEY (consumer, partition)
+      ) WITHOUT ROWID;
+      CREATE TABLE relay (
+        id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, heads TEXT NOT NULL
+      );
+    `);
+  },
+};
+
+/** Pages after which a commit copies the write-ahead log into the file: 64 MiB, since rebuilds write the same pages often. */
+const checkpointPages = 16_384;
+
+/**
+ * The file of the read models. `synchronous=NORMAL`: documents and the positions they stand at are committed together,
+ * so a power cut takes back both, and the log gives them again.
+ */
+export function openReadModels(file: string, readonly: boolean): Database {
+  const database = openDatabase(file, {
+    what: 'read store',
+    schema,
+    readonly,
+    synchronous: 'NORMAL',
+    cacheMegabytes: 64,
+    remedy: 'Delete it: it is made again from the log.',
+  });
+  if (!readonly) database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
+  return database;
+}

@@ -1,0 +1,61 @@
+import type { Degraded, FieldValue, IndexedDocument, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type { CollectionTable } from './collection-table.js';
+import { valuesOf } from './value-list.js';
+
+/** Columns of a stored document, in the order in which `storedDocument` takes them. */
+export const storedColumns = ['key', 'partition', 'revisions', 'sections', 'projected_at', 'degraded'] as const;
+
+export type StoredRow = [
+  key: string,
+  partition: number,
+  revisions: string,
+  sections: string,
+  projectedAt: string,
+  degraded: string | null,
+];
+
+/** A document of its row. What is never looked at is never parsed: answering "not modified" needs no sections. */
+export function storedDocument(row: readonly [...StoredRow, ...FieldValue[]]): StoredDocument {
+  const [key, partition, revisionsText, sectionsText, projectedAt, degraded] = row;
+  let revisions: Record<string, number> | undefined;
+  let sections: Record<string, unknown> | undefined;
+  return {
+    key,
+    partition,
+    get revisions() {
+      return (revisions ??= JSON.parse(revisionsText) as Record<string, number>);
+    },
+    get sections() {
+      return (sections ??= JSON.parse(sectionsText) as Record<string, unknown>);
+    },
+    projectedAt,
+    ...(degraded === null ? undefined : { degraded: JSON.parse(degraded) as Degraded }),
+  };
+}
+
+/** A document of a row that goes on with the columns of its fields. */
+export function indexedDocument(
+  { single, multiple, searched }: CollectionTable,
+  row: readonly [...StoredRow, ...FieldValue[]],
+): IndexedDocument {
+  const values = row.slice(storedColumns.length) as FieldValue[];
+  return Object.assign(storedDocument(row), {
+    fields: {
+      single: Object.fromEntries(single.map((field, index) => [field, values[index] ?? null])),
+      multiple: Object.fromEntries(
+        [...multiple, ...searched].map((field, index) => [field, valuesOf(values[single.length + index] as string)]),
+      ),
+    },
+  });
+}
+
+/** JSON with the names of the outermost object in order, so that equal documents are equal as text. */
+export function sortedJson(object: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(object).sort();
+  let text = '{';
+  for (const name of names) {
+    const value = JSON.stringify(object[name]) as string | undefined;
+    if (value !== undefined) text += `${text === '{' ? '' : ','}${JSON.stringify(name)}:${value}`;
+  }
+  return `${text}}`;
+}

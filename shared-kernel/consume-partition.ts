@@ -6,7 +6,7 @@ import type { RecordedEvent } from './message.js';
 import { partitionOf } from './partition.js';
 import type { Broker, Consumer, Message } from './ports/broker.js';
 import type { Randomness, Timer } from './ports/clock.js';
-import type { EventStore } from './ports/event-store.js';
+import { beginning, type EventStore } from './ports/event-store.js';
 import type { ReadStore } from './ports/read-store.js';
 import { readLog } from './read-stream.js';
 import { categoryOf, type Category } from './stream.js';
@@ -100,7 +100,7 @@ class Consumption {
   #fault: Error | undefined;
   #failures = 0;
   /** The greatest position a message had: the log has been read far enough only when it was passed. */
-  #seen = 0;
+  #seen = beginning;
   #applying = false;
   /** Settles, never rejects, when the messages last taken are worked on. */
   #taken: Promise<void> = Promise.resolve();
@@ -228,20 +228,23 @@ class Consumption {
     this.#position = end;
   }
 
-  /** While messages come and are applied there is nothing to do here. Throws the fault of a message. */
+  /** While messages come and are applied there is nothing to do here. Throws what went wrong with one. */
   async #waitForTrouble(): Promise<void> {
     const before = this.#position;
-    if (this.#mode !== 'following') return this.#rethrow();
-    await this.#sleep(this.#tuning.idle);
-    if (this.#mode !== 'following') return this.#rethrow();
-    if (this.#stopping || this.#position !== before) return;
-    const head = (await this.#means.checkpoints.relayCheckpoint()).heads[this.#target.partition]?.position ?? 0;
-    const missed = !this.#applying && this.#position === before && head > (before ?? 0);
-    if (missed && this.state().mode === 'following') this.#mode = 'catching-up';
+    if (this.#isFollowing()) await this.#sleep(this.#tuning.idle);
+    if (this.#mode === 'paused' && this.#fault !== undefined) throw this.#fault;
+    if (!this.#isQuietSince(before)) return;
+    const { heads } = await this.#means.checkpoints.relayCheckpoint();
+    const relayed = heads[this.#target.partition]?.position ?? beginning;
+    if (this.#isQuietSince(before) && relayed > (before ?? beginning)) this.#mode = 'catching-up';
   }
 
-  #rethrow(): void {
-    if (this.#mode === 'paused' && this.#fault !== undefined) throw this.#fault;
+  #isFollowing(): boolean {
+    return this.#mode === 'following';
+  }
+
+  #isQuietSince(position: number | undefined): boolean {
+    return this.#isFollowing() && !this.#applying && !this.#stopping && this.#position === position;
   }
 
   #pause(reason: unknown): void {

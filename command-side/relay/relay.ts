@@ -38,6 +38,7 @@ export interface Relay {
  */
 export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning): Relay {
   const stopping = new AbortController();
+  const isStopping = (): boolean => stopping.signal.aborted;
   let position: number | undefined;
   const finished = run();
 
@@ -52,9 +53,9 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
           ({ position } = checkpoint);
           failures = 0;
         }
-        if (!stopping.signal.aborted) throw new Unavailable('event store', 'The subscription to the log ended.');
+        if (!isStopping()) throw new Unavailable('event store', 'The subscription to the log ended.');
       } catch (error) {
-        if (stopping.signal.aborted) return;
+        if (isStopping()) return;
         means.report?.(error instanceof Error ? error : new Error(String(error)));
         await means.timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), stopping.signal);
         failures += 1;

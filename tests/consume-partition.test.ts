@@ -1,0 +1,405 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { relayBatch } from '@waybill/command-side/relay/relay.js';
+import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
+import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
+import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import {
+  consumePartition,
+  consumerTuning,
+  type ConsumerMeans,
+  type PartitionConsumer,
+  type PartitionTarget,
+} from '@waybill/shared-kernel/consume-partition.js';
+import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.js';
+import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { NewEvent, RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { chaoticBroker, type Fate } from '@waybill/shared-kernel/testing/chaotic-broker.js';
+import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
+
+const consumer = 'notes';
+const partition = partitionOf('o1');
+/** An order of another partition. */
+const elsewhere = ['o2', 'o3', 'o4'].find((id) => partitionOf(id) !== partition)!;
+
+/** A log, a relay that a test moves by hand, and a target that notes what it is given. */
+class Bench {
+  readonly clock = virtualClock('2026-03-01T12:00:00Z');
+  readonly log = new MemoryEventStore(this.clock);
+  readonly readStore: ReadStore = openSqliteReadStore(':memory:');
+  readonly timer = manualTimer();
+  readonly randomness = seededRandomness('bench');
+  readonly memory: Broker;
+  broker: Broker;
+  /** Positions applied, in order. */
+  readonly applied: number[] = [];
+  position = 0;
+  readonly faults: Error[] = [];
+  reads = 0;
+  /** Runs before events are applied; a throw is a failure of the target. */
+  before: (events: readonly KnownEvent[]) => Promise<void> | void = () => undefined;
+  running: PartitionConsumer | undefined;
+  readonly #revisions = new Map<string, number>();
+
+  constructor(capacity = 1000) {
+    this.memory = openMemoryBroker({ capacity });
+    this.broker = this.memory;
+  }
+
+  readonly target: PartitionTarget = {
+    consumer,
+    partition,
+    categories: ['order'],
+    position: () => Promise.resolve(this.position),
+    apply: async (events, position) => {
+      await this.before(events);
+      this.applied.push(...events.map((event) => event.position));
+      this.position = position;
+    },
+  };
+
+  start(batch = consumerTuning.batch): PartitionConsumer {
+    const { broker, timer, randomness } = this;
+    const store: ConsumerMeans['store'] = {
+      readAll: (after, limit) => {
+        this.reads += 1;
+        return this.log.readAll(after, limit);
+      },
+    };
+    const report = (fault: Error): void => {
+      this.faults.push(fault);
+    };
+    const means = { broker, store, checkpoints: this.readStore, timer, randomness, report };
+    this.running = consumePartition(this.target, means, { ...consumerTuning, batch });
+    return this.running;
+  }
+
+  async append(orderId = 'o1', change: Partial<NewEvent> = {}, category = 'order'): Promise<number> {
+    const stream = `${category}-${orderId}`;
+    const expected = this.#revisions.get(stream) ?? -1;
+    const id = this.randomness.uuid();
+    const event: NewEvent = {
+      id,
+      type: 'OrderConfirmed',
+      schemaVersion: 1,
+      occurredAt: '2026-03-01T12:00:00.000Z',
+      correlationId: id,
+      causationId: id,
+      partitionKey: orderId,
+      data: { orderId },
+      ...change,
+    };
+    const { position } = await this.log.append(stream, expected, [event]);
+    this.#revisions.set(stream, expected + 1);
+    return position;
+  }
+
+  /** Relays the next events, at most so many. */
+  async relay(limit = 1000, broker = this.broker): Promise<void> {
+    const checkpoint = await this.readStore.relayCheckpoint();
+    const events = await this.log.readAll(checkpoint.position, limit);
+    await relayBatch(events, checkpoint, { broker, checkpoints: this.readStore });
+  }
+
+  async following(): Promise<void> {
+    await until(() => this.running?.state().mode === 'following');
+  }
+
+  async expected(): Promise<number[]> {
+    const events: readonly RecordedEvent[] = await this.log.readAll(0, 10_000);
+    return events.filter((event) => partitionOf(event.partitionKey) === partition).map((event) => event.position);
+  }
+
+  async end(): Promise<void> {
+    await this.running?.stop();
+    await this.memory.close();
+    await this.log.close();
+    await this.readStore.close();
+  }
+}
+
+const lost: Fate = { copies: 0, delay: 0 };
+const arrives: Fate = { copies: 1, delay: 0 };
+
+describe('the consumer of a partition', () => {
+  let bench: Bench;
+  beforeEach(() => {
+    bench = new Bench();
+  });
+  afterEach(() => bench.end());
+
+  test('applies what the log has when it starts, and then messages as they come, without reading the log again', async () => {
+    await bench.append();
+    await bench.append(elsewhere);
+    bench.start();
+    await bench.following();
+    expect(bench.applied).toEqual([1]);
+    const { reads } = bench;
+    await bench.append();
+    await bench.append();
+    await bench.relay();
+    await until(() => bench.applied.length === 3);
+    expect(bench.applied).toEqual(await bench.expected());
+    expect(bench.reads).toBe(reads);
+    await until(async () => (await bench.memory.depth({ consumer, partition })) === 0);
+    expect(bench.running?.state()).toEqual({ mode: 'following', position: 4 });
+  });
+
+  test('goes on from the position of its target', async () => {
+    await bench.append();
+    await bench.append();
+    bench.position = 1;
+    bench.start();
+    await bench.following();
+    expect(bench.applied).toEqual([2]);
+  });
+
+  test('moves its position over events that the target does not take, and never shows them', async () => {
+    bench.start();
+    await bench.following();
+    await bench.append('o1', { type: 'FulfilmentStarted', data: { orderId: 'o1', customerId: 'ada' } }, 'fulfilment');
+    await bench.relay();
+    await until(() => bench.position === 1);
+    expect(bench.applied).toEqual([]);
+  });
+
+  test('upcasts what it hands over', async () => {
+    const seen: KnownEvent[] = [];
+    bench.before = (events) => {
+      seen.push(...events);
+    };
+    await bench.append('o1', { type: 'OrderCancelled', data: { orderId: 'o1', reason: 'late', by: 'customer' } });
+    bench.start();
+    await bench.following();
+    expect(seen).toMatchObject([{ type: 'OrderCancelled', schemaVersion: 2, data: { timeEstimated: false } }]);
+  });
+
+  test('takes duplicates in silence', async () => {
+    bench.broker = chaoticBroker(bench.memory, () => ({ copies: 3, delay: 2 }));
+    bench.start();
+    await bench.following();
+    for (let index = 0; index < 5; index += 1) await bench.append();
+    await bench.relay();
+    await bench.relay();
+    await until(() => bench.applied.length >= 5);
+    await until(async () => (await bench.memory.depth({ consumer, partition })) === 0);
+    expect(bench.applied).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test('reads from the log what was lost before a message', async () => {
+    bench.broker = chaoticBroker(bench.memory, ({ event }) => (event.position === 2 ? lost : arrives));
+    bench.start();
+    await bench.following();
+    for (let index = 0; index < 4; index += 1) await bench.append();
+    await bench.relay();
+    await until(() => bench.applied.length === 4);
+    expect(bench.applied).toEqual([1, 2, 3, 4]);
+    expect(bench.faults).toEqual([]);
+  });
+
+  test('finds a lost last message when it has been idle, and looks at the log for nothing else', async () => {
+    bench.broker = chaoticBroker(bench.memory, () => lost);
+    bench.start();
+    await bench.following();
+    const { reads } = bench;
+    await until(() => bench.timer.waits.length === 1);
+    bench.timer.elapse();
+    await until(() => bench.timer.waits.length === 1);
+    expect(bench.reads).toBe(reads);
+    await bench.append();
+    await bench.append(elsewhere);
+    await bench.relay();
+    bench.timer.elapse();
+    await until(() => bench.applied.length === 1);
+    expect(bench.applied).toEqual([1]);
+  });
+
+  test('pauses on a failure, tries again in place, and keeps the order', async () => {
+    let failures = 3;
+    bench.before = () => {
+      if (failures > 0) {
+        failures -= 1;
+        throw new Unavailable('read store', 'Locked.');
+      }
+    };
+    bench.start();
+    await bench.append();
+    await bench.append();
+    await bench.relay();
+    await until(() => {
+      bench.timer.elapse();
+      return bench.applied.length === 2;
+    });
+    await bench.following();
+    expect(bench.applied).toEqual([1, 2]);
+    expect(bench.faults).toHaveLength(3);
+    expect(bench.running?.state()).toEqual({ mode: 'following', position: 2 });
+  });
+
+  test('says why it is paused, and fills no queue meanwhile', async () => {
+    await bench.end();
+    bench = new Bench(2);
+    bench.start();
+    await bench.following();
+    bench.before = () => {
+      throw new Unavailable('read store', 'Locked.');
+    };
+    for (let index = 0; index < 10; index += 1) await bench.append();
+    // Would wait for ever on a queue that stands still.
+    for (let index = 0; index < 10; index += 1) await bench.relay(1);
+    await until(() => bench.running?.state().mode === 'paused');
+    expect(bench.running?.state().fault).toBeInstanceOf(Unavailable);
+    expect(bench.applied).toEqual([]);
+    bench.before = () => undefined;
+    await until(() => {
+      bench.timer.elapse();
+      return bench.applied.length === 10;
+    });
+    expect(bench.applied).toEqual(await bench.expected());
+  });
+
+  test('waits longer after each failure, up to a bound, and no longer once it works again', async () => {
+    bench.before = () => {
+      throw new Unavailable('read store', 'Locked.');
+    };
+    await bench.append();
+    bench.start();
+    const waits: number[] = [];
+    while (waits.length < 14) {
+      await until(() => bench.timer.waits.length === 1);
+      waits.push(bench.timer.waits[0]!);
+      bench.timer.elapse();
+    }
+    for (const [failures, wait] of waits.entries()) {
+      expect(wait).toBeLessThanOrEqual(Math.min(10_000, 50 * 2 ** failures));
+    }
+    expect(Math.max(...waits)).toBeGreaterThan(1000);
+    bench.before = () => undefined;
+    bench.timer.elapse();
+    await bench.following();
+    bench.before = () => {
+      throw new Unavailable('read store', 'Locked.');
+    };
+    await bench.append();
+    await bench.relay();
+    await until(() => bench.running?.state().mode === 'paused');
+    await until(() => bench.timer.waits.length === 1 && bench.timer.waits[0]! <= 50);
+  });
+
+  test('stands still before an event from the future, with everything before it applied, and never skips it', async () => {
+    await bench.append();
+    await bench.append('o1', { schemaVersion: 9 });
+    await bench.append();
+    bench.start();
+    await until(() => bench.running?.state().mode === 'paused');
+    expect(bench.applied).toEqual([1]);
+    expect(bench.position).toBe(1);
+    expect(bench.running?.state()).toMatchObject({ mode: 'paused', position: 1 });
+    expect(bench.running?.state().fault).toBeInstanceOf(EventFromTheFuture);
+    await bench.relay();
+    await until(() => bench.timer.waits.length === 1);
+    bench.timer.elapse();
+    await until(() => bench.faults.length === 2);
+    expect(bench.applied).toEqual([1]);
+  });
+
+  test('passes by an event from the future of a category it does not take', async () => {
+    await bench.append('o1', { type: 'FulfilmentPondered', schemaVersion: 1 }, 'fulfilment');
+    await bench.append('o1', { type: 'ParcelWrapped' }, 'parcel');
+    await bench.append();
+    bench.start();
+    await bench.following();
+    expect(bench.applied).toEqual([3]);
+  });
+
+  test('connects again when it lost its queue', async () => {
+    bench.start();
+    await bench.following();
+    await bench.memory.remove({ consumer, partition });
+    await until(() => bench.running?.state().mode === 'paused');
+    await bench.append();
+    await bench.relay();
+    await until(() => {
+      bench.timer.elapse();
+      return bench.applied.length === 1;
+    });
+    await bench.following();
+    await bench.append();
+    await bench.relay();
+    await until(() => bench.applied.length === 2);
+    expect(bench.faults).toHaveLength(1);
+  });
+
+  test('finishes what is being applied before it stops, and applies nothing afterwards', async () => {
+    bench.start();
+    await bench.following();
+    let finish = (): void => undefined;
+    let started = false;
+    bench.before = () =>
+      new Promise((resolve) => {
+        started = true;
+        finish = resolve;
+      });
+    await bench.append();
+    await bench.relay();
+    await until(() => started);
+    let stopped = false;
+    const stopping = bench.running!.stop().then(() => {
+      stopped = true;
+    });
+    await bench.append();
+    await bench.relay();
+    expect(stopped).toBe(false);
+    finish();
+    await stopping;
+    expect(bench.applied).toEqual([1]);
+    expect(bench.running?.state().mode).toBe('stopped');
+  });
+});
+
+describe('whatever a broker does', () => {
+  const fates = fc.array(fc.record({ copies: fc.nat(2), delay: fc.nat(6) }), { minLength: 1, maxLength: 30 });
+  const parts = fc.array(fc.record({ events: fc.nat(6), foreign: fc.nat(2) }), { minLength: 1, maxLength: 6 });
+
+  test('every event is applied once and in order, in batches of any size, over restarts', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fates,
+        parts,
+        fc.integer({ min: 1, max: 5 }),
+        fc.nat(3),
+        async (fate, plan, batch, restartAt) => {
+          const bench = new Bench();
+          let turn = 0;
+          bench.broker = chaoticBroker(bench.memory, () => fate[turn++ % fate.length]!);
+          try {
+            bench.start(batch);
+            for (const [index, { events, foreign }] of plan.entries()) {
+              for (let count = 0; count < events; count += 1) await bench.append();
+              for (let count = 0; count < foreign; count += 1) await bench.append(elsewhere);
+              await bench.relay();
+              if (index !== restartAt) continue;
+              await bench.running!.stop();
+              bench.start(batch);
+            }
+            const expected = await bench.expected();
+            await until(() => {
+              bench.timer.elapse();
+              return bench.applied.length >= expected.length && bench.running?.state().mode === 'following';
+            });
+            await until(async () => (await bench.memory.depth({ consumer, partition })) === 0);
+            expect(bench.applied).toEqual(expected);
+          } finally {
+            await bench.end();
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});

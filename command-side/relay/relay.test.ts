@@ -1,0 +1,251 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
+import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
+import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import type { Broker, Message } from '@waybill/shared-kernel/ports/broker.js';
+import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
+import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
+import { link, startRelay, type Relay, type RelayMeans } from './relay.js';
+
+const clock = virtualClock('2026-03-01T12:00:00Z');
+const nothingRelayed: RelayCheckpoint = { position: 0, heads: {} };
+const queues = Array.from({ length: partitionCount }, (_, partition) => ({ consumer: 'notes', partition }));
+
+async function logOf(keys: readonly string[]): Promise<MemoryEventStore> {
+  const log = new MemoryEventStore(clock);
+  for (const key of keys) await append(log, key);
+  return log;
+}
+
+const randomness = seededRandomness('relay');
+
+async function append(log: MemoryEventStore, key: string): Promise<void> {
+  const id = randomness.uuid();
+  const occurredAt = '2026-03-01T12:00:00.000Z';
+  const cause = { correlationId: id, causationId: id };
+  const event = { id, type: 'OrderConfirmed', schemaVersion: 1, occurredAt, ...cause, partitionKey: key, data: {} };
+  await log.append(`order-${id}`, -1, [event]);
+}
+
+/** A relay and what reaches its queues; faults happen where `fail` says so. */
+class Bench {
+  readonly memory = openMemoryBroker({ capacity: 100_000 });
+  readonly readStore: ReadStore = openSqliteReadStore(':memory:');
+  readonly timer = manualTimer();
+  readonly arrived: Message[] = [];
+  readonly faults: Error[] = [];
+  fail: (step: 'publish' | 'published' | 'save' | 'saved') => void = () => undefined;
+
+  constructor(readonly log: MemoryEventStore) {}
+
+  async consume(): Promise<void> {
+    for (const queue of queues) {
+      await this.memory.declare(queue);
+      await this.memory.consume(queue, 1000, (messages) => {
+        this.arrived.push(...messages);
+        return messages.length;
+      });
+    }
+  }
+
+  start(batch = 1000): Relay {
+    const broker: Pick<Broker, 'publish'> = {
+      publish: async (messages) => {
+        this.fail('publish');
+        await this.memory.publish(messages);
+        this.fail('published');
+      },
+    };
+    const checkpoints: RelayMeans['checkpoints'] = {
+      relayCheckpoint: () => this.readStore.relayCheckpoint(),
+      saveRelayCheckpoint: async (checkpoint) => {
+        this.fail('save');
+        await this.readStore.saveRelayCheckpoint(checkpoint);
+        this.fail('saved');
+      },
+    };
+    const report = (fault: Error): void => {
+      this.faults.push(fault);
+    };
+    const { log: store, timer } = this;
+    return startRelay(
+      { store, broker, checkpoints, timer, randomness, report },
+      { batch, backOff: { first: 50, most: 100 } },
+    );
+  }
+
+  /** Every event is there, and the first arrival of each follows the first arrival of the one before it. */
+  async expectComplete(): Promise<void> {
+    const events = await this.log.readAll(0, 100_000);
+    for (const { partition } of queues) {
+      const mine = events.filter((event) => partitionOf(event.partitionKey) === partition);
+      const arrived = this.arrived.filter((message) => message.partition === partition);
+      const first = arrived.filter(
+        (message, index) => arrived.findIndex((other) => other.event.position === message.event.position) === index,
+      );
+      expect(first.map((message) => message.event)).toEqual(mine);
+      for (const message of arrived) {
+        const before = mine.filter((event) => event.position < message.event.position).at(-1);
+        expect(message.previous).toBe(before?.position ?? 0);
+      }
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.memory.close();
+    await this.readStore.close();
+    await this.log.close();
+  }
+}
+
+const keys = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), { maxLength: 40 });
+
+describe('links', () => {
+  test('are the same, however the log is cut into batches', async () => {
+    await fc.assert(
+      fc.asyncProperty(keys, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }), async (names, sizes) => {
+        const log = await logOf(names);
+        const events = await log.readAll(0, 1000);
+        const straight = link(events, nothingRelayed);
+        let reached = nothingRelayed;
+        const messages: Message[] = [];
+        for (let start = 0, turn = 0; start < events.length; turn += 1) {
+          const size = sizes[turn % sizes.length]!;
+          const batch = link(events.slice(start, start + size), reached);
+          messages.push(...batch.messages);
+          ({ reached } = batch);
+          start += size;
+        }
+        expect(messages).toEqual(straight.messages);
+        expect(reached).toEqual(straight.reached);
+        await log.close();
+      }),
+    );
+  });
+
+  test('lead from each event to the one before it in its partition', async () => {
+    const other = ['b', 'c', 'd'].find((key) => partitionOf(key) !== partitionOf('a'))!;
+    const log = await logOf(['a', other, 'a', other]);
+    const { messages, reached } = link(await log.readAll(0, 10), nothingRelayed);
+    expect(messages.map((message) => message.previous)).toEqual([0, 0, 1, 2]);
+    const recordedAt = '2026-03-01T12:00:00.000Z';
+    expect(reached).toEqual({
+      position: 4,
+      heads: { [partitionOf('a')]: { position: 3, recordedAt }, [partitionOf(other)]: { position: 4, recordedAt } },
+    });
+    await log.close();
+  });
+});
+
+describe('the relay', () => {
+  test('carries what is in the log and what comes, and remembers how far it got', async () => {
+    const bench = new Bench(await logOf(['a', 'b']));
+    await bench.consume();
+    const relay = bench.start();
+    await until(() => relay.position() === 2);
+    await append(bench.log, 'c');
+    await until(() => relay.position() === 3 && bench.arrived.length === 3);
+    await relay.stop();
+    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ position: 3 });
+    await append(bench.log, 'd');
+    const next = bench.start();
+    await until(() => bench.arrived.length === 4);
+    await next.stop();
+    await bench.expectComplete();
+    expect(bench.faults).toEqual([]);
+    await bench.end();
+  });
+
+  test('waits for a queue that is full', async () => {
+    const bench = new Bench(await logOf(Array<string>(50).fill('a')));
+    const narrow = openMemoryBroker({ capacity: 5 });
+    const queue = { consumer: 'slow', partition: partitionOf('a') };
+    await narrow.declare(queue);
+    const { timer, log: store, readStore: checkpoints } = bench;
+    const relay = startRelay({ store, broker: narrow, checkpoints, timer, randomness });
+    await until(async () => (await narrow.depth(queue)) === 5);
+    expect(relay.position()).toBe(0);
+    let taken = 0;
+    await narrow.consume(queue, 3, (messages) => {
+      taken += messages.length;
+      return messages.length;
+    });
+    await until(() => relay.position() === 50);
+    await until(() => taken === 50);
+    await relay.stop();
+    await narrow.close();
+    await bench.end();
+  });
+
+  test('tries again after a fault at any point: some come twice, none is left out', async () => {
+    const steps = fc.constantFrom('publish' as const, 'published' as const, 'save' as const, 'saved' as const);
+    const faults = fc.array(fc.tuple(fc.nat(12), steps), { maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(keys, faults, fc.integer({ min: 1, max: 9 }), async (names, plan, batch) => {
+        const bench = new Bench(await logOf(names));
+        await bench.consume();
+        let turn = 0;
+        bench.fail = (step) => {
+          turn += 1;
+          if (plan.some(([at, where]) => at === turn && where === step)) throw new Unavailable('broker', 'Gone.');
+        };
+        const relay = bench.start(batch);
+        await until(() => {
+          bench.timer.elapse();
+          return relay.position() === names.length;
+        });
+        await relay.stop();
+        await until(() => new Set(bench.arrived.map(({ event }) => event.position)).size === names.length);
+        await bench.expectComplete();
+        await bench.end();
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('loses nothing when it dies at any point and another takes over', async () => {
+    const steps = ['publish', 'published', 'save', 'saved'] as const;
+    for (const step of steps) {
+      for (let death = 1; death <= 4; death += 1) {
+        const bench = new Bench(await logOf(['a', 'b', 'a', 'c', 'a', 'b', 'd', 'a']));
+        await bench.consume();
+        let turn = 0;
+        let isDead = false;
+        bench.fail = (at) => {
+          if (isDead) throw new Unavailable('broker', 'Dead.');
+          if (at === step) turn += 1;
+          if (turn === death) isDead = true;
+          if (isDead) throw new Unavailable('broker', 'Dying.');
+        };
+        const dying = bench.start(2);
+        await until(() => isDead);
+        await dying.stop();
+        bench.fail = () => undefined;
+        const heir = bench.start(3);
+        await until(() => heir.position() === 8);
+        await heir.stop();
+        await until(() => new Set(bench.arrived.map(({ event }) => event.position)).size === 8);
+        await bench.expectComplete();
+        await bench.end();
+      }
+    }
+  });
+
+  test('says what is wrong while it waits, and stops when told to', async () => {
+    const bench = new Bench(await logOf(['a']));
+    bench.fail = () => {
+      throw new Unavailable('broker', 'Gone.');
+    };
+    const relay = bench.start();
+    await until(() => bench.faults.length === 1);
+    await relay.stop();
+    expect(relay.position()).toBe(0);
+    expect(bench.faults[0]).toBeInstanceOf(Unavailable);
+    await bench.end();
+  });
+});

@@ -19,7 +19,8 @@ export interface ReplayedOrder {
   readonly events: readonly KnownEvent[];
 }
 
-async function readEverythingOf(store: Pick<EventStore, 'readStream'>, orderId: string): Promise<KnownEvent[]> {
+/** Every event of an order, its payment, fulfilment and delivery, in the order of the log. */
+export async function readEverythingOf(store: Pick<EventStore, 'readStream'>, orderId: string): Promise<KnownEvent[]> {
   const streams = [
     streamName('order', orderId),
     streamName('payment', orderId),

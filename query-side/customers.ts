@@ -1,0 +1,38 @@
+import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
+import { customers, customerView, type CustomerView } from '@waybill/projections/customers.js';
+import { NotFound } from '@waybill/shared-kernel/errors.js';
+import { sightOfCustomer } from './access.js';
+import { wishOf } from './consistency.js';
+import { documentAnswer, readingOf, type Means, type Model } from './model.js';
+import { readQuery } from './query.js';
+
+const model: Model<CustomerView> = {
+  projection: customers,
+  view: customerView,
+  subject: (view) => view.customerId,
+  show: (view, keys) => ({
+    ...view,
+    name: keys.open(view.name),
+    phone: keys.open(view.phone),
+    address: keys.open(view.address),
+  }),
+};
+
+export function customerRoute(means: Means): Route {
+  const reading = readingOf(model, means);
+
+  async function one({ params, search, headers, caller }: ApiRequest<'/v1/customers/:customerId'>): Promise<Answer> {
+    const { customerId } = params;
+    readQuery(search, {});
+    const wish = wishOf(headers);
+    const sight = sightOfCustomer(caller, customerId);
+    if (sight === undefined) throw new NotFound('customer', customerId);
+    await reading.waitFor(wish);
+    const found = await reading.find(customerId);
+    const rendered = found && (await reading.render(found.document, sight));
+    if (found === undefined || rendered === undefined) throw new NotFound('customer', customerId);
+    return documentAnswer(found, rendered, wish?.headers);
+  }
+
+  return route('GET', '/v1/customers/:customerId', { roles: ['customer', 'operator', 'auditor'] }, one);
+}

@@ -1,0 +1,81 @@
+import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
+import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/deliveries.js';
+import { foldDocument } from '@waybill/projections/fold-document.js';
+import { NotFound } from '@waybill/shared-kernel/errors.js';
+import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import { streamName } from '@waybill/shared-kernel/stream.js';
+import { scopeOfDeliveries, sightOfDelivery } from './access.js';
+import { wishOf } from './consistency.js';
+import { cursorOf } from './cursor.js';
+import { documentAnswer, readingOf, type Means, type Model } from './model.js';
+import { defaultLimit, id, limit, oneOf, readQuery } from './query.js';
+
+export const deliveryStatuses = [
+  'open',
+  'assigned',
+  'picked_up',
+  'delivered',
+  'failed',
+  'returned',
+  'cancelled',
+] as const satisfies readonly DeliveryView['status'][];
+
+const model: Model<DeliveryView> = {
+  projection: deliveries,
+  view: deliveryView,
+  subject: (view) => view.customerId,
+  show: (view, keys) => ({ ...view, address: keys.open(view.address) }),
+};
+
+const filters = {
+  courierId: id,
+  status: oneOf(deliveryStatuses),
+  limit,
+  cursor: cursorOf(deliveries.collection.name),
+};
+
+/** The delivery as the log has it, for deciding who may wait for it. */
+async function deliveryInLog(means: Means, deliveryId: string): Promise<DeliveryView | undefined> {
+  const events: KnownEvent[] = [];
+  for await (const event of readWholeStream(means.events, streamName('delivery', deliveryId)))
+    events.push(upcast(event));
+  const { sections, revisions } = foldDocument(deliveries, events);
+  return deliveryView(sections, revisions);
+}
+
+export function deliveryRoutes(means: Means): readonly Route[] {
+  const reading = readingOf(model, means);
+
+  async function list({ search, headers, caller }: ApiRequest): Promise<Answer> {
+    const { limit: most = defaultLimit, cursor, ...given } = readQuery(search, filters);
+    const wish = wishOf(headers);
+    const { sight, filters: equal } = scopeOfDeliveries(caller, given);
+    return reading.page({ equal: { ...equal }, limit: most, cursor }, sight, wish);
+  }
+
+  async function one(request: ApiRequest<'/v1/deliveries/:deliveryId'>): Promise<Answer> {
+    const { params, search, headers, caller } = request;
+    const { deliveryId } = params;
+    readQuery(search, {});
+    const wish = wishOf(headers);
+    if (wish !== undefined) {
+      const known = await deliveryInLog(means, deliveryId);
+      if (known === undefined || sightOfDelivery(caller, known) === undefined) {
+        throw new NotFound('delivery', deliveryId);
+      }
+      await reading.waitFor(wish);
+    }
+    const found = await reading.find(deliveryId);
+    const view = found && deliveryView(found.document.sections, found.document.revisions);
+    const sight = view && sightOfDelivery(caller, view);
+    const rendered = sight && (await reading.render(found.document, sight));
+    if (found === undefined || rendered === undefined) throw new NotFound('delivery', deliveryId);
+    return documentAnswer(found, rendered, wish?.headers);
+  }
+
+  return [
+    route('GET', '/v1/deliveries', { roles: ['courier', 'operator', 'auditor'] }, list),
+    route('GET', '/v1/deliveries/:deliveryId', { roles: ['customer', 'courier', 'operator', 'auditor'] }, one),
+  ];
+}

@@ -1,0 +1,434 @@
+import { roles, type Role } from '@waybill/infra/http/caller.js';
+import {
+  answer,
+  callableBy,
+  commonParameters,
+  id,
+  nullable,
+  object,
+  pathParameters,
+  problems,
+  reference,
+  revision,
+  securitySchemes,
+  sharedSchemas,
+  time,
+  type Header,
+  type OpenApiDocument,
+  type Operation,
+  type Parameter,
+  type PathItem,
+  type Schema,
+} from '@waybill/infra/http/openapi.js';
+import type { ProblemKindName } from '@waybill/infra/http/problem.js';
+import { deliveryStatuses } from './deliveries.js';
+import { orderStatuses } from './orders.js';
+import { defaultLimit, longestList } from './query.js';
+
+const text: Schema = { type: 'string' };
+const money = reference('Money');
+const freshness = reference('Freshness');
+const address: Schema = {
+  ...nullable(reference('Address')),
+  description: 'Null for callers who may not see it, after erasure, and where imported history does not know it.',
+};
+const degraded = object({ since: time, reason: text });
+const failure = object({ reason: text, at: time, next: { enum: ['retry', 'return'] } });
+const position = object({
+  latitude: { type: 'number', minimum: -90, maximum: 90 },
+  longitude: { type: 'number', minimum: -180, maximum: 180 },
+  at: time,
+});
+
+const order = object(
+  {
+    orderId: id,
+    customerId: id,
+    status: { enum: orderStatuses },
+    lines: {
+      type: 'array',
+      items: object(
+        {
+          productId: id,
+          name: { type: ['string', 'null'], description: 'Null in imported history.' },
+          quantity: { type: 'integer', minimum: 1 },
+          unitPrice: money,
+          freight: money,
+        },
+        ['freight'],
+      ),
+    },
+    total: { ...nullable(money), description: 'Null where imported history does not know the lines.' },
+    placedAt: time,
+    promisedBy: time,
+    confirmedAt: time,
+    rejection: object({ reason: text, at: time, timeEstimated: { const: true } }, ['timeEstimated']),
+    cancellation: object({ reason: text, by: text, at: time, timeEstimated: { const: true } }, ['timeEstimated']),
+    payment: object({
+      status: { enum: ['none', 'pending', 'authorised', 'declined', 'captured', 'voided', 'refunded'] },
+    }),
+    delivery: object(
+      {
+        deliveryId: id,
+        status: { enum: deliveryStatuses },
+        courierId: id,
+        pickedUpAt: time,
+        deliveredAt: time,
+        failure,
+      },
+      ['courierId', 'pickedUpAt', 'deliveredAt', 'failure'],
+    ),
+    deliveryAddress: address,
+    revision: { ...revision, description: "Of the order's own stream: what If-Match of the write API takes." },
+    imported: { const: true, description: 'It is history that was brought in; nothing acts on it.' },
+    degraded,
+    freshness,
+  },
+  ['promisedBy', 'confirmedAt', 'rejection', 'cancellation', 'delivery', 'imported', 'degraded'],
+);
+
+const delivery = object(
+  {
+    deliveryId: id,
+    orderId: id,
+    customerId: id,
+    status: { enum: deliveryStatuses },
+    courierId: id,
+    address,
+    position,
+    promisedBy: time,
+    scheduledAt: time,
+    pickedUpAt: time,
+    deliveredAt: time,
+    failure,
+    revision,
+    degraded,
+    freshness,
+  },
+  [
+    'customerId',
+    'courierId',
+    'position',
+    'promisedBy',
+    'scheduledAt',
+    'pickedUpAt',
+    'deliveredAt',
+    'failure',
+    'degraded',
+  ],
+);
+
+const product = object(
+  {
+    productId: id,
+    merchantId: id,
+    name: text,
+    unitPrice: money,
+    stock: { type: 'integer', minimum: 0, description: 'Pieces; absent where they are not counted.' },
+    withdrawn: { type: 'boolean' },
+    revision,
+    degraded,
+    freshness,
+  },
+  ['stock', 'degraded'],
+);
+
+const personal: Schema = { type: ['string', 'null'], description: 'Null for auditors and after erasure.' };
+const customer = object(
+  {
+    customerId: id,
+    name: personal,
+    phone: personal,
+    address,
+    erased: { type: 'boolean' },
+    revision,
+    degraded,
+    freshness,
+  },
+  ['degraded'],
+);
+
+const timelineEvent = object(
+  {
+    stream: text,
+    revision,
+    position: { type: 'string', description: 'Opaque.' },
+    type: text,
+    schemaVersion: { type: 'integer', minimum: 1 },
+    occurredAt: { ...time, description: 'When it happened.' },
+    recordedAt: { ...time, description: 'When the log took it.' },
+    actor: object({ sub: text, role: text }),
+    correlationId: text,
+    causationId: text,
+    data: {
+      type: 'object',
+      description: 'Depends on type and schemaVersion. Personal data is null for callers who may not see it.',
+    },
+  },
+  ['actor'],
+);
+
+const count: Schema = { type: 'integer', minimum: 0 };
+const report = object({
+  days: {
+    type: 'array',
+    items: object({
+      day: { type: 'string', format: 'date' },
+      currency: text,
+      placed: count,
+      cancelled: count,
+      rejected: count,
+      delivered: count,
+      revenue: { ...money, description: 'Totals of the orders that were delivered on the day.' },
+    }),
+  },
+  freshness,
+});
+
+const list = (items: string): Schema =>
+  object(
+    {
+      items: { type: 'array', items: reference(items), maxItems: longestList },
+      next: { type: 'string', description: 'Cursor of the next page; absent on the last.' },
+      freshness,
+    },
+    ['next'],
+  );
+
+const query = (name: string, schema: Schema, description: string): Parameter => ({
+  name,
+  in: 'query',
+  description,
+  schema,
+});
+
+const limit = query('limit', { type: 'integer', minimum: 1, maximum: longestList, default: defaultLimit }, 'Items.');
+const cursor = query('cursor', text, 'The `next` of the page before, unchanged, with the same filters.');
+const search = (what: string) =>
+  query('q', { type: 'string', minLength: 1, maxLength: 100 }, `Words; each begins a word or an id of ${what}.`);
+
+const waiting: readonly Parameter[] = [
+  {
+    name: 'Consistency-Token',
+    in: 'header',
+    description: "Of a command's answer: the read waits until that write is visible.",
+    schema: text,
+  },
+  {
+    name: 'Prefer',
+    in: 'header',
+    description: '`wait=<seconds>`: how long it waits, 2 by default, 10 at most.',
+    schema: text,
+  },
+];
+
+const applied: Readonly<Record<string, Header>> = {
+  'Preference-Applied': { description: 'Where a token and a wait were given.', schema: text },
+};
+
+interface Reading {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: string;
+  readonly path: string;
+  readonly roles: readonly Role[];
+  readonly parameters?: readonly Parameter[];
+  readonly responses: Operation['responses'];
+  readonly refusals?: readonly ProblemKindName[];
+}
+
+function get({
+  path,
+  tag,
+  roles: who,
+  description = '',
+  parameters = [],
+  responses,
+  refusals = [],
+  ...rest
+}: Reading): PathItem {
+  return {
+    get: {
+      ...rest,
+      description: [description, callableBy(...who)].filter((sentence) => sentence !== '').join(' '),
+      tags: [tag],
+      security: [{ bearer: [] }],
+      parameters: [...pathParameters(path), ...parameters, ...waiting, ...commonParameters],
+      responses: {
+        ...responses,
+        ...problems(
+          'invalid-input',
+          'unauthenticated',
+          'forbidden',
+          ...refusals,
+          'read-model-behind',
+          'unavailable',
+          'internal',
+        ),
+      },
+    },
+  };
+}
+
+const anyOrderReader: readonly Role[] = ['customer', 'courier', 'merchant', 'operator', 'auditor'];
+
+const readings: readonly Reading[] = [
+  {
+    path: '/v1/orders',
+    operationId: 'listOrders',
+    summary: 'Orders, newest first',
+    description: 'Customers and merchants get their own, and are refused those of others.',
+    tag: 'Orders',
+    roles: ['customer', 'merchant', 'operator', 'auditor'],
+    parameters: [
+      query('customerId', id, 'Of this customer.'),
+      query('merchantId', id, 'With a line of this merchant.'),
+      query('status', { enum: orderStatuses }, 'In this status.'),
+      query('placedFrom', time, 'Placed at this time or later.'),
+      query('placedTo', time, 'Placed at this time or earlier.'),
+      search('an order, its delivery or its products'),
+      limit,
+      cursor,
+    ],
+    responses: { 200: answer('A page', reference('OrderList'), applied) },
+  },
+  {
+    path: '/v1/orders/{orderId}',
+    operationId: 'readOrder',
+    summary: 'An order, now or as it stood',
+    description: 'With `asOf` or `knownAt` it is folded from the log.',
+    tag: 'Orders',
+    roles: anyOrderReader,
+    parameters: [
+      query('asOf', time, 'As it stood then, by what had happened up to and including that time.'),
+      query('knownAt', time, 'By what had been recorded up to and including that time.'),
+      { name: 'If-None-Match', in: 'header', description: 'Entity tags that the caller has.', schema: text },
+    ],
+    responses: {
+      200: answer('The order', reference('Order'), {
+        ...applied,
+        ETag: {
+          description: 'Weak, over all its revisions; absent in the past.',
+          schema: { type: 'string', pattern: '^W/"' },
+        },
+      }),
+      304: answer('It is as the caller has it', undefined, { ETag: { required: true, schema: text } }),
+    },
+    refusals: ['not-found'],
+  },
+  {
+    path: '/v1/orders/{orderId}/timeline',
+    operationId: 'readTimeline',
+    summary: 'Everything that happened to an order, its payment, fulfilment and delivery',
+    description: 'In the order in which it happened. Read from the log: every write is in it at once.',
+    tag: 'Orders',
+    roles: anyOrderReader,
+    responses: { 200: answer('The events', reference('Timeline'), applied) },
+    refusals: ['not-found'],
+  },
+  {
+    path: '/v1/deliveries',
+    operationId: 'listDeliveries',
+    summary: 'Deliveries, newest first',
+    description: 'Couriers get their own, or with `status=open` all that wait for a courier.',
+    tag: 'Deliveries',
+    roles: ['courier', 'operator', 'auditor'],
+    parameters: [
+      query('courierId', id, 'Of this courier.'),
+      query('status', { enum: deliveryStatuses }, 'In this status.'),
+      limit,
+      cursor,
+    ],
+    responses: { 200: answer('A page', reference('DeliveryList'), applied) },
+  },
+  {
+    path: '/v1/deliveries/{deliveryId}',
+    operationId: 'readDelivery',
+    summary: 'A delivery',
+    description: 'Its address is for the assigned courier and operators.',
+    tag: 'Deliveries',
+    roles: ['customer', 'courier', 'operator', 'auditor'],
+    responses: { 200: answer('The delivery', reference('Delivery'), applied) },
+    refusals: ['not-found'],
+  },
+  {
+    path: '/v1/products',
+    operationId: 'listProducts',
+    summary: 'The catalogue, newest first',
+    tag: 'Products',
+    roles,
+    parameters: [query('merchantId', id, 'Of this merchant.'), search('a product'), limit, cursor],
+    responses: { 200: answer('A page', reference('ProductList'), applied) },
+  },
+  {
+    path: '/v1/products/{productId}',
+    operationId: 'readProduct',
+    summary: 'A product',
+    tag: 'Products',
+    roles,
+    responses: { 200: answer('The product', reference('Product'), applied) },
+    refusals: ['not-found'],
+  },
+  {
+    path: '/v1/customers/{customerId}',
+    operationId: 'readCustomer',
+    summary: 'A customer',
+    tag: 'Customers',
+    roles: ['customer', 'operator', 'auditor'],
+    responses: { 200: answer('The customer', reference('Customer'), applied) },
+    refusals: ['not-found'],
+  },
+  {
+    path: '/v1/reports/daily',
+    operationId: 'readDailyReport',
+    summary: 'What became of orders, by day (UTC) and currency',
+    description: 'Days on which nothing happened are left out.',
+    tag: 'Reports',
+    roles: ['operator', 'auditor'],
+    parameters: [
+      query('from', { type: 'string', format: 'date' }, 'First day; 30 days up to `to` when absent.'),
+      query('to', { type: 'string', format: 'date' }, 'Last day; today when absent.'),
+    ],
+    responses: { 200: answer('The report', reference('Report'), applied) },
+  },
+];
+
+export const readApiDocument: OpenApiDocument = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Waybill read API',
+    version: '1',
+    description:
+      'Orders, deliveries, products, customers and reports, derived from the log of what happened. ' +
+      'Every answer says how fresh it is, and waits for a write of yours when you send its Consistency-Token.',
+  },
+  paths: Object.fromEntries(readings.map((reading) => [reading.path, get(reading)])),
+  components: {
+    securitySchemes,
+    schemas: {
+      ...sharedSchemas,
+      Freshness: object({
+        projectedAt: {
+          ...nullable(time),
+          description: 'When it was projected; of a list the latest of its items, null where it has none.',
+        },
+        lagMs: {
+          type: 'integer',
+          minimum: 0,
+          description: 'Milliseconds since the oldest event was recorded that is not projected yet; 0: there is none.',
+        },
+      }),
+      Order: order,
+      OrderList: list('Order'),
+      Timeline: object({ orderId: id, events: { type: 'array', items: reference('TimelineEvent') } }),
+      TimelineEvent: timelineEvent,
+      Delivery: delivery,
+      DeliveryList: list('Delivery'),
+      Product: product,
+      ProductList: list('Product'),
+      Customer: customer,
+      Report: report,
+    },
+  },
+};

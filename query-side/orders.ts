@@ -1,0 +1,120 @@
+import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
+import { orders, orderView, partiesOf, type OrderView } from '@waybill/projections/orders.js';
+import { readEverythingOf } from '@waybill/projections/replay/order.js';
+import { foldDocument } from '@waybill/projections/fold-document.js';
+import { searchedWords } from '@waybill/projections/words.js';
+import { InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
+import { scopeOfOrders, sightOfOrder } from './access.js';
+import { wishOf } from './consistency.js';
+import { cursorOf } from './cursor.js';
+import { isNamed, weakETag } from './etag.js';
+import { documentAnswer, readingOf, type Means, type Model } from './model.js';
+import { orderInThePast } from './past-order.js';
+import type { Keyring } from './personal-data.js';
+import { defaultLimit, id, limit, oneOf, readQuery, searchText, time } from './query.js';
+
+export const orderStatuses = [
+  'placed',
+  'confirmed',
+  'rejected',
+  'cancelled',
+  'out_for_delivery',
+  'delivered',
+  'delivery_failed',
+] as const satisfies readonly OrderView['status'][];
+
+/** The order of a view with its address opened. */
+export function showOrder(view: OrderView, keys: Keyring): object {
+  return { ...view, deliveryAddress: keys.open(view.deliveryAddress) };
+}
+
+const model: Model<OrderView> = {
+  projection: orders,
+  view: orderView,
+  subject: (view) => view.customerId,
+  show: showOrder,
+};
+
+const filters = {
+  customerId: id,
+  merchantId: id,
+  status: oneOf(orderStatuses),
+  placedFrom: time,
+  placedTo: time,
+  q: searchText,
+  limit,
+  cursor: cursorOf(orders.collection.name),
+};
+
+/** Whoever may read an order may be a party that only the log knows yet: it decides before a wait. */
+async function isVisibleInLog(means: Means, orderId: string, caller: ApiRequest['caller']): Promise<boolean> {
+  if (sightOfOrder(caller, { merchantIds: [] }) !== undefined) return true;
+  const { sections } = foldDocument(orders, await readEverythingOf(means.events, orderId));
+  return sightOfOrder(caller, partiesOf(sections)) !== undefined;
+}
+
+export function orderRoutes(means: Means): readonly Route[] {
+  const reading = readingOf(model, means);
+
+  async function list({ search, headers, caller }: ApiRequest): Promise<Answer> {
+    const {
+      status,
+      placedFrom,
+      placedTo,
+      q,
+      limit: most = defaultLimit,
+      cursor,
+      ...parties
+    } = readQuery(search, filters);
+    if (placedFrom !== undefined && placedTo !== undefined && placedFrom > placedTo) {
+      const detail = 'It must not be after placedTo.';
+      throw new InvalidInput([{ pointer: '/placedFrom', parameter: 'placedFrom', detail }], 'The query is not valid.');
+    }
+    const wish = wishOf(headers);
+    const scope = scopeOfOrders(caller, parties);
+    const { customerId, merchantId } = scope.filters;
+    const query = {
+      equal: { ...(customerId !== undefined && { customerId }), ...(status !== undefined && { status }) },
+      ...(merchantId !== undefined && { contains: { merchantId } }),
+      ...(q !== undefined && { startsWith: { word: searchedWords(q) } }),
+      ...(placedFrom !== undefined && { from: placedFrom }),
+      ...(placedTo !== undefined && { to: placedTo }),
+      limit: most,
+      cursor,
+    };
+    return reading.page(query, scope.sight, wish);
+  }
+
+  async function one(request: ApiRequest<'/v1/orders/:orderId'>): Promise<Answer> {
+    const { params, search, headers, caller } = request;
+    const { orderId } = params;
+    const at = readQuery(search, { asOf: time, knownAt: time });
+    const wish = wishOf(headers);
+    if (at.asOf !== undefined || at.knownAt !== undefined) {
+      // The log knows every write already.
+      return orderInThePast(means, orderId, at, caller, wish?.headers ?? {});
+    }
+    if (wish !== undefined) {
+      if (!(await isVisibleInLog(means, orderId, caller))) throw new NotFound('order', orderId);
+      await reading.waitFor(wish);
+    }
+    const found = await reading.find(orderId);
+    const sight = found && sightOfOrder(caller, partiesOf(found.document.sections));
+    const rendered = sight && (await reading.render(found.document, sight));
+    if (found === undefined || rendered === undefined) throw new NotFound('order', orderId);
+    const tag = weakETag(orders, found.document, rendered);
+    const answerHeaders = {
+      ETag: tag,
+      'Cache-Control': 'private, no-cache',
+      Vary: 'Authorization',
+      ...wish?.headers,
+    };
+    if (isNamed(headers['if-none-match'], tag)) return { status: 304, headers: answerHeaders };
+    return documentAnswer(found, rendered, answerHeaders);
+  }
+
+  return [
+    route('GET', '/v1/orders', { roles: ['customer', 'merchant', 'operator', 'auditor'] }, list),
+    route('GET', '/v1/orders/:orderId', { roles: ['customer', 'courier', 'merchant', 'operator', 'auditor'] }, one),
+  ];
+}

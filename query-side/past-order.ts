@@ -1,0 +1,102 @@
+import type { Caller } from '@waybill/infra/http/caller.js';
+import { json, route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
+import { foldDocument } from '@waybill/projections/fold-document.js';
+import { orders, orderView, partiesOf } from '@waybill/projections/orders.js';
+import { readEverythingOf } from '@waybill/projections/replay/order.js';
+import { isKnown, type PointInTime } from '@waybill/projections/replay/point-in-time.js';
+import { NotFound } from '@waybill/shared-kernel/errors.js';
+import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
+import { sightOfOrder } from './access.js';
+import { wishOf } from './consistency.js';
+import type { Means } from './model.js';
+import { keyringOf, noKeys, type Keyring } from './personal-data.js';
+import { readQuery } from './query.js';
+
+interface History {
+  /** In the order of the log. */
+  readonly events: readonly KnownEvent[];
+  readonly keys: Keyring;
+}
+
+/** What the log has of an order, for a caller who may see the order as it is now. Else as if there were none. */
+async function historyFor(means: Means, orderId: string, caller: Caller): Promise<History> {
+  const events = await readEverythingOf(means.events, orderId);
+  const parties = partiesOf(foldDocument(orders, events).sections);
+  const sight = sightOfOrder(caller, parties);
+  if (parties.customerId === undefined || sight === undefined) throw new NotFound('order', orderId);
+  return { events, keys: sight === 'personal' ? await keyringOf(means.keys, [parties.customerId]) : noKeys };
+}
+
+/** The order as it stood, folded from the log. */
+export async function orderInThePast(
+  means: Means,
+  orderId: string,
+  at: PointInTime,
+  caller: Caller,
+  headers: Readonly<Record<string, string>>,
+): Promise<Answer> {
+  const { events, keys } = await historyFor(means, orderId, caller);
+  const { sections, revisions } = foldDocument(
+    orders,
+    events.filter((event) => isKnown(event, at)),
+  );
+  const view = orderView(sections, revisions);
+  if (view === undefined) throw new NotFound('order (at that time)', orderId);
+  const freshness = { projectedAt: timestamp(means.clock), lagMs: 0 };
+  return json(200, { ...view, deliveryAddress: keys.open(view.deliveryAddress), freshness }, headers);
+}
+
+/** A payload with its personal data opened, or null. A payment token is nobody's to read. */
+function openData({ type, data }: KnownEvent, keys: Keyring): object {
+  switch (type) {
+    case 'OrderPlaced':
+      return { ...data, deliveryAddress: keys.open(data.deliveryAddress), paymentToken: null };
+    case 'DeliveryScheduled':
+      return { ...data, address: keys.open(data.address) };
+    default:
+      return data;
+  }
+}
+
+function shownEvent(event: KnownEvent, keys: Keyring): object {
+  const { stream, revision, position, type, schemaVersion, occurredAt, recordedAt, actor } = event;
+  const { correlationId, causationId } = event;
+  return {
+    stream,
+    revision,
+    position: String(position),
+    type,
+    schemaVersion,
+    occurredAt,
+    recordedAt,
+    ...(actor !== undefined && { actor }),
+    correlationId,
+    causationId,
+    data: openData(event, keys),
+  };
+}
+
+/** As it happened; what happened at once, as it was recorded. */
+function byTime(one: KnownEvent, other: KnownEvent): number {
+  if (one.occurredAt !== other.occurredAt) return one.occurredAt < other.occurredAt ? -1 : 1;
+  return one.position - other.position;
+}
+
+export function timelineRoute(means: Means): Route {
+  async function timeline(request: ApiRequest<'/v1/orders/:orderId/timeline'>): Promise<Answer> {
+    const { params, search, headers, caller } = request;
+    readQuery(search, {});
+    const wish = wishOf(headers);
+    const { orderId } = params;
+    const { events, keys } = await historyFor(means, orderId, caller);
+    const shown = events.toSorted(byTime).map((event) => shownEvent(event, keys));
+    return json(200, { orderId, events: shown }, wish?.headers);
+  }
+  return route(
+    'GET',
+    '/v1/orders/:orderId/timeline',
+    { roles: ['customer', 'courier', 'merchant', 'operator', 'auditor'] },
+    timeline,
+  );
+}

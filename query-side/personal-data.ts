@@ -1,0 +1,26 @@
+import { subjectOf, unseal, type Sealed } from '@waybill/shared-kernel/personal-data.js';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+
+/** Opens sealed values of the people it was gathered for. For one answer: keys may be destroyed at any time. */
+export interface Keyring {
+  /** Whether it opens values of a subject: not where the key was destroyed. */
+  readonly opens: (subject: string) => boolean;
+  /** The value; null where there is none, or it does not open. */
+  readonly open: (sealed: Sealed | null) => unknown;
+}
+
+/** For callers who may not see personal data. */
+export const noKeys: Keyring = { opens: () => false, open: () => null };
+
+/** A keyring for values of these subjects. `Unavailable` when the key store does not answer. */
+export async function keyringOf(store: Pick<KeyStore, 'find'>, subjects: Iterable<string>): Promise<Keyring> {
+  const keys = new Map<string, Uint8Array | undefined>();
+  for (const subject of subjects) if (!keys.has(subject)) keys.set(subject, await store.find(subject));
+  return {
+    opens: (subject) => keys.get(subject) !== undefined,
+    open: (sealed) => {
+      const key = sealed === null ? undefined : keys.get(subjectOf(sealed));
+      return sealed === null || key === undefined ? null : unseal(sealed, key);
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import { roles } from '@waybill/infra/http/caller.js';
+import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
+import { products, productView, type ProductView } from '@waybill/projections/products.js';
+import { searchedWords } from '@waybill/projections/words.js';
+import { NotFound } from '@waybill/shared-kernel/errors.js';
+import { wishOf } from './consistency.js';
+import { cursorOf } from './cursor.js';
+import { documentAnswer, readingOf, type Means, type Model } from './model.js';
+import { defaultLimit, id, limit, readQuery, searchText } from './query.js';
+
+const model: Model<ProductView> = {
+  projection: products,
+  view: productView,
+  subject: () => undefined,
+  show: (view) => view,
+};
+
+const filters = { merchantId: id, q: searchText, limit, cursor: cursorOf(products.collection.name) };
+
+/** The catalogue is for everybody who has a token. */
+const everybody = { roles } as const;
+
+export function productRoutes(means: Means): readonly Route[] {
+  const reading = readingOf(model, means);
+
+  async function list({ search, headers }: ApiRequest): Promise<Answer> {
+    const { merchantId, q, limit: most = defaultLimit, cursor } = readQuery(search, filters);
+    const query = {
+      ...(merchantId !== undefined && { equal: { merchantId } }),
+      ...(q !== undefined && { startsWith: { word: searchedWords(q) } }),
+      limit: most,
+      cursor,
+    };
+    return reading.page(query, 'bare', wishOf(headers));
+  }
+
+  async function one({ params, search, headers }: ApiRequest<'/v1/products/:productId'>): Promise<Answer> {
+    readQuery(search, {});
+    const wish = wishOf(headers);
+    await reading.waitFor(wish);
+    const found = await reading.find(params.productId);
+    const rendered = found && (await reading.render(found.document, 'bare'));
+    if (found === undefined || rendered === undefined) throw new NotFound('product', params.productId);
+    return documentAnswer(found, rendered, wish?.headers);
+  }
+
+  return [route('GET', '/v1/products', everybody, list), route('GET', '/v1/products/:productId', everybody, one)];
+}

@@ -1,0 +1,97 @@
+import { InvalidInput, type FieldFault } from '@waybill/shared-kernel/errors.js';
+import { idPattern } from '@waybill/shared-kernel/stream.js';
+
+/** What a query parameter takes. */
+export interface QueryParameter<Value> {
+  /** `undefined`: not one of its values. */
+  readonly parse: (text: string) => Value | undefined;
+  /** Said to whoever sent something else. */
+  readonly takes: string;
+}
+
+type Parameters = Readonly<Record<string, QueryParameter<unknown>>>;
+
+/** What was given of each parameter. */
+export type Query<Takes extends Parameters> = {
+  readonly [name in keyof Takes]?: Takes[name] extends QueryParameter<infer Value> ? Value : never;
+};
+
+/**
+ * Reads the part of an address after its question mark. Throws `InvalidInput` that names every parameter that is
+ * unknown, repeated, or not what it takes.
+ */
+export function readQuery<const Takes extends Parameters>(search: string, takes: Takes): Query<Takes> {
+  if (search === '') return {};
+  const values: Record<string, unknown> = {};
+  const faults: FieldFault[] = [];
+  for (const [name, text] of new URLSearchParams(search)) {
+    const parameter = Object.hasOwn(takes, name) ? takes[name] : undefined;
+    const value = parameter?.parse(text);
+    const detail =
+      parameter === undefined
+        ? `There is no such parameter; there are ${Object.keys(takes).join(', ') || 'none'}.`
+        : name in values
+          ? 'It may be given once.'
+          : value === undefined
+            ? `It takes ${parameter.takes}.`
+            : undefined;
+    if (detail === undefined) values[name] = value;
+    else faults.push({ pointer: `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`, parameter: name, detail });
+  }
+  if (faults.length > 0) throw new InvalidInput(faults, 'The query is not valid.');
+  return values as Query<Takes>;
+}
+
+export const id: QueryParameter<string> = {
+  parse: (text) => (idPattern.test(text) ? text : undefined),
+  takes: 'an id: 1 to 64 of A-Z a-z 0-9 _ -',
+};
+
+export function oneOf<const Value extends string>(values: readonly Value[]): QueryParameter<Value> {
+  return {
+    parse: (text) => values.find((value) => value === text),
+    takes: `one of ${values.join(', ')}`,
+  };
+}
+
+const timeForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+
+/** A time, read as RFC 3339 UTC with milliseconds, so that times compare as text. */
+export const time: QueryParameter<string> = {
+  parse: (text) => {
+    if (!timeForm.test(text) || day.parse(text.slice(0, 10)) === undefined) return undefined;
+    const milliseconds = Date.parse(text);
+    return Number.isNaN(milliseconds) ? undefined : new Date(milliseconds).toISOString();
+  },
+  takes: 'an RFC 3339 time such as 2026-01-31T12:00:00Z (a + in it is written %2B)',
+};
+
+const dayForm = /^\d{4}-\d\d-\d\d$/;
+
+/** A day of the calendar, UTC, as `YYYY-MM-DD`. */
+export const day: QueryParameter<string> = {
+  parse: (text) => {
+    if (!dayForm.test(text)) return undefined;
+    const midnight = new Date(`${text}T00:00:00Z`);
+    return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(text) ? text : undefined;
+  },
+  takes: 'a day such as 2026-01-31',
+};
+
+export const defaultLimit = 20;
+export const longestList = 100;
+
+/** How many items of a list. */
+export const limit: QueryParameter<number> = {
+  parse: (text) => {
+    const number = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+    return number >= 1 && number <= longestList ? number : undefined;
+  },
+  takes: `a number from 1 to ${longestList}`,
+};
+
+/** What somebody searches for. */
+export const searchText: QueryParameter<string> = {
+  parse: (text) => (text.trim() !== '' && text.length <= 100 ? text : undefined),
+  takes: '1 to 100 characters, not only spaces',
+};

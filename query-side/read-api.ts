@@ -1,0 +1,31 @@
+import type { RequestListener } from 'node:http';
+import { createApi, type ApiParts } from '@waybill/infra/http/api.js';
+import type { Route } from '@waybill/infra/http/route.js';
+import { customerRoute } from './customers.js';
+import { reportRoute } from './daily-report.js';
+import { deliveryRoutes } from './deliveries.js';
+import type { Means } from './model.js';
+import { readApiDocument } from './openapi.js';
+import { orderRoutes } from './orders.js';
+import { timelineRoute } from './past-order.js';
+import { productRoutes } from './products.js';
+
+export interface ReadApiParts extends Omit<ApiParts, 'routes' | 'document'>, Means {}
+
+export function readApiRoutes(means: Means): readonly Route[] {
+  return [
+    ...orderRoutes(means),
+    timelineRoute(means),
+    ...deliveryRoutes(means),
+    ...productRoutes(means),
+    customerRoute(means),
+    reportRoute(means),
+  ];
+}
+
+/** The read API of the contract: never writes, and of the log reads only single orders' streams and its end. */
+export function createReadApi(parts: ReadApiParts): RequestListener {
+  const { events, readStore, keys, clock, timer, ...api } = parts;
+  const routes = readApiRoutes({ events, readStore, keys, clock, timer });
+  return createApi({ ...api, routes, document: readApiDocument });
+}

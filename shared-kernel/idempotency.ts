@@ -9,9 +9,13 @@ export function requestIdOf(caller: string, method: string, path: string, key: s
   return uuidV5(JSON.stringify([caller, method, path, key]), requestNamespace);
 }
 
-/** The id of the `index`th event that a request (or any other cause with a UUID) records. */
-export function eventIdOf(causeId: string, index: number): string {
-  return uuidV5(String(index), causeId);
+/**
+ * The id of the `index`th event that a request (or any other cause with a UUID) records. For a request it depends on
+ * the hash of the payload too: a store takes equal ids for the same append coming again, and the same key with another
+ * payload, at the same moment in another process, is not that.
+ */
+export function eventIdOf(causeId: string, index: number, payloadHash = ''): string {
+  return uuidV5(`${index}${payloadHash}`, causeId);
 }
 
 /**

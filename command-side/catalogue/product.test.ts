@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { AlreadyExists, NotFound, RuleViolated, WaybillError } from '@waybill/shared-kernel/errors.js';
 import type { ProductEvent } from '@waybill/shared-kernel/events/product.js';
-import { given } from '../given.js';
+import { given } from '../testing/given.js';
 import { product, type ProductCommand, type ProductState } from './product.js';
 
 const productId = 'p1';

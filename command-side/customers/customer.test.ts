@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { AlreadyExists, NotFound } from '@waybill/shared-kernel/errors.js';
 import type { CustomerEvent } from '@waybill/shared-kernel/events/customer.js';
-import { given } from '../given.js';
+import { given } from '../testing/given.js';
 import { customer, type CustomerCommand } from './customer.js';
 
 const customerId = 'c1';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { NotFound, RuleViolated, WaybillError } from '@waybill/shared-kernel/errors.js';
-import { given } from '../given.js';
+import { given } from '../testing/given.js';
 import {
   courierToPickUp,
   delivery,
@@ -74,7 +74,7 @@ describe('a delivery', () => {
 
   test.each([
     ['delivery-open', [scheduled]],
-    ['delivery-picked-up', [scheduled, assigned, pickedUp]],
+    ['delivery-cancelled', [scheduled, assigned, cancelled]],
     ['imported-history', [{ ...scheduled, imported: true as const }]],
   ])('has nobody to pick it up: %s', (rule, history) => {
     const { state } = given(delivery, history);

@@ -127,11 +127,12 @@ function decide(command: DeliveryCommand, state: DeliveryState): readonly Delive
   }
 }
 
-/** The courier who may take the parcel now. Throws `RuleViolated` unless the delivery waits for its pick-up. */
+/** The courier who takes the parcel, or has taken it. Throws `RuleViolated` where there is none. */
 export function courierToPickUp(state: ScheduledDelivery): string {
   if (state.imported) throw importedHistory('delivery', state.deliveryId);
-  if (state.status === 'assigned') return state.courierId;
-  throw refusal(state, 'is assigned to no courier who could pick it up');
+  const courierId = courierOf(state);
+  if (courierId === null) throw refusal(state, 'no courier has it who could pick it up');
+  return courierId;
 }
 
 export function courierOf(state: ScheduledDelivery): string | null {

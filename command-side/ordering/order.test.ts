@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { AlreadyExists, NotFound, RuleViolated, WaybillError } from '@waybill/shared-kernel/errors.js';
 import type { OrderPlaced } from '@waybill/shared-kernel/events/order.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
-import { given } from '../given.js';
+import { given } from '../testing/given.js';
 import { order, type OrderCommand, type OrderHistory, type OrderState } from './order.js';
 
 const orderId = 'o1';

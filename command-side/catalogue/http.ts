@@ -1,0 +1,115 @@
+import { Type } from 'class-transformer';
+import { IsObject, NotEquals, ValidateNested } from 'class-validator';
+import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
+import { Forbidden, NotFound } from '@waybill/shared-kernel/errors.js';
+import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
+import { systemSubject } from '@waybill/shared-kernel/ports/keys.js';
+import { commandAnswer } from '../http/command-answer.js';
+import { repeatableRequest, type RequestOn } from '../http/command-request.js';
+import { MoneyBody } from '../http/money-body.js';
+import { readCommand, readNothing } from '../http/read-command.js';
+import { IsId, IsText, IsWhole, Optional } from '../http/rules.js';
+import type { WriteMeans } from '../http/write-means.js';
+import type { ProductCommand } from './product.js';
+
+const mostPieces = 1_000_000_000;
+
+export class ListProductBody {
+  @Optional()
+  @IsId()
+  productId?: string;
+
+  @IsText(200)
+  name!: string;
+
+  @ValidateNested()
+  @Type(() => MoneyBody)
+  @IsObject({ message: 'It must be an amount with its currency.' })
+  unitPrice!: MoneyBody;
+
+  @Optional()
+  @IsWhole(0, mostPieces)
+  stock?: number;
+}
+
+export class ChangePriceBody {
+  @ValidateNested()
+  @Type(() => MoneyBody)
+  @IsObject({ message: 'It must be an amount with its currency.' })
+  unitPrice!: MoneyBody;
+}
+
+export class ChangeStockBody {
+  /** Pieces that come (positive) or go. */
+  @NotEquals(0, { message: 'It must not be 0.' })
+  @IsWhole(-mostPieces, mostPieces)
+  change!: number;
+}
+
+/** A merchant's catalogue. Everybody may know what is in it, so what is not theirs is 403. */
+export function productRoutes({ handler, aggregates, publicReadUrl }: WriteMeans): readonly Route[] {
+  const { products } = aggregates;
+
+  const list = async (request: ApiRequest): Promise<Answer> => {
+    const asked = repeatableRequest(request);
+    const { productId, name, unitPrice, stock } = readCommand(ListProductBody, request.body);
+    const derivedId = aggregateIdOf(asked.id);
+    const id = productId ?? derivedId;
+    const handled = await handler.handle(products, asked, {
+      id,
+      derivedId,
+      authorise: () => 'merchant',
+      partitionKey: () => id,
+      subject: () => systemSubject,
+      createsKey: true,
+      command: (): ProductCommand => ({
+        type: 'ListProduct',
+        product: {
+          productId: id,
+          merchantId: request.caller.sub,
+          name,
+          unitPrice: unitPrice.amount,
+          currency: unitPrice.currency,
+          stock: stock ?? null,
+        },
+      }),
+    });
+    return commandAnswer(201, handled, { productId: id }, `${publicReadUrl}/v1/products/${id}`);
+  };
+
+  const change = async (request: RequestOn<'productId'>, command: ProductCommand): Promise<Answer> => {
+    const id = request.params.productId;
+    const handled = await handler.handle(products, repeatableRequest(request), {
+      id,
+      authorise: (state) => {
+        if (state.status === 'none') throw new NotFound('product', id);
+        if (state.merchantId !== request.caller.sub) throw new Forbidden('The product is of another merchant.');
+        return 'merchant';
+      },
+      partitionKey: () => id,
+      subject: () => systemSubject,
+      createsKey: true,
+      command: () => command,
+    });
+    return commandAnswer(200, handled, { productId: id });
+  };
+
+  const access = { roles: ['merchant'] } as const;
+  return [
+    route('POST', '/v1/products', access, list),
+    route('POST', '/v1/products/:productId/price', access, (request) => {
+      const { unitPrice } = readCommand(ChangePriceBody, request.body);
+      const { productId } = request.params;
+      const { amount, currency } = unitPrice;
+      return change(request, { type: 'ChangeProductPrice', productId, unitPrice: amount, currency });
+    }),
+    route('POST', '/v1/products/:productId/stock', access, (request) => {
+      const { change: pieces } = readCommand(ChangeStockBody, request.body);
+      return change(request, { type: 'ChangeProductStock', productId: request.params.productId, change: pieces });
+    }),
+    route('POST', '/v1/products/:productId/withdrawal', access, (request) => {
+      readNothing(request.body);
+      return change(request, { type: 'WithdrawProduct', productId: request.params.productId });
+    }),
+  ];
+}

@@ -1,0 +1,118 @@
+import { Type } from 'class-transformer';
+import { IsObject, ValidateNested } from 'class-validator';
+import type { Caller } from '@waybill/infra/http/caller.js';
+import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
+import { Forbidden, NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
+import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
+import { seal } from '@waybill/shared-kernel/personal-data.js';
+import { actingRole } from '../http/acting-role.js';
+import { AddressBody, isSameAddress, sealAddress } from '../http/address-body.js';
+import { commandAnswer } from '../http/command-answer.js';
+import { repeatableRequest, type RequestOn } from '../http/command-request.js';
+import { readCommand } from '../http/read-command.js';
+import { IsId, IsText, Optional } from '../http/rules.js';
+import type { WriteMeans } from '../http/write-means.js';
+import type { CustomerCommand } from './customer.js';
+
+export class RegisterCustomerBody {
+  @Optional()
+  @IsId()
+  customerId?: string;
+
+  @IsText(200)
+  name!: string;
+
+  @IsText(40)
+  phone!: string;
+
+  @ValidateNested()
+  @Type(() => AddressBody)
+  @IsObject({ message: 'It must be an address.' })
+  address!: AddressBody;
+}
+
+export class ChangeAddressBody {
+  @ValidateNested()
+  @Type(() => AddressBody)
+  @IsObject({ message: 'It must be an address.' })
+  address!: AddressBody;
+}
+
+/** Customers, by themselves or an operator. Who is a customer is nobody else's business: what is not theirs is 404. */
+export function customerRoutes(means: WriteMeans): readonly Route[] {
+  const { handler, aggregates, keys, randomness, publicReadUrl } = means;
+  const { customers } = aggregates;
+
+  const keyOf = async (customerId: string): Promise<Uint8Array> => {
+    const key = await keys.find(customerId);
+    if (key === undefined) throw new RuleViolated('customer-erased', `Customer ${customerId} is erased.`);
+    return key;
+  };
+
+  const register = async (request: ApiRequest): Promise<Answer> => {
+    const asked = repeatableRequest(request);
+    const body = readCommand(RegisterCustomerBody, request.body);
+    const derivedId = aggregateIdOf(asked.id);
+    const id = body.customerId ?? ownId(request.caller) ?? derivedId;
+    const handled = await handler.handle(customers, asked, {
+      id,
+      derivedId,
+      authorise: () => {
+        const role = actingRole(request.caller, { customer: id === request.caller.sub });
+        if (role === undefined) throw new Forbidden('A customer registers under the id that is their sub.');
+        return role;
+      },
+      partitionKey: () => id,
+      subject: () => id,
+      createsKey: true,
+      command: async (): Promise<CustomerCommand> => {
+        const key = await keyOf(id);
+        const sealed = (value: string) => seal(id, key, value, randomness);
+        return {
+          type: 'RegisterCustomer',
+          customer: {
+            customerId: id,
+            name: sealed(body.name),
+            phone: sealed(body.phone),
+            address: sealAddress(body.address, id, key, randomness),
+          },
+        };
+      },
+    });
+    return commandAnswer(201, handled, { customerId: id }, `${publicReadUrl}/v1/customers/${id}`);
+  };
+
+  const changeAddress = async (request: RequestOn<'customerId'>): Promise<Answer> => {
+    const id = request.params.customerId;
+    const { address } = readCommand(ChangeAddressBody, request.body);
+    const handled = await handler.handle(customers, repeatableRequest(request), {
+      id,
+      authorise: (state) => {
+        const role = actingRole(request.caller, { customer: id === request.caller.sub });
+        if (role === undefined || state.status === 'none') throw new NotFound('customer', id);
+        return role;
+      },
+      partitionKey: () => id,
+      subject: () => id,
+      command: async (state): Promise<CustomerCommand> => {
+        const key = await keyOf(id);
+        // Sealed twice it would look new, so the one that is there is named again.
+        const same = state.status === 'registered' && isSameAddress(state.address, key, address);
+        const sealed = same ? state.address : sealAddress(address, id, key, randomness);
+        return { type: 'ChangeCustomerAddress', customerId: id, address: sealed };
+      },
+    });
+    return commandAnswer(200, handled, { customerId: id });
+  };
+
+  const access = { roles: ['customer', 'operator'] } as const;
+  return [
+    route('POST', '/v1/customers', access, register),
+    route('POST', '/v1/customers/:customerId/address', access, changeAddress),
+  ];
+}
+
+/** The id of a caller who registers themselves. */
+function ownId({ sub, roles }: Caller): string | undefined {
+  return roles.includes('operator') ? undefined : sub;
+}

@@ -1,0 +1,160 @@
+import { IsIn, IsNumber, Max, Min } from 'class-validator';
+import type { Caller } from '@waybill/infra/http/caller.js';
+import { route, type Answer, type Route } from '@waybill/infra/http/route.js';
+import { Forbidden, InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
+import { readTime } from '@waybill/shared-kernel/time.js';
+import type { Cause } from '../envelope.js';
+import type { CommandRequest } from '../handle-command.js';
+import { actingRole } from '../http/acting-role.js';
+import { commandAnswer } from '../http/command-answer.js';
+import { plainRequest, repeatableRequest, type RequestOn } from '../http/command-request.js';
+import { readCommand, readNothing } from '../http/read-command.js';
+import { IsId, IsText, IsTime, Optional } from '../http/rules.js';
+import type { WriteMeans } from '../http/write-means.js';
+import { dispatchOrder } from '../ordering/dispatch-order.js';
+import { courierOf, courierToPickUp, type DeliveryCommand, type DeliveryState } from './delivery.js';
+
+/** Milliseconds by which a courier's clock may be ahead of ours. */
+const clockTolerance = 60_000;
+
+export class AssignBody {
+  @IsId()
+  courierId!: string;
+}
+
+export class PositionBody {
+  @Max(90, { message: 'It must be a latitude, −90 to 90 degrees.' })
+  @Min(-90, { message: 'It must be a latitude, −90 to 90 degrees.' })
+  @IsNumber({}, { message: 'It must be a latitude, −90 to 90 degrees.' })
+  latitude!: number;
+
+  @Max(180, { message: 'It must be a longitude, −180 to 180 degrees.' })
+  @Min(-180, { message: 'It must be a longitude, −180 to 180 degrees.' })
+  @IsNumber({}, { message: 'It must be a longitude, −180 to 180 degrees.' })
+  longitude!: number;
+
+  @IsTime()
+  at!: string;
+}
+
+export class CompleteBody {
+  @Optional()
+  @IsText(1000)
+  proof?: string;
+}
+
+export class FailBody {
+  @IsText(500)
+  reason!: string;
+
+  @IsIn(['retry', 'return'], { message: 'It must be "retry" or "return".' })
+  next!: 'retry' | 'return';
+}
+
+/**
+ * Deliveries, by the courier who has them, or an operator. Every courier may know what deliveries there are, so one
+ * that another courier has is 403; claiming it is 409.
+ */
+export function deliveryRoutes(means: WriteMeans): readonly Route[] {
+  const { handler, aggregates, clock, randomness } = means;
+  type Request = RequestOn<'deliveryId'>;
+  type Decide = (state: DeliveryState, cause: Cause) => DeliveryCommand | Promise<DeliveryCommand>;
+
+  const handle = async (
+    { caller, params: { deliveryId: id } }: Request,
+    asked: CommandRequest,
+    command: Decide,
+    theirs: (state: DeliveryState) => boolean = hasOrNobodyHas(caller),
+  ): Promise<Answer> => {
+    const handled = await handler.handle(aggregates.deliveries, asked, {
+      id,
+      authorise: (state) => {
+        if (state.status === 'none') throw new NotFound('delivery', id);
+        const role = actingRole(caller, { courier: theirs(state) });
+        if (role === undefined) throw new Forbidden('The delivery is with another courier.');
+        return role;
+      },
+      partitionKey: (state) => (state.status === 'none' ? id : state.orderId),
+      subject: (state) => (state.status === 'none' ? id : state.customerId),
+      command,
+    });
+    return commandAnswer(200, handled, { deliveryId: id, status: handled.state.status });
+  };
+
+  const assign = (request: Request): Promise<Answer> => {
+    const { caller, params } = request;
+    const { courierId } = readCommand(AssignBody, request.body);
+    if (courierId !== caller.sub && !caller.roles.includes('operator')) {
+      throw new Forbidden('A courier claims deliveries for themselves.');
+    }
+    const command: DeliveryCommand = { type: 'AssignDelivery', deliveryId: params.deliveryId, courierId };
+    return handle(
+      request,
+      repeatableRequest(request),
+      () => command,
+      () => true,
+    );
+  };
+
+  const pickUp = (request: Request): Promise<Answer> => {
+    const { deliveryId } = request.params;
+    readNothing(request.body);
+    return handle(request, repeatableRequest(request), async (state, cause) => {
+      if (state.status === 'none') throw new NotFound('delivery', deliveryId);
+      const courierId = courierToPickUp(state);
+      if (state.status === 'assigned') await dispatchOrder(aggregates.orders, state.orderId, courierId, cause, means);
+      return { type: 'RecordPickUp', deliveryId, courierId };
+    });
+  };
+
+  const reportPosition = (request: Request): Promise<Answer> => {
+    const { deliveryId } = request.params;
+    const { latitude, longitude, at: text } = readCommand(PositionBody, request.body);
+    const at = readTime(text);
+    if (at === undefined || Date.parse(at) > clock.now() + clockTolerance) {
+      throw new InvalidInput([{ pointer: '/at', detail: 'It is in the future.' }]);
+    }
+    const command: DeliveryCommand = { type: 'ReportPosition', deliveryId, latitude, longitude, at };
+    return handle(request, plainRequest(request, randomness), () => command);
+  };
+
+  const complete = (request: Request): Promise<Answer> => {
+    const { deliveryId } = request.params;
+    const { proof } = readCommand(CompleteBody, request.body ?? {});
+    const command: DeliveryCommand = { type: 'CompleteDelivery', deliveryId, proof: proof ?? null };
+    return handle(request, repeatableRequest(request), () => command);
+  };
+
+  const fail = (request: Request): Promise<Answer> => {
+    const { deliveryId } = request.params;
+    const { reason, next } = readCommand(FailBody, request.body);
+    const command: DeliveryCommand = { type: 'FailDelivery', deliveryId, reason, next };
+    return handle(request, repeatableRequest(request), () => command);
+  };
+
+  const takingNothing =
+    (type: 'ReleaseDelivery' | 'ReturnDelivery') =>
+    (request: Request): Promise<Answer> => {
+      readNothing(request.body);
+      return handle(request, repeatableRequest(request), () => ({ type, deliveryId: request.params.deliveryId }));
+    };
+
+  const access = { roles: ['courier', 'operator'] } as const;
+  return [
+    route('POST', '/v1/deliveries/:deliveryId/assignment', access, assign),
+    route('POST', '/v1/deliveries/:deliveryId/release', access, takingNothing('ReleaseDelivery')),
+    route('POST', '/v1/deliveries/:deliveryId/pickup', access, pickUp),
+    route('POST', '/v1/deliveries/:deliveryId/positions', access, reportPosition),
+    route('POST', '/v1/deliveries/:deliveryId/completion', access, complete),
+    route('POST', '/v1/deliveries/:deliveryId/failure', access, fail),
+    route('POST', '/v1/deliveries/:deliveryId/return', access, takingNothing('ReturnDelivery')),
+  ];
+}
+
+/** What nobody has is refused, or silence, by its status. */
+function hasOrNobodyHas({ sub }: Caller): (state: DeliveryState) => boolean {
+  return (state) => {
+    const courierId = state.status === 'none' ? null : courierOf(state);
+    return courierId === null || courierId === sub;
+  };
+}

@@ -1,0 +1,23 @@
+import { json, type Answer } from '@waybill/infra/http/route.js';
+import { encodeConsistencyToken } from '@waybill/shared-kernel/consistency-token.js';
+import type { Handled } from '../handle-command.js';
+
+/** What a command's client hears: the aggregate's id and status, at which revision, and how to read it. */
+export function commandAnswer(
+  status: 200 | 201,
+  handled: Handled<unknown>,
+  body: Readonly<Record<string, string>>,
+  location?: string,
+): Answer {
+  const { stream, revision, position, partitionKey, replayed } = handled;
+  return json(
+    status,
+    { ...body, revision },
+    {
+      ETag: `"${revision}"`,
+      'Consistency-Token': encodeConsistencyToken({ stream, revision, position, partitionKey }),
+      ...(location === undefined ? undefined : { Location: location }),
+      ...(replayed ? { 'Idempotency-Replayed': 'true' } : undefined),
+    },
+  );
+}

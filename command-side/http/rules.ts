@@ -1,0 +1,47 @@
+// Nested classes are found by reflection.
+import 'reflect-metadata';
+import { IsInt, Matches, Max, Min, ValidateBy, ValidateIf, type ValidationArguments } from 'class-validator';
+import { idPattern } from '@waybill/shared-kernel/stream.js';
+import { readTime } from '@waybill/shared-kernel/time.js';
+
+/** The field may be left out; `null` is not that. */
+export function Optional(): PropertyDecorator {
+  return ValidateIf((_body, value: unknown) => value !== undefined);
+}
+
+export function IsId(): PropertyDecorator {
+  return Matches(idPattern, { message: 'It must be an id: 1 to 64 of A-Z a-z 0-9 _ -.' });
+}
+
+/** Text of 1 to `longest` UTF-16 units that is not blank. */
+export function IsText(longest: number): PropertyDecorator {
+  return ValidateBy({
+    name: 'isText',
+    constraints: [longest],
+    validator: {
+      validate: (value: unknown) =>
+        typeof value === 'string' && value.length > 0 && value.length <= longest && /\S/.test(value),
+      defaultMessage: () => `It must be a text of 1 to ${longest} characters that is not blank.`,
+    },
+  });
+}
+
+/** A whole number from `least` to `most`. */
+export function IsWhole(least: number, most: number): PropertyDecorator {
+  const message = `It must be a whole number from ${least} to ${most}.`;
+  const rules = [IsInt({ message }), Min(least, { message }), Max(most, { message })];
+  return (target, property) => {
+    for (const rule of rules) rule(target, property);
+  };
+}
+
+/** RFC 3339, with an offset or `Z`. */
+export function IsTime(): PropertyDecorator {
+  return ValidateBy({
+    name: 'isTime',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && readTime(value) !== undefined,
+      defaultMessage: (_arguments?: ValidationArguments) => 'It must be an RFC 3339 time such as 2026-01-31T12:00:00Z.',
+    },
+  });
+}

@@ -1,0 +1,10 @@
+import type { Aggregates } from '../aggregates.js';
+import type { CommandHandler, CommandMeans } from '../handle-command.js';
+
+/** What the routes of the write API work with. */
+export interface WriteMeans extends Omit<CommandMeans, 'store'> {
+  readonly aggregates: Aggregates;
+  readonly handler: CommandHandler;
+  /** Base URL of the read API, without a slash at its end. */
+  readonly publicReadUrl: string;
+}

@@ -1,0 +1,334 @@
+import { largestAmount } from './http/money-body.js';
+import { mostLines, mostOfALine } from './ordering/http.js';
+import {
+  answer,
+  callableBy,
+  commonParameters,
+  id,
+  object,
+  pathParameters,
+  problems,
+  reference,
+  revision,
+  securitySchemes,
+  sharedSchemas,
+  time,
+  type Header,
+  type OpenApiDocument,
+  type Operation,
+  type Parameter,
+  type PathItem,
+  type Schema,
+} from '@waybill/infra/http/openapi.js';
+import type { Role } from '@waybill/infra/http/caller.js';
+import type { ProblemKindName } from '@waybill/infra/http/problem.js';
+
+const text = (maxLength: number): Schema => ({ type: 'string', minLength: 1, maxLength, pattern: '\\S' });
+const price: Schema = {
+  ...object({
+    amount: { type: 'integer', minimum: 0, maximum: largestAmount, description: 'Minor units of the currency.' },
+    currency: { type: 'string', pattern: '^[A-Z]{3}$', description: 'ISO 4217.' },
+  }),
+  examples: [{ amount: 18000, currency: 'KRW' }],
+};
+const orderStatus: Schema = {
+  enum: ['placed', 'confirmed', 'rejected', 'cancelled', 'out_for_delivery', 'delivered', 'delivery_failed'],
+};
+const deliveryStatus: Schema = {
+  enum: ['open', 'assigned', 'picked_up', 'delivered', 'failed', 'returned', 'cancelled'],
+};
+
+const schemas = {
+  ...sharedSchemas,
+  Price: price,
+  Product: object({ productId: id, revision }),
+  Customer: object({ customerId: id, revision }),
+  Order: object({ orderId: id, status: orderStatus, revision }),
+  Delivery: object({ deliveryId: id, status: deliveryStatus, revision }),
+  ListProduct: object(
+    {
+      productId: id,
+      name: text(200),
+      unitPrice: reference('Price'),
+      stock: { type: 'integer', minimum: 0, maximum: 1_000_000_000, description: 'Pieces; absent: not counted.' },
+    },
+    ['productId', 'stock'],
+  ),
+  ChangePrice: object({ unitPrice: reference('Price') }),
+  ChangeStock: object({
+    change: {
+      type: 'integer',
+      minimum: -1_000_000_000,
+      maximum: 1_000_000_000,
+      not: { const: 0 },
+      description:
+        'Pieces that come (positive) or go. Where stock was not counted, counting begins with this change, from none.',
+    },
+  }),
+  RegisterCustomer: object({ customerId: id, name: text(200), phone: text(40), address: reference('Address') }, [
+    'customerId',
+  ]),
+  ChangeAddress: object({ address: reference('Address') }),
+  PlaceOrder: object(
+    {
+      orderId: id,
+      customerId: id,
+      lines: {
+        type: 'array',
+        minItems: 1,
+        maxItems: mostLines,
+        items: object({ productId: id, quantity: { type: 'integer', minimum: 1, maximum: mostOfALine } }),
+      },
+      deliveryAddress: { ...reference('Address'), description: "Absent: the customer's own." },
+      payment: object({ token: text(200) }),
+    },
+    ['orderId', 'deliveryAddress'],
+  ),
+  CancelOrder: object({ reason: text(500) }),
+  Assign: object({ courierId: id }),
+  Position: object({
+    latitude: { type: 'number', minimum: -90, maximum: 90, description: 'WGS 84, degrees.' },
+    longitude: { type: 'number', minimum: -180, maximum: 180, description: 'WGS 84, degrees.' },
+    at: { ...time, description: 'When the courier was there. RFC 3339, at most a minute ahead of now.' },
+  }),
+  Complete: object({ proof: text(1000) }, ['proof']),
+  Fail: object({
+    reason: text(500),
+    next: { enum: ['retry', 'return'], description: 'Another attempt by the same courier, or the way back.' },
+  }),
+  Nothing: object({}),
+} as const satisfies Record<string, Schema>;
+
+const answerHeaders: Readonly<Record<string, Header>> = {
+  ETag: {
+    required: true,
+    description: 'The revision, for If-Match.',
+    schema: { type: 'string', pattern: '^"[0-9]+"$' },
+  },
+  'Consistency-Token': {
+    required: true,
+    description: 'Opaque. Sent along with a read, that waits until it shows this write.',
+    schema: { type: 'string' },
+  },
+};
+const replayed: Header = {
+  description: 'This request was done before; this is what was answered then.',
+  schema: { const: 'true' },
+};
+
+const ifMatch: Parameter = {
+  name: 'If-Match',
+  in: 'header',
+  description: 'Entity tags of revisions, one of which must be the current one; `*` is any.',
+  schema: { type: 'string' },
+};
+const idempotencyKey: Parameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: true,
+  description:
+    'A new one for each new command. The same key and body again, for at least 24 hours, gets the first answer; ' +
+    'the same key with another body is refused. What was refused, or changed nothing, is decided anew.',
+  schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[ -~]+$' },
+};
+
+interface Command {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly tag: string;
+  readonly roles: readonly Role[];
+  readonly body: keyof typeof schemas;
+  /** It can be left out. */
+  readonly bodyOptional?: true;
+  readonly answer: keyof typeof schemas;
+  /** It makes a new aggregate. */
+  readonly creates?: true;
+  /** It needs no key. */
+  readonly keyless?: true;
+  readonly refusals: readonly ProblemKindName[];
+}
+
+/** What every command may end in. */
+const everyRefusal: readonly ProblemKindName[] = [
+  'invalid-input',
+  'malformed-json',
+  'malformed-request',
+  'unauthenticated',
+  'forbidden',
+  'concurrent-request',
+  'revision-mismatch',
+  'body-too-large',
+  'unsupported-media-type',
+  'internal',
+  'unavailable',
+  'event-from-the-future',
+];
+const ofKey: readonly ProblemKindName[] = ['idempotency-key-missing', 'idempotency-key-reused'];
+
+function post(path: string, command: Command): Readonly<Record<string, PathItem>> {
+  const { operationId, summary, description, tag, roles, body, creates, keyless, refusals } = command;
+  const headers = {
+    ...answerHeaders,
+    ...(creates === true ? { Location: { required: true, schema: { type: 'string', format: 'uri' } } } : {}),
+    ...(keyless === true ? {} : { 'Idempotency-Replayed': replayed }),
+  };
+  const operation: Operation = {
+    operationId,
+    summary,
+    description: [description, callableBy(...roles)].filter(Boolean).join(' '),
+    tags: [tag],
+    security: [{ bearer: [] }],
+    parameters: [...commonParameters, ...pathParameters(path), ...(keyless === true ? [] : [idempotencyKey]), ifMatch],
+    requestBody: {
+      required: command.bodyOptional !== true,
+      content: { 'application/json': { schema: reference(body) } },
+    },
+    responses: {
+      [creates === true ? '201' : '200']: answer(summary, reference(command.answer), headers),
+      ...problems(...everyRefusal, ...(keyless === true ? [] : ofKey), ...refusals),
+    },
+  };
+  return { [path]: { post: operation } };
+}
+
+const products = { tag: 'Products', roles: ['merchant'], answer: 'Product' } as const;
+const customers = { tag: 'Customers', roles: ['customer', 'operator'], answer: 'Customer' } as const;
+const orders = { tag: 'Orders', answer: 'Order' } as const;
+const deliveries = {
+  tag: 'Deliveries',
+  roles: ['courier', 'operator'],
+  answer: 'Delivery',
+  refusals: ['not-found', 'rule-violated'],
+} as const;
+
+/** The write API, written once: published by it, and what its tests check every request and answer against. */
+export const writeApiDocument: OpenApiDocument = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Waybill write API',
+    version: '1',
+    description:
+      'Commands on products, customers, orders and deliveries. A command that was answered 2xx is on disk. ' +
+      'What the read API shows follows; a Consistency-Token makes it wait for a write.',
+  },
+  paths: {
+    ...post('/v1/products', {
+      ...products,
+      operationId: 'listProduct',
+      summary: 'A product is in the catalogue',
+      description: 'Of the merchant who calls.',
+      body: 'ListProduct',
+      creates: true,
+      refusals: ['already-exists'],
+    }),
+    ...post('/v1/products/{productId}/price', {
+      ...products,
+      operationId: 'changeProductPrice',
+      summary: 'The price is changed, for orders from now on',
+      body: 'ChangePrice',
+      refusals: ['not-found', 'rule-violated'],
+    }),
+    ...post('/v1/products/{productId}/stock', {
+      ...products,
+      operationId: 'changeProductStock',
+      summary: 'The stock is changed',
+      body: 'ChangeStock',
+      refusals: ['not-found', 'rule-violated'],
+    }),
+    ...post('/v1/products/{productId}/withdrawal', {
+      ...products,
+      operationId: 'withdrawProduct',
+      summary: 'The product can no longer be ordered',
+      body: 'Nothing',
+      bodyOptional: true,
+      refusals: ['not-found'],
+    }),
+    ...post('/v1/customers', {
+      ...customers,
+      operationId: 'registerCustomer',
+      summary: 'The customer is registered',
+      description: 'Customers register themselves, under the id that is their sub.',
+      body: 'RegisterCustomer',
+      creates: true,
+      refusals: ['already-exists', 'rule-violated'],
+    }),
+    ...post('/v1/customers/{customerId}/address', {
+      ...customers,
+      operationId: 'changeCustomerAddress',
+      summary: 'The address is changed, for orders from now on',
+      body: 'ChangeAddress',
+      refusals: ['not-found', 'rule-violated'],
+    }),
+    ...post('/v1/orders', {
+      ...orders,
+      operationId: 'placeOrder',
+      summary: 'The order is placed',
+      description: 'Names and prices are those of the catalogue now. All lines are in one currency.',
+      roles: ['customer', 'operator'],
+      body: 'PlaceOrder',
+      creates: true,
+      refusals: ['already-exists'],
+    }),
+    ...post('/v1/orders/{orderId}/cancellation', {
+      ...orders,
+      operationId: 'cancelOrder',
+      summary: 'The order is cancelled',
+      description: 'Until it is picked up. By its customer, a merchant of one of its lines, or an operator.',
+      roles: ['customer', 'merchant', 'operator'],
+      body: 'CancelOrder',
+      refusals: ['not-found', 'rule-violated'],
+    }),
+    ...post('/v1/deliveries/{deliveryId}/assignment', {
+      ...deliveries,
+      operationId: 'assignDelivery',
+      summary: 'The delivery is with the courier',
+      description: 'Couriers claim open ones for themselves; the first wins.',
+      body: 'Assign',
+    }),
+    ...post('/v1/deliveries/{deliveryId}/release', {
+      ...deliveries,
+      operationId: 'releaseDelivery',
+      summary: 'The delivery is open again',
+      body: 'Nothing',
+      bodyOptional: true,
+    }),
+    ...post('/v1/deliveries/{deliveryId}/pickup', {
+      ...deliveries,
+      operationId: 'pickUpDelivery',
+      summary: 'The courier has the parcel',
+      description: 'From here on the order cannot be cancelled; of both at the same moment one wins.',
+      body: 'Nothing',
+      bodyOptional: true,
+    }),
+    ...post('/v1/deliveries/{deliveryId}/positions', {
+      ...deliveries,
+      operationId: 'reportPosition',
+      summary: 'The position is known',
+      description: 'A position is known by its delivery and time, so it needs no key.',
+      body: 'Position',
+      keyless: true,
+    }),
+    ...post('/v1/deliveries/{deliveryId}/completion', {
+      ...deliveries,
+      operationId: 'completeDelivery',
+      summary: 'The parcel is delivered',
+      body: 'Complete',
+      bodyOptional: true,
+    }),
+    ...post('/v1/deliveries/{deliveryId}/failure', {
+      ...deliveries,
+      operationId: 'failDelivery',
+      summary: 'The attempt failed',
+      body: 'Fail',
+    }),
+    ...post('/v1/deliveries/{deliveryId}/return', {
+      ...deliveries,
+      operationId: 'returnDelivery',
+      summary: 'The parcel is back',
+      body: 'Nothing',
+      bodyOptional: true,
+    }),
+  },
+  components: { schemas, securitySchemes },
+};

@@ -1,0 +1,23 @@
+import { againOnConflict } from '../conflict.js';
+import { envelopes, type Cause } from '../envelope.js';
+import type { Aggregates } from '../aggregates.js';
+import type { WriteMeans } from '../http/write-means.js';
+
+/**
+ * Records on the order's stream, where it races with a cancellation, that the parcel leaves; the delivery's own event
+ * follows. Done before by the same courier it is silence. Throws `RuleViolated` when the order may not leave.
+ */
+export async function dispatchOrder(
+  orders: Aggregates['orders'],
+  orderId: string,
+  courierId: string,
+  cause: Cause,
+  means: Pick<WriteMeans, 'timer' | 'randomness'>,
+): Promise<void> {
+  await againOnConflict(async () => {
+    const loaded = await orders.load(orderId);
+    const events = orders.decider.decide({ type: 'DispatchOrder', orderId, courierId }, loaded.state);
+    // The first event of the cause is the delivery's.
+    if (events.length > 0) await orders.append(orderId, loaded, envelopes(events, orderId, cause, 1));
+  }, means);
+}

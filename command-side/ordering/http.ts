@@ -1,0 +1,119 @@
+import { Type } from 'class-transformer';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject, ValidateNested } from 'class-validator';
+import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
+import { Forbidden, NotFound } from '@waybill/shared-kernel/errors.js';
+import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
+import { actingRole } from '../http/acting-role.js';
+import { AddressBody } from '../http/address-body.js';
+import { commandAnswer } from '../http/command-answer.js';
+import { repeatableRequest, type RequestOn } from '../http/command-request.js';
+import { readCommand } from '../http/read-command.js';
+import { IsId, IsText, IsWhole, Optional } from '../http/rules.js';
+import type { WriteMeans } from '../http/write-means.js';
+import type { OrderCommand } from './order.js';
+import { placement } from './placement.js';
+
+export const mostLines = 100;
+export const mostOfALine = 1000;
+
+export class OrderLineBody {
+  @IsId()
+  productId!: string;
+
+  @IsWhole(1, mostOfALine)
+  quantity!: number;
+}
+
+export class PaymentBody {
+  @IsText(200)
+  token!: string;
+}
+
+export class PlaceOrderBody {
+  @Optional()
+  @IsId()
+  orderId?: string;
+
+  @IsId()
+  customerId!: string;
+
+  @ValidateNested()
+  @Type(() => OrderLineBody)
+  @IsObject({ each: true, message: 'Each line must be an object.' })
+  @ArrayMaxSize(mostLines, { message: `There may be ${mostLines} lines at most.` })
+  @ArrayMinSize(1, { message: 'There must be a line.' })
+  @IsArray({ message: 'It must be a list of lines.' })
+  lines!: OrderLineBody[];
+
+  @Optional()
+  @ValidateNested()
+  @Type(() => AddressBody)
+  @IsObject({ message: 'It must be an address.' })
+  deliveryAddress?: AddressBody;
+
+  @ValidateNested()
+  @Type(() => PaymentBody)
+  @IsObject({ message: 'It must be a payment.' })
+  payment!: PaymentBody;
+}
+
+export class CancelOrderBody {
+  @IsText(500)
+  reason!: string;
+}
+
+/** Orders. Ordering for somebody else is 403; an order that is not theirs is 404, as one that is not there. */
+export function orderRoutes(means: WriteMeans): readonly Route[] {
+  const { handler, aggregates, publicReadUrl } = means;
+  const { orders } = aggregates;
+
+  const place = async (request: ApiRequest): Promise<Answer> => {
+    const asked = repeatableRequest(request);
+    const body = readCommand(PlaceOrderBody, request.body);
+    const derivedId = aggregateIdOf(asked.id);
+    const id = body.orderId ?? derivedId;
+    const handled = await handler.handle(orders, asked, {
+      id,
+      derivedId,
+      authorise: () => {
+        const role = actingRole(request.caller, { customer: body.customerId === request.caller.sub });
+        if (role === undefined) throw new Forbidden('A customer orders for themselves.');
+        return role;
+      },
+      partitionKey: () => id,
+      subject: () => body.customerId,
+      command: async (): Promise<OrderCommand> => ({ type: 'PlaceOrder', order: await placement(id, body, means) }),
+    });
+    const { status } = handled.state;
+    return commandAnswer(201, handled, { orderId: id, status }, `${publicReadUrl}/v1/orders/${id}`);
+  };
+
+  const cancel = async (request: RequestOn<'orderId'>): Promise<Answer> => {
+    const { caller } = request;
+    const id = request.params.orderId;
+    const { reason } = readCommand(CancelOrderBody, request.body);
+    const handled = await handler.handle(orders, repeatableRequest(request), {
+      id,
+      authorise: (state) => {
+        const role =
+          state.status === 'none'
+            ? undefined
+            : actingRole(caller, {
+                customer: state.customerId === caller.sub,
+                merchant: state.merchantIds.includes(caller.sub),
+              });
+        if (role === undefined) throw new NotFound('order', id);
+        return role;
+      },
+      partitionKey: () => id,
+      subject: (state) => (state.status === 'none' ? id : state.customerId),
+      command: (_state, { actor }): OrderCommand => ({ type: 'CancelOrder', orderId: id, reason, by: actor.role }),
+    });
+    return commandAnswer(200, handled, { orderId: id, status: handled.state.status });
+  };
+
+  return [
+    route('POST', '/v1/orders', { roles: ['customer', 'operator'] }, place),
+    route('POST', '/v1/orders/:orderId/cancellation', { roles: ['customer', 'merchant', 'operator'] }, cancel),
+  ];
+}

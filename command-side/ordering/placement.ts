@@ -1,0 +1,67 @@
+import { InvalidInput, type FieldFault } from '@waybill/shared-kernel/errors.js';
+import type { OrderLine, OrderPlaced } from '@waybill/shared-kernel/events/order.js';
+import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
+import { sealAddress } from '../http/address-body.js';
+import type { WriteMeans } from '../http/write-means.js';
+import type { PlaceOrderBody } from './http.js';
+
+type Means = Pick<WriteMeans, 'aggregates' | 'keys' | 'randomness'>;
+
+/**
+ * What an order is placed with: names and prices from the catalogue as it stands now, the customer's own address where
+ * no other is given. Throws `InvalidInput` that points at every customer, product or line that cannot be.
+ */
+export async function placement(orderId: string, body: PlaceOrderBody, means: Means): Promise<OrderPlaced> {
+  const faults: FieldFault[] = [];
+  const [address, lines] = await Promise.all([deliveryAddress(body, means, faults), orderLines(body, means, faults)]);
+  const currency = lines[0]?.currency;
+  for (const line of lines) {
+    if (line.currency === currency) continue;
+    const detail = `It is sold in ${line.currency}, others in ${currency}: order them apart.`;
+    faults.push({ pointer: `/lines/${line.index}/productId`, detail });
+  }
+  const total = lines.reduce((sum, { line }) => sum + line.quantity * line.unitPrice, 0);
+  if (!Number.isSafeInteger(total)) faults.push({ pointer: '/lines', detail: 'They come to too much.' });
+  if (faults.length > 0 || address === undefined || currency === undefined) throw new InvalidInput(faults);
+  return {
+    orderId,
+    customerId: body.customerId,
+    lines: lines.map(({ line }) => line),
+    currency,
+    total,
+    deliveryAddress: address,
+    paymentToken: body.payment.token,
+    promisedBy: null,
+  };
+}
+
+async function deliveryAddress(
+  { customerId, deliveryAddress: given }: PlaceOrderBody,
+  { aggregates, keys, randomness }: Means,
+  faults: FieldFault[],
+): Promise<Sealed | undefined> {
+  const [{ state }, key] = await Promise.all([aggregates.customers.load(customerId), keys.find(customerId)]);
+  if (state.status === 'none' || key === undefined) {
+    faults.push({ pointer: '/customerId', detail: `There is no customer ${customerId}.` });
+    return undefined;
+  }
+  return given === undefined ? state.address : sealAddress(given, customerId, key, randomness);
+}
+
+async function orderLines(
+  body: PlaceOrderBody,
+  { aggregates }: Means,
+  faults: FieldFault[],
+): Promise<readonly { readonly index: number; readonly line: OrderLine; readonly currency: string }[]> {
+  const loaded = await Promise.all(body.lines.map(({ productId }) => aggregates.products.load(productId)));
+  return body.lines.flatMap(({ productId, quantity }, index) => {
+    const state = loaded[index]?.state;
+    if (state?.status === 'listed') {
+      const { merchantId, name, unitPrice, currency } = state;
+      return { index, line: { productId, merchantId, name, quantity, unitPrice, freight: null }, currency };
+    }
+    const why = state?.status === 'withdrawn' ? 'was withdrawn' : 'is in no catalogue';
+    faults.push({ pointer: `/lines/${index}/productId`, detail: `Product ${productId} ${why}.` });
+    return [];
+  });
+}

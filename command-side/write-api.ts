@@ -1,0 +1,38 @@
+import type { RequestListener } from 'node:http';
+import { createApi, type ApiParts } from '@waybill/infra/http/api.js';
+import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { Route } from '@waybill/infra/http/route.js';
+import { aggregatesIn } from './aggregates.js';
+import { productRoutes } from './catalogue/http.js';
+import { customerRoutes } from './customers/http.js';
+import { deliveryRoutes } from './delivery/http.js';
+import { CommandHandler } from './handle-command.js';
+import type { WriteMeans } from './http/write-means.js';
+import { writeApiDocument } from './openapi.js';
+import { orderRoutes } from './ordering/http.js';
+
+export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'document' | 'randomness'> {
+  readonly store: Pick<EventStore, 'append' | 'readStream'>;
+  readonly keys: KeyStore;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly timer: Timer;
+  /** Base URL at which clients reach the read API, without a slash at its end. */
+  readonly publicReadUrl: string;
+}
+
+/** Every operation of the write API, and who may call it. */
+export function writeRoutes(means: WriteMeans): readonly Route[] {
+  return [...productRoutes(means), ...customerRoutes(means), ...orderRoutes(means), ...deliveryRoutes(means)];
+}
+
+/** The write API: commands in, events into the log. It needs the event store and the keys, nothing else. */
+export function createWriteApi(parts: WriteApiParts): RequestListener {
+  const { store, keys, clock, randomness, timer, publicReadUrl } = parts;
+  const handler = new CommandHandler({ store, keys, clock, randomness, timer });
+  const aggregates = aggregatesIn(store);
+  const means: WriteMeans = { aggregates, handler, keys, clock, randomness, timer, publicReadUrl };
+  return createApi({ ...parts, routes: writeRoutes(means), document: writeApiDocument });
+}

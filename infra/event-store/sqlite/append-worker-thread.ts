@@ -1,0 +1,57 @@
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { GroupCommit } from './group-commit.js';
+import { openLog } from './log-file.js';
+import { LogWriter, type Batch } from './log-writer.js';
+import { failureOf, messageOf, type WorkerSays } from './worker-protocol.js';
+
+/** What the thread that started the worker says to it. */
+export type Order = { readonly connect: MessagePort } | 'close';
+/** What it answers, once. */
+export type Started = 'ready' | { readonly failure: ReturnType<typeof failureOf> };
+
+const starter = parentPort;
+if (starter === null) throw new Error('this is the entry of a worker thread');
+try {
+  serve(starter, (workerData as { file: string }).file);
+  starter.postMessage('ready' satisfies Started);
+} catch (error) {
+  starter.postMessage({ failure: failureOf(error) } satisfies Started);
+  starter.close();
+}
+
+function serve(starter: MessagePort, file: string): void {
+  const database = openLog(file);
+  const ports = new Set<MessagePort>();
+  const answered = new Set<MessagePort>();
+  const say = (port: MessagePort, message: WorkerSays) => {
+    port.postMessage(message);
+  };
+
+  const commits = new GroupCommit(new LogWriter(database), () => {
+    for (const port of ports) if (!answered.has(port)) say(port, { grown: true });
+    answered.clear();
+  });
+
+  const connect = (port: MessagePort) => {
+    ports.add(port);
+    port.on('close', () => ports.delete(port));
+    port.on('message', (batch: Batch) => {
+      commits.submit(batch, (answer) => {
+        answered.add(port);
+        say(port, messageOf(answer));
+      });
+    });
+  };
+
+  starter.on('message', (order: Order) => {
+    if (order !== 'close') {
+      connect(order.connect);
+      return;
+    }
+    void commits.idle().then(() => {
+      for (const port of ports) port.close();
+      database.close();
+      starter.close();
+    });
+  });
+}

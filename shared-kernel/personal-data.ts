@@ -24,11 +24,14 @@ export function seal(subject: string, key: Uint8Array, value: unknown, randomnes
   return `${prefix}${subject}.${text.toString('base64url')}`;
 }
 
+export function isSealed(text: string): text is Sealed {
+  return text.startsWith(prefix) && text.includes('.', prefix.length);
+}
+
 /** Whose key a sealed value needs. Throws on what is not a sealed value. */
 export function subjectOf(sealed: Sealed): string {
-  const end = sealed.indexOf('.', prefix.length);
-  if (!sealed.startsWith(prefix) || end === -1) throw new Error('not a sealed value');
-  return sealed.slice(prefix.length, end);
+  if (!isSealed(sealed)) throw new Error('not a sealed value');
+  return sealed.slice(prefix.length, sealed.indexOf('.', prefix.length));
 }
 
 /** The value that was sealed. Throws when the key is another or a bit was changed. */

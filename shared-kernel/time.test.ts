@@ -1,14 +1,40 @@
 import { expect, test } from '@jest/globals';
-import { readTime } from './time.js';
+import fc from 'fast-check';
+import { utcTime } from './time.js';
 
 test.each([
-  ['2026-01-31T12:00:00Z', '2026-01-31T12:00:00.000Z'],
-  ['2026-01-31T12:00:00.1234567Z', '2026-01-31T12:00:00.123Z'],
-  ['2026-01-31T23:30:00-01:00', '2026-02-01T00:30:00.000Z'],
-  ['2024-02-29T00:00:00+09:00', '2024-02-28T15:00:00.000Z'],
-])('%s is %s', (text, time) => expect(readTime(text)).toBe(time));
+  ['2017-11-24T23:59:59Z', '2017-11-24T23:59:59.000Z'],
+  ['2017-11-24T23:59:59.9999Z', '2017-11-24T23:59:59.999Z'],
+  ['2017-11-25T08:59:59+09:00', '2017-11-24T23:59:59.000Z'],
+  ['2017-11-24t20:59:59-03:00', '2017-11-24T23:59:59.000Z'],
+  ['2016-02-29T00:00:00z', '2016-02-29T00:00:00.000Z'],
+])('%s is %s', (text, time) => {
+  expect(utcTime(text)).toBe(time);
+});
 
-test.each(['', 'now', '2026-01-31', '2026-01-31T12:00:00', '2026-02-30T12:00:00Z', '2026-01-31T25:00:00Z', '0'])(
-  '%j is no time',
-  (text) => expect(readTime(text)).toBeUndefined(),
-);
+test.each([
+  '',
+  'yesterday',
+  '1511567999',
+  '2017-11-24',
+  '2017-11-24T23:59:59',
+  '2017-11-24T23:59Z',
+  '2017-02-30T00:00:00Z',
+  '2017-13-01T00:00:00Z',
+  '2017-01-01T25:00:00Z',
+  '2017-01-01T00:00:00+9',
+  ' 2017-11-24T23:59:59Z',
+])('"%s" is none', (text) => {
+  expect(utcTime(text)).toBeUndefined();
+});
+
+test('whatever Date prints is taken as it is', () => {
+  fc.assert(
+    fc.property(
+      fc.date({ min: new Date(0), max: new Date('9999-12-31T23:59:59.999Z'), noInvalidDate: true }),
+      (date) => {
+        expect(utcTime(date.toISOString())).toBe(date.toISOString());
+      },
+    ),
+  );
+});

@@ -19,6 +19,11 @@ export interface FoldedDocument extends Draft {
   readonly streams: { [section in Category]?: FoldedStream };
 }
 
+/** Position of the first event folded into a document. */
+export function firstPosition({ streams }: FoldedDocument): number {
+  return Math.min(...Object.values(streams).map(({ first }) => first));
+}
+
 /** Documents that are held in memory unless said otherwise: some 20 MB of orders. */
 const defaultCapacity = 10_000;
 

@@ -1,0 +1,101 @@
+import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { Projection, Revisions } from '@waybill/shared-kernel/projection.js';
+import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
+import { firstPosition, type FoldedDocument } from '../replay/document-fold.js';
+import { emptyDraft } from '../fold-document.js';
+import { atSameRevisions, auditedFolded, lifeOf, type AuditedDocument } from './audited-document.js';
+import { deviations, valueAt, type Difference } from './difference.js';
+
+/** One document of a read model, held against what the log says of its key. */
+export class DocumentTrial {
+  constructor(
+    private readonly projection: Projection,
+    private readonly key: string,
+    /** Folded from the whole log. */
+    private readonly folded: FoldedDocument,
+    private readonly store: Pick<EventStore, 'readStream'>,
+  ) {}
+
+  /**
+   * The differences of a stored document from the log at its own revisions. Only where there may be one, its streams
+   * are read again: to fold it up to those revisions, and to find the event from which on it went astray.
+   * `appliedUpTo`: the position up to which its partition says that everything is applied.
+   */
+  async judge(stored: AuditedDocument, appliedUpTo: number): Promise<readonly Difference[]> {
+    const { projection, folded } = this;
+    if (atSameRevisions(stored, folded)) {
+      const expected = auditedFolded(projection, folded.partition, folded);
+      if (deviations(expected, stored).length === 0) return [];
+    }
+    const events = await this.#readEvents();
+    return [
+      ...this.#omissions(events, stored.revisions, appliedUpTo),
+      ...this.#inventions(stored.revisions),
+      ...this.#deviations(events, stored),
+    ];
+  }
+
+  /** The log knows of it and the read model has no document, or none that can be read. */
+  missing(): Difference {
+    const { projection, folded } = this;
+    const expected = auditedFolded(projection, folded.partition, folded);
+    return this.#difference('', expected, undefined, firstPosition(folded));
+  }
+
+  /** Events up to the applied position that the document passed over. */
+  #omissions(events: readonly KnownEvent[], revisions: Revisions, appliedUpTo: number): readonly Difference[] {
+    return this.projection.categories.flatMap((category) => {
+      const revision = revisions[category];
+      const omitted = events.filter(
+        (event) =>
+          event.position <= appliedUpTo && categoryOf(event.stream) === category && event.revision > (revision ?? -1),
+      );
+      const [first] = omitted;
+      if (first === undefined) return [];
+      return [this.#difference(`/revisions/${category}`, omitted.at(-1)?.revision, revision, first.position)];
+    });
+  }
+
+  /** Revisions that the log has not. */
+  #inventions(revisions: Revisions): readonly Difference[] {
+    return (Object.entries(revisions) as [Category, number][]).flatMap(([category, revision]) => {
+      const known = this.folded.revisions[category];
+      if (known !== undefined && revision <= known) return [];
+      return [this.#difference(`/revisions/${category}`, known, revision, undefined)];
+    });
+  }
+
+  #deviations(events: readonly KnownEvent[], stored: AuditedDocument): readonly Difference[] {
+    const reached = events.filter(({ stream, revision }) => revision <= (stored.revisions[categoryOf(stream)!] ?? -1));
+    const life = [...lifeOf(this.projection, this.folded.partition, reached)];
+    const now = life.at(-1) ?? auditedFolded(this.projection, this.folded.partition, emptyDraft());
+    return deviations({ ...now, revisions: stored.revisions }, stored).map(({ path, expected, actual }) => {
+      const lastRight = life.findLastIndex((then) => deviations(valueAt(then, path), actual).length === 0);
+      return this.#difference(path, expected, actual, reached[lastRight + 1]?.position);
+    });
+  }
+
+  async #readEvents(): Promise<readonly KnownEvent[]> {
+    const events: KnownEvent[] = [];
+    for (const { stream, last } of Object.values(this.folded.streams)) {
+      for await (const event of readWholeStream(this.store, stream)) {
+        if (event.position > last) break;
+        events.push(upcast(event));
+      }
+    }
+    return events.sort((one, other) => one.position - other.position);
+  }
+
+  #difference(path: string, expected: unknown, actual: unknown, divergedAt: number | undefined): Difference {
+    return {
+      projection: this.projection.collection.name,
+      key: this.key,
+      path,
+      expected: expected ?? null,
+      actual: actual ?? null,
+      divergedAt: divergedAt === undefined ? null : String(divergedAt),
+    };
+  }
+}

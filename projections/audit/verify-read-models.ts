@@ -1,0 +1,148 @@
+import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { readLog } from '@waybill/shared-kernel/read-stream.js';
+import { bucketCount, bucketOf, DocumentFold, firstPosition } from '../replay/document-fold.js';
+import { SpillFile } from '../replay/spill-file.js';
+import { auditedStored, type AuditedDocument } from './audited-document.js';
+import type { Difference } from './difference.js';
+import { DocumentTrial } from './document-trial.js';
+
+export interface AuditMeans {
+  readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
+  readonly readStore: Pick<ReadStore, 'positions' | 'scan'>;
+}
+
+export interface AuditOptions {
+  /** Documents of each read model that are held in memory at once; the rest waits on disk. */
+  readonly capacity?: number;
+  /** Told the position that was reached in the log, page by page. */
+  readonly onProgress?: (position: number, head: number) => void;
+}
+
+export interface AuditReport {
+  /** There is no difference. */
+  readonly ok: boolean;
+  /** Events in the log. */
+  readonly events: number;
+  /** Documents in the read models. */
+  readonly documents: number;
+  readonly differences: readonly Difference[];
+}
+
+const pageSize = 1000;
+
+/** One read model with what is compared of it. */
+interface Audited {
+  readonly projection: Projection;
+  readonly fold: DocumentFold;
+  /** Its documents as lines of `[key, document]`, in the buckets of their keys; `null`: it cannot be read. */
+  readonly stored: SpillFile;
+  /** Per partition: everything up to here was applied before its documents were read. */
+  readonly positions: readonly number[];
+}
+
+type StoredLine = readonly [key: string, document: AuditedDocument | null];
+
+/**
+ * Replays the log and compares with it every document of the read models, each at its own revisions, so lag is no
+ * difference; but what a partition says it has applied must be there. Works beside whoever goes on writing: documents
+ * are read first and the log then, so the log is never behind them. Reads each once, and in bounded memory.
+ */
+export async function verifyReadModels(
+  projections: readonly Projection[],
+  means: AuditMeans,
+  { capacity, onProgress }: AuditOptions = {},
+): Promise<AuditReport> {
+  const audited: Audited[] = [];
+  try {
+    let documents = 0;
+    for (const projection of projections) {
+      const stored = new SpillFile(bucketCount);
+      const positions = await means.readStore.positions(projection.collection);
+      audited.push({ projection, fold: new DocumentFold(projection, capacity), stored, positions });
+      documents += await readDocuments(projection, means.readStore, stored);
+    }
+    const events = await foldLog(audited, means.store, onProgress);
+    const differences: Difference[] = [];
+    for (const each of audited) for await (const difference of compare(each, means.store)) differences.push(difference);
+    return { ok: differences.length === 0, events, documents, differences };
+  } finally {
+    for (const { fold, stored } of audited) {
+      fold.close();
+      stored.close();
+    }
+  }
+}
+
+async function readDocuments(
+  { collection }: Projection,
+  readStore: Pick<ReadStore, 'scan'>,
+  stored: SpillFile,
+): Promise<number> {
+  let documents = 0;
+  for (let after: string | undefined; ;) {
+    const page = await readStore.scan(collection, after, pageSize);
+    for (const document of page) {
+      const line: StoredLine = [document.key, readable(() => auditedStored(document))];
+      stored.write(bucketOf(document.key), JSON.stringify(line));
+    }
+    documents += page.length;
+    if (page.length < pageSize) return documents;
+    after = page.at(-1)!.key;
+  }
+}
+
+/** A store may parse a document only when it is looked at. */
+function readable<T>(look: () => T): T | null {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+async function foldLog(
+  audited: readonly Audited[],
+  store: AuditMeans['store'],
+  onProgress: AuditOptions['onProgress'],
+): Promise<number> {
+  const head = await store.head();
+  let events = 0;
+  for await (const page of readLog(store, 0, head, pageSize)) {
+    for (const event of page) {
+      let known: KnownEvent | undefined;
+      for (const { fold } of audited) if (fold.takes(event.stream)) fold.add((known ??= upcast(event)));
+    }
+    events += page.length;
+    onProgress?.(page.at(-1)!.position, head);
+  }
+  return events;
+}
+
+async function* compare(
+  { projection, fold, stored, positions }: Audited,
+  store: AuditMeans['store'],
+): AsyncGenerator<Difference, void, undefined> {
+  const { name } = projection.collection;
+  let bucket = 0;
+  for (const folded of fold.buckets()) {
+    const found = new Map(stored.read(bucket).map((line) => JSON.parse(line) as StoredLine));
+    for (const [key, document] of folded) {
+      const trial = new DocumentTrial(projection, key, document, store);
+      const appliedUpTo = positions[document.partition] ?? beginning;
+      const actual = found.get(key);
+      found.delete(key);
+      const isOnlyLate = actual === undefined && firstPosition(document) > appliedUpTo;
+      if (isOnlyLate) continue;
+      if (actual === undefined || actual === null) yield trial.missing();
+      else yield* await trial.judge(actual, appliedUpTo);
+    }
+    for (const [key, actual] of found) {
+      yield { projection: name, key, path: '', expected: null, actual, divergedAt: null };
+    }
+    bucket += 1;
+  }
+}

@@ -1,0 +1,70 @@
+import type { Command } from 'commander';
+import { projections } from '../catalogue.js';
+import type { Difference } from '../audit/difference.js';
+import { verifyReadModels, type AuditReport } from '../audit/verify-read-models.js';
+import { print, printJson, withProgress, type Context } from './context.js';
+import { withLog, withReadModels } from './data-folder.js';
+import { exitCodes, type ExitCode } from './exit-code.js';
+import { counted } from './table.js';
+
+export function addAudit(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
+  program
+    .command('audit')
+    .description('Checks what is stored.')
+    .command('verify')
+    .summary('compare every read model with the log')
+    .option('--json', 'one JSON document for programs: {ok, events, documents, differences}')
+    .description(
+      `Replays the log and compares every document of every read model with it, at the document's own revisions:
+that a read model is behind is no difference. Nothing is changed. A server may run meanwhile.`,
+    )
+    .addHelpText(
+      'after',
+      `
+Exit code 1: there is a difference. Each is named with the first event from which on the read model went astray.
+
+Example:
+  $ npx waybill audit verify`,
+    )
+    .action(async ({ json }: { readonly json?: true }) => {
+      const report = await verify(context);
+      if (json) await printJson(context, report);
+      else await print(context, told(report));
+      if (!report.ok) end(exitCodes.failed);
+    });
+}
+
+function verify(context: Context): Promise<AuditReport> {
+  const { dataFolder } = context.config();
+  return withLog(dataFolder, context.clock, (store) =>
+    withReadModels(dataFolder, (readStore) =>
+      withProgress(context, 'Replaying', (progress) =>
+        verifyReadModels(
+          projections,
+          { store, readStore },
+          { onProgress: (position, head) => progress.advance(position, head) },
+        ),
+      ),
+    ),
+  );
+}
+
+function told({ ok, events, documents, differences }: AuditReport): string {
+  const checked = `${counted(documents, 'document')} against ${counted(events, 'event')} of the log`;
+  if (ok) return `Good: compared ${checked}; they agree.\n`;
+  const list = differences.map(toldDifference).join('');
+  const advice = 'The log is the truth: stop the server, delete read-models.sqlite in the data folder and start again.';
+  return `Compared ${checked}: ${counted(differences.length, 'difference')}.\n${list}${advice}\n`;
+}
+
+function toldDifference({ projection, key, path, expected, actual, divergedAt }: Difference): string {
+  const where = `  ${projection} ${key}${path === '' ? '' : ` at ${path}`}\n`;
+  const since = divergedAt === null ? 'no event of the log' : `event at position ${divergedAt}`;
+  return `${where}    log says    ${shown(expected)}\n    stored is   ${shown(actual)}\n    went astray ${since}\n`;
+}
+
+function shown(value: unknown): string {
+  if (value === null) return 'nothing';
+  const text = JSON.stringify(value);
+  return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
+}

@@ -1,0 +1,17 @@
+import process from 'node:process';
+import { systemClock } from '@waybill/infra/clock/system.js';
+import { readConfig } from '@waybill/infra/config.js';
+import { runCommandLine } from './program.js';
+
+// Whoever reads our output may have enough of it (`| head`): that is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+process.exitCode = await runCommandLine(process.argv.slice(2), {
+  config: () => readConfig(process.env),
+  clock: systemClock,
+  out: process.stdout,
+  err: process.stderr,
+});

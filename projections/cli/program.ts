@@ -1,0 +1,48 @@
+import { Command } from 'commander';
+import { addAudit } from './audit-verify.js';
+import { addImport } from './import-olist.js';
+import type { Context } from './context.js';
+import { endingOf, exitCodes, type ExitCode } from './exit-code.js';
+import { addReplayHistory } from './replay-history.js';
+import { addReplayOrder } from './replay-order.js';
+import { addToken } from './token.js';
+
+/** The command line `waybill`, ready to parse. `end` is told what a verb that ran to its end found. */
+function commandLine(context: Context, end: (exitCode: ExitCode) => void): Command {
+  const program = new Command('waybill')
+    .description('Orders and deliveries as a log of facts: the tools beside the server.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.out.write(text),
+      writeErr: (text) => context.err.write(text),
+    })
+    .addHelpText(
+      'after',
+      `
+Every verb has --help with an example, and --json for programs.
+Exit codes: 0 good, 1 a check failed or it is not there, 2 used wrongly, 3 something it needs is down.
+The environment is that of the server; WAYBILL_DATA is the data folder (./waybill-data).`,
+    );
+  addToken(program, context);
+  addImport(program, context, end);
+  const replay = program.command('replay').description('Folds the past from the log.');
+  addReplayOrder(replay, context);
+  addReplayHistory(replay, context);
+  addAudit(program, context, end);
+  return program;
+}
+
+/** Runs one command line, the verb first. Never rejects. */
+export async function runCommandLine(words: readonly string[], context: Context): Promise<ExitCode> {
+  let found: ExitCode = exitCodes.good;
+  try {
+    await commandLine(context, (exitCode) => {
+      found = exitCode;
+    }).parseAsync(words, { from: 'user' });
+    return found;
+  } catch (error) {
+    const { exitCode, message } = endingOf(error);
+    if (message !== undefined) context.err.write(`${message}\n`);
+    return exitCode;
+  }
+}

@@ -1,0 +1,77 @@
+import { SingleBar } from 'cli-progress';
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+
+/** Standard error, or what stands in for it. */
+export interface ProgressStream {
+  readonly isTTY?: boolean | undefined;
+  write(text: string): unknown;
+}
+
+/** Shows how far a piece of work has come; nothing for what is done within a second. */
+export interface Progress {
+  advance(done: number, total: number): void;
+  /** Takes the bar away. */
+  end(): void;
+}
+
+const patience = 1_000;
+
+/** A bar on a terminal. */
+class Bar implements Progress {
+  #bar: SingleBar | undefined;
+
+  constructor(
+    private readonly stream: ProgressStream,
+    private readonly label: string,
+    private readonly clock: Clock,
+    private readonly began = clock.now(),
+  ) {}
+
+  advance(done: number, total: number): void {
+    if (this.#bar === undefined) {
+      if (this.clock.now() - this.began < patience) return;
+      this.#bar = new SingleBar({
+        stream: this.stream as NodeJS.WritableStream,
+        format: `${this.label} [{bar}] {percentage} %, {eta_formatted} left`,
+        clearOnComplete: true,
+        hideCursor: true,
+      });
+      this.#bar.start(total, done);
+    }
+    this.#bar.setTotal(total);
+    this.#bar.update(done);
+  }
+
+  end(): void {
+    this.#bar?.stop();
+  }
+}
+
+/** Plain lines, for logs: one a tenth of the way, and at most one a second. */
+class Lines implements Progress {
+  #tenths = 0;
+
+  constructor(
+    private readonly stream: ProgressStream,
+    private readonly label: string,
+    private readonly clock: Clock,
+    private lastAt = clock.now(),
+  ) {}
+
+  advance(done: number, total: number): void {
+    const tenths = total === 0 ? 10 : Math.floor((done / total) * 10);
+    const now = this.clock.now();
+    if (tenths <= this.#tenths || now - this.lastAt < patience) return;
+    this.#tenths = tenths;
+    this.lastAt = now;
+    this.stream.write(`${this.label}: ${tenths * 10} %\n`);
+  }
+
+  end(): void {
+    // Lines stay.
+  }
+}
+
+export function showProgress(stream: ProgressStream, label: string, clock: Clock): Progress {
+  return stream.isTTY === true ? new Bar(stream, label, clock) : new Lines(stream, label, clock);
+}

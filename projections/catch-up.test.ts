@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { virtualClock } from '@waybill/infra/clock/seeded.js';
+import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { projections } from './catalogue.js';
+import { catchUp, type CatchUpMeans } from './catch-up.js';
+import { deliveries } from './deliveries.js';
+import { orders } from './orders.js';
+import { confirmed, onOrder, placed, scheduled, type Happening } from './testing/history.js';
+import { appendAll, documentsOf, straightFold } from './testing/logs.js';
+import { randomHistory } from './testing/random-history.js';
+
+const clock = virtualClock('2026-03-01T12:00:00Z');
+
+describe('catching up from the log', () => {
+  let log: MemoryEventStore;
+  let readStore: ReadStore;
+  function open(): void {
+    log = new MemoryEventStore(clock);
+    readStore = openSqliteReadStore(':memory:');
+  }
+  async function close(): Promise<void> {
+    await log.close();
+    await readStore.close();
+  }
+  beforeEach(open);
+  afterEach(close);
+
+  async function expectConverged(): Promise<void> {
+    for (const projection of projections) {
+      expect(await documentsOf(readStore, projection)).toEqual(await straightFold(log, projection));
+    }
+  }
+
+  test('makes every document and moves every partition to the end of the log', async () => {
+    await appendAll(log, [placed('o1'), placed('o2'), scheduled('o1'), confirmed('o2')]);
+    const progress: [number, number][] = [];
+    const means = { store: log, readStore, clock };
+    const caughtUp = await catchUp(projections, means, { progress: (...at) => progress.push(at) });
+    expect(caughtUp).toEqual({ position: 4, events: 4, halted: [] });
+    expect(progress).toEqual([[4, 4]]);
+    for (const { collection } of projections) {
+      expect(await readStore.positions(collection)).toEqual(Array<number>(8).fill(4));
+    }
+    await expectConverged();
+  });
+
+  test('does nothing on an empty log', async () => {
+    expect(await catchUp(projections, { store: log, readStore, clock })).toEqual({
+      position: 0,
+      events: 0,
+      halted: [],
+    });
+  });
+
+  test('reads only what came since, from where the one furthest behind stands', async () => {
+    const means = { store: log, readStore, clock };
+    await appendAll(log, [placed('o1'), scheduled('o1')]);
+    await catchUp([orders], means);
+    await appendAll(log, [confirmed('o1')]);
+    expect(await catchUp([orders], means)).toMatchObject({ position: 3, events: 1 });
+    expect(await catchUp(projections, means)).toMatchObject({ position: 3, events: 3 });
+    await expectConverged();
+  });
+
+  test('takes many pages and more documents than it holds in memory', async () => {
+    const ids = Array.from({ length: 20_000 }, (_, index) => `order-${index}`);
+    const mine = ids.filter((id) => partitionOf(id) === 0);
+    await appendAll(
+      log,
+      mine.map((id) => placed(id)),
+    );
+    await appendAll(
+      log,
+      mine.map((id) => confirmed(id)),
+    );
+    await catchUp(projections, { store: log, readStore, clock });
+    await expectConverged();
+  });
+
+  test('goes on from what was written when the store failed in between', async () => {
+    await fc.assert(
+      fc.asyncProperty(randomHistory(), fc.integer({ min: 1, max: 32 }), async (happenings, failing) => {
+        await appendAll(log, happenings);
+        let commits = 0;
+        const faulty: CatchUpMeans['readStore'] = {
+          declare: (collection) => readStore.declare(collection),
+          load: (collection, keys) => readStore.load(collection, keys),
+          positions: (collection) => readStore.positions(collection),
+          commit: (batch) => {
+            commits += 1;
+            if (commits === failing) throw new Unavailable('read store', 'Gone.');
+            return readStore.commit(batch);
+          },
+        };
+        await expect(catchUp(projections, { store: log, readStore: faulty, clock })).rejects.toThrow('Gone.');
+        await catchUp(projections, { store: log, readStore: faulty, clock });
+        await expectConverged();
+        await close();
+        open();
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('halts the partition of an event from the future before it, and goes on with the others', async () => {
+    const from: Happening = onOrder('o1', { type: 'OrderConfirmed', data: { orderId: 'o1' } });
+    const future: Happening = { ...from, event: { ...from.event, schemaVersion: 9 } };
+    await appendAll(log, [placed('o1'), future, scheduled('o1'), placed('o2')]);
+    const { halted, position } = await catchUp(projections, { store: log, readStore, clock });
+    const partition = partitionOf('o1');
+    expect(position).toBe(4);
+    expect(halted).toEqual([{ projection: 'orders', partition, position: 1, error: expect.any(EventFromTheFuture) }]);
+    expect((await readStore.positions(orders.collection))[partition]).toBe(1);
+    expect((await readStore.positions(orders.collection))[partitionOf('o2')]).toBe(4);
+    expect((await documentsOf(readStore, orders)).map(({ key, revisions }) => [key, revisions])).toEqual([
+      ['o1', { order: 0 }],
+      ['o2', { order: 0 }],
+    ]);
+    expect(await documentsOf(readStore, deliveries)).toHaveLength(1);
+  });
+
+  test('ends early when told to, with what it read written', async () => {
+    await appendAll(
+      log,
+      Array.from({ length: 1500 }, (_, index) => placed(`o${index}`)),
+    );
+    const stop = new AbortController();
+    const means = { store: log, readStore, clock };
+    const early = await catchUp(projections, means, { signal: stop.signal, progress: () => stop.abort() });
+    expect(early).toMatchObject({ position: 1000, events: 1000 });
+    expect(await readStore.count(orders.collection)).toBe(1000);
+    expect(await catchUp(projections, means)).toMatchObject({ position: 1500, events: 500 });
+    await expectConverged();
+  });
+});

@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
+import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
+import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import type { Broker, Message } from '@waybill/shared-kernel/ports/broker.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { chaoticBroker } from '@waybill/shared-kernel/testing/chaotic-broker.js';
+import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
+import { projections } from './catalogue.js';
+import { orders } from './orders.js';
+import { startProjector, type Projector, type ProjectorMeans } from './projector.js';
+import { confirmed, onOrder, placed, scheduled, type Happening } from './testing/history.js';
+import { appendAll, documentsOf, straightFold } from './testing/logs.js';
+import { randomHistory } from './testing/random-history.js';
+
+class Bench {
+  readonly clock = virtualClock('2026-03-01T12:00:00Z');
+  readonly timer = manualTimer();
+  readonly log = new MemoryEventStore(this.clock);
+  readonly readStore: ReadStore = openSqliteReadStore(':memory:');
+  readonly broker = openMemoryBroker({ capacity: 1000 });
+  readonly faults: Error[] = [];
+  /** Runs before each commit. */
+  before: ReadStore['commit'] = () => Promise.resolve([]);
+  #relayed = 0;
+  readonly #heads: Record<number, { position: number; recordedAt: string }> = {};
+
+  means(): ProjectorMeans {
+    const { readStore } = this;
+    return {
+      broker: this.broker,
+      store: this.log,
+      clock: this.clock,
+      timer: this.timer,
+      randomness: seededRandomness('projector'),
+      report: (fault) => this.faults.push(fault),
+      readStore: {
+        declare: (collection) => readStore.declare(collection),
+        load: (collection, keys) => readStore.load(collection, keys),
+        position: (collection, partition) => readStore.position(collection, partition),
+        positions: (collection) => readStore.positions(collection),
+        relayCheckpoint: () => readStore.relayCheckpoint(),
+        commit: async (batch) => {
+          await this.before(batch);
+          return readStore.commit(batch);
+        },
+      },
+    };
+  }
+
+  async append(happenings: readonly Happening[]): Promise<void> {
+    await appendAll(this.log, happenings);
+  }
+
+  /** What a relay does. */
+  async relay(broker: Pick<Broker, 'publish'> = this.broker): Promise<void> {
+    const events = await this.log.readAll(this.#relayed, 10_000);
+    const messages = events.map((event): Message => {
+      const partition = partitionOf(event.partitionKey);
+      const previous = this.#heads[partition]?.position ?? 0;
+      this.#heads[partition] = { position: event.position, recordedAt: event.recordedAt };
+      return { event, partition, previous };
+    });
+    await broker.publish(messages);
+    this.#relayed = events.at(-1)?.position ?? this.#relayed;
+    await this.readStore.saveRelayCheckpoint({ position: this.#relayed, heads: this.#heads });
+  }
+
+  /** Waits until every partition has applied all of its events, ending the waits of those that look for trouble. */
+  async applied(): Promise<void> {
+    const events = await this.log.readAll(0, 10_000);
+    await until(async () => {
+      this.timer.elapse();
+      for (const { collection } of projections) {
+        const positions = await this.readStore.positions(collection);
+        if (events.some((event) => event.position > positions[partitionOf(event.partitionKey)]!)) return false;
+      }
+      return true;
+    });
+  }
+
+  async expectConverged(): Promise<void> {
+    for (const projection of projections) {
+      expect(await documentsOf(this.readStore, projection)).toEqual(await straightFold(this.log, projection));
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.broker.close();
+    await this.log.close();
+    await this.readStore.close();
+  }
+}
+
+describe('the projector', () => {
+  let bench: Bench;
+  let projector: Projector | undefined;
+  beforeEach(() => {
+    bench = new Bench();
+  });
+  afterEach(async () => {
+    await projector?.stop();
+    await bench.end();
+  });
+
+  const start = (): Projector => (projector = startProjector(projections, bench.means()));
+
+  test('catches up, then follows', async () => {
+    await bench.append([placed('o1')]);
+    await start().following;
+    await bench.append([confirmed('o1'), scheduled('o1'), placed('o2')]);
+    await bench.relay();
+    await bench.applied();
+    await bench.expectConverged();
+    expect(bench.faults).toEqual([]);
+    expect(projector!.states()).toHaveLength(projections.length * partitionCount);
+    await until(() => projector!.states().every((state) => state.mode === 'following'));
+    expect(projector!.states()[0]).toMatchObject({ projection: 'orders', version: 1, partition: 0 });
+  });
+
+  test('waits for a store that is down as it starts', async () => {
+    let failures = 2;
+    bench.before = () => {
+      failures -= 1;
+      return failures >= 0 ? Promise.reject(new Unavailable('read store', 'Gone.')) : Promise.resolve([]);
+    };
+    await bench.append([placed('o1')]);
+    const { following } = start();
+    let isFollowing = false;
+    void following.then(() => {
+      isFollowing = true;
+    });
+    await until(() => {
+      bench.timer.elapse();
+      return isFollowing;
+    });
+    expect(bench.faults).toHaveLength(2);
+    await bench.expectConverged();
+  });
+
+  test('stops while it waits for a store that is down', async () => {
+    bench.before = () => Promise.reject(new Unavailable('read store', 'Gone.'));
+    await bench.append([placed('o1')]);
+    start();
+    await until(() => bench.faults.length > 0);
+    await projector!.stop();
+    expect(projector!.states()).toEqual([]);
+  });
+
+  test('holds up only the partition and projection that cannot go on', async () => {
+    const known = onOrder('o1', { type: 'OrderConfirmed', data: { orderId: 'o1' } });
+    await bench.append([placed('o1'), { ...known, event: { ...known.event, schemaVersion: 9 } }]);
+    await start().following;
+    await bench.append([scheduled('o1'), placed('o2')]);
+    await bench.relay();
+    await until(async () => (await bench.readStore.count(orders.collection)) === 2);
+    await until(() => projector!.states().filter((state) => state.mode === 'paused').length === 1);
+    const [paused] = projector!.states().filter((state) => state.mode === 'paused');
+    expect(paused).toMatchObject({ projection: 'orders', partition: partitionOf('o1'), position: 1 });
+  });
+});
+
+describe('read models', () => {
+  const fates = fc.array(fc.record({ copies: fc.nat(2), delay: fc.nat(6) }), { minLength: 1, maxLength: 30 });
+
+  test('converge to the straight fold of the log under any broker, over restarts and failing commits', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        randomHistory(),
+        fates,
+        fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 5 }),
+        fc.array(fc.nat(60), { maxLength: 4 }),
+        fc.nat(4),
+        async (happenings, fate, sizes, failing, restartAt) => {
+          const bench = new Bench();
+          let turn = 0;
+          const chaos = chaoticBroker(bench.broker, () => fate[turn++ % fate.length]!);
+          let commits = 0;
+          bench.before = () => {
+            commits += 1;
+            if (failing.includes(commits)) return Promise.reject(new Unavailable('read store', 'Gone.'));
+            return Promise.resolve([]);
+          };
+          let projector = startProjector(projections, bench.means());
+          for (let start = 0, part = 0; start < happenings.length; part += 1) {
+            const size = sizes[part % sizes.length]!;
+            await bench.append(happenings.slice(start, start + size));
+            await bench.relay(chaos);
+            start += size;
+            if (part !== restartAt) continue;
+            await projector.stop();
+            projector = startProjector(projections, bench.means());
+          }
+          await bench.applied();
+          await projector.stop();
+          await bench.expectConverged();
+          await bench.end();
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+});

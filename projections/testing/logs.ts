@@ -1,0 +1,60 @@
+import { upcast } from '@waybill/shared-kernel/events/upcast.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { foldEvent, emptyDraft, inCategoryOrder, type Draft } from '../fold-document.js';
+import type { Happening } from './history.js';
+
+/** Appends happenings to a log, one after the other. */
+export async function appendAll(log: EventStore, happenings: readonly Happening[]): Promise<void> {
+  for (const { stream, event } of happenings) {
+    const [last] = await log.readStreamBackwards(stream, Infinity, 1);
+    await log.append(stream, last?.revision ?? -1, [event]);
+  }
+}
+
+/** What must be compared of a document: all but when it was projected. */
+export interface Comparable {
+  readonly key: string;
+  /** As text: equal byte for byte. */
+  readonly sections: string;
+  readonly revisions: Readonly<Record<string, number>>;
+  readonly single: Readonly<Record<string, unknown>>;
+  readonly multiple: Readonly<Record<string, readonly string[]>>;
+}
+
+/** The documents of a collection, by key. */
+export async function documentsOf(readStore: ReadStore, { collection }: Projection): Promise<readonly Comparable[]> {
+  const documents = await readStore.scan(collection, undefined, 10_000);
+  return documents.map(({ key, sections, revisions, fields }) => comparable(key, sections, revisions, fields));
+}
+
+/** The documents that the log makes, folded straight. */
+export async function straightFold(log: EventStore, projection: Projection): Promise<readonly Comparable[]> {
+  const drafts = new Map<string, Draft>();
+  for (const recorded of await log.readAll(0, 100_000)) {
+    if (!projection.categories.some((category) => recorded.stream.startsWith(`${category}-`))) continue;
+    const event = upcast(recorded);
+    const key = projection.key(event);
+    const draft = drafts.get(key) ?? emptyDraft();
+    foldEvent(projection, draft, event);
+    drafts.set(key, draft);
+  }
+  return [...drafts]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, draft]) => {
+      const { sections, revisions } = inCategoryOrder(projection, draft);
+      return comparable(key, sections, revisions, projection.fields(sections));
+    });
+}
+
+function comparable(
+  key: string,
+  sections: object,
+  revisions: Readonly<Record<string, number>>,
+  { single, multiple }: Pick<Comparable, 'single'> & { readonly multiple: Comparable['multiple'] },
+): Comparable {
+  const sorted = Object.entries(sections).sort(([a], [b]) => (a < b ? -1 : 1));
+  const sets = Object.entries(multiple).map(([field, values]) => [field, [...values].sort()] as const);
+  return { key, sections: JSON.stringify(sorted), revisions, single, multiple: Object.fromEntries(sets) };
+}

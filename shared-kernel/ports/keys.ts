@@ -13,5 +13,8 @@ export interface KeyStore {
   close(): Promise<void>;
 }
 
+/** Length of a data key in bytes: AES-256. */
+export const dataKeyLength = 32;
+
 /** The subject whose key hashes requests that concern no person. */
 export const systemSubject = '.system';

@@ -1,0 +1,60 @@
+import { describe, expect, test } from '@jest/globals';
+import { keyStoreContract } from '@waybill/shared-kernel/ports/keys.contract.js';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { virtualClock } from '../clock/seeded.js';
+import { systemClock, systemRandomness } from '../clock/system.js';
+import { cachedKeys } from './cached.js';
+import { openMemoryKeyStore } from './memory/key-store.js';
+
+const shared = cachedKeys(openMemoryKeyStore(systemRandomness), { maxKeys: 100, ttlMs: 60_000, clock: systemClock });
+keyStoreContract('cached', { open: () => Promise.resolve(shared) });
+
+describe('cached keys', () => {
+  const clock = virtualClock('2026-01-01T00:00:00Z');
+  const store = openMemoryKeyStore(systemRandomness);
+  const asked: string[] = [];
+  const counted: KeyStore = {
+    ...store,
+    find: (subject) => {
+      asked.push(subject);
+      return store.find(subject);
+    },
+  };
+  const askedOnce = async (work: () => Promise<unknown>): Promise<string[]> => {
+    asked.length = 0;
+    await work();
+    return [...asked];
+  };
+
+  test('a key that was used is at hand until its time is over', async () => {
+    const keys = cachedKeys(counted, { maxKeys: 10, ttlMs: 1_000, clock });
+    const key = await keys.create('timed');
+    clock.advance(999);
+    expect(await askedOnce(() => keys.find('timed'))).toEqual([]);
+    clock.advance(2);
+    expect(await askedOnce(() => keys.find('timed'))).toEqual(['timed']);
+    expect(await keys.find('timed')).toEqual(key);
+  });
+
+  test('no longer than its time after another process destroyed it', async () => {
+    const keys = cachedKeys(counted, { maxKeys: 10, ttlMs: 1_000, clock });
+    await keys.create('elsewhere');
+    await store.destroy('elsewhere');
+    clock.advance(1_001);
+    expect(await keys.find('elsewhere')).toBeUndefined();
+  });
+
+  test('not at all once it was destroyed here, also while it was being read', async () => {
+    const keys = cachedKeys(counted, { maxKeys: 10, ttlMs: 1_000, clock });
+    await store.create('here');
+    await Promise.all([keys.find('here'), keys.destroy('here'), keys.find('here')]);
+    expect(await keys.find('here')).toBeUndefined();
+  });
+
+  test('never more keys than it may hold', async () => {
+    const keys = cachedKeys(counted, { maxKeys: 2, ttlMs: 1_000, clock });
+    for (const subject of ['a', 'b', 'c']) await keys.create(subject);
+    expect(await askedOnce(() => keys.find('c'))).toEqual([]);
+    expect(await askedOnce(() => keys.find('a'))).toEqual(['a']);
+  });
+});

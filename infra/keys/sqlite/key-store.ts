@@ -1,0 +1,144 @@
+import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
+import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import { dataKeyLength, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { openDatabase, type Database, type Schema, type Statement } from '../../sqlite/database.js';
+import { whenFree } from '../../sqlite/when-free.js';
+import { unwrapKey, wrapKey } from './key-wrap.js';
+import { makeMasterKey, masterKeyOfText, readMasterKey } from './master-key.js';
+
+export interface SqliteKeyStoreOptions {
+  /** The file of the wrapped keys. */
+  readonly file: string;
+  /** The file of the master key, made on first use. */
+  readonly masterKeyFile: string;
+  /** The master key as base64, in place of the file: `WAYBILL_MASTER_KEY`. */
+  readonly masterKeyText?: string | undefined;
+  readonly randomness: Randomness;
+}
+
+const schema: Schema = {
+  /** "WbKy". */
+  applicationId: 0x57624b79,
+  version: 1,
+  migrate: (database) => {
+    // Rows of `keys` come in the order of their id and stay where they are written. So no page is ever rearranged with
+    // a copy of a wrapped key left behind in it, and erasing the row erases the key. `wrapped` is null once destroyed.
+    database.exec(`
+      CREATE TABLE keys (id INTEGER PRIMARY KEY, wrapped BLOB, subject TEXT NOT NULL UNIQUE);
+      CREATE TABLE master (id INTEGER PRIMARY KEY CHECK (id = 1), proof BLOB NOT NULL);
+    `);
+  },
+};
+
+/** What the proof is wrapped for; no subject is called so. */
+const proofLabel = '';
+const proof = new Uint8Array(dataKeyLength);
+
+/**
+ * Data keys in a SQLite file, each wrapped by the master key; any number of processes may have it open. Commits are
+ * durable (`synchronous=FULL`): a key outlives whatever is sealed with it. Throws `BadDataFile` or `BadConfiguration`
+ * where the master key is lost or another.
+ */
+export function openSqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
+  const database = openDatabase(options.file, {
+    what: 'key store',
+    schema,
+    secureDelete: true,
+    cacheMegabytes: 4,
+    // Others that open it at the same time: waited for here, later in `whenFree`.
+    busyTimeoutMs: 5_000,
+  });
+  try {
+    const masterKey = masterKeyFor(database, options);
+    database.exec('PRAGMA busy_timeout = 20');
+    return new SqliteKeyStore(database, masterKey, options.randomness);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** The master key that fits the file: the file holds a proof of it from the first use on. */
+function masterKeyFor(database: Database, options: SqliteKeyStoreOptions): Uint8Array {
+  const { file, masterKeyFile, masterKeyText, randomness } = options;
+  const name = masterKeyText ? 'WAYBILL_MASTER_KEY' : masterKeyFile;
+  const find = database.prepare<[Uint8Array]>('SELECT proof FROM master');
+  const fits = (masterKey: Uint8Array, wrapped: Uint8Array): Uint8Array => {
+    if (unwrapKey(masterKey, proofLabel, wrapped) !== undefined) return masterKey;
+    throw new BadDataFile(
+      `The master key of ${name} is not the one that wraps the keys in ${file}. Give the one that does.`,
+    );
+  };
+
+  // The proof is looked for first: whoever wrote it had its master key already.
+  const present = find.get();
+  const masterKey = masterKeyText ? masterKeyOfText(masterKeyText) : readMasterKey(masterKeyFile);
+  if (present !== undefined) {
+    if (masterKey !== undefined) return fits(masterKey, present[0]);
+    throw new BadDataFile(
+      `${masterKeyFile} is lost, and without it ${file} cannot be read. Put it back, or set WAYBILL_MASTER_KEY.`,
+    );
+  }
+  const made = masterKey ?? makeMasterKey(masterKeyFile, randomness);
+  database.prepare('INSERT OR IGNORE INTO master VALUES (1, ?)').run(wrapKey(made, proofLabel, proof, randomness));
+  return fits(made, find.get()?.[0] ?? new Uint8Array());
+}
+
+class SqliteKeyStore implements KeyStore {
+  readonly #database: Database;
+  readonly #masterKey: Uint8Array;
+  readonly #randomness: Randomness;
+  readonly #find: Statement<[wrapped: Uint8Array | null]>;
+  readonly #create: Statement<[]>;
+  readonly #destroy: Statement<[]>;
+  readonly #truncateLog: Statement<[isBlocked: number, frames: number, copied: number]>;
+
+  constructor(database: Database, masterKey: Uint8Array, randomness: Randomness) {
+    this.#database = database;
+    this.#masterKey = masterKey;
+    this.#randomness = randomness;
+    this.#find = database.prepare('SELECT wrapped FROM keys WHERE subject = ?');
+    this.#create = database.prepare('INSERT INTO keys (subject, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING');
+    this.#destroy = database.prepare(
+      'INSERT INTO keys (subject, wrapped) VALUES (?, NULL) ON CONFLICT DO UPDATE SET wrapped = NULL',
+    );
+    this.#truncateLog = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
+  }
+
+  async find(subject: string): Promise<Uint8Array | undefined> {
+    const row = await whenFree(() => this.#find.get(subject));
+    return row === undefined ? undefined : this.#unwrap(subject, row[0]);
+  }
+
+  async create(subject: string): Promise<Uint8Array | undefined> {
+    const present = await whenFree(() => this.#find.get(subject));
+    if (present !== undefined) return this.#unwrap(subject, present[0]);
+    const wrapped = wrapKey(this.#masterKey, subject, this.#randomness.bytes(dataKeyLength), this.#randomness);
+    await whenFree(() => this.#create.run(subject, wrapped));
+    // Ours, or that of whoever was quicker.
+    return this.find(subject);
+  }
+
+  async destroy(subject: string): Promise<void> {
+    await whenFree(() => this.#destroy.run(subject));
+    // The write-ahead log still holds the page as it was. Readers are waited for as long as for any lock.
+    await whenFree(() => {
+      if (this.#truncateLog.get()?.[0] !== 0) {
+        throw new Unavailable('key store', `${this.#database.file} is being read; erase again in a moment.`);
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+  }
+
+  #unwrap(subject: string, wrapped: Uint8Array | null): Uint8Array | undefined {
+    if (wrapped === null) return undefined;
+    const key = unwrapKey(this.#masterKey, subject, wrapped);
+    if (key === undefined) {
+      throw new BadDataFile(`The key of ${subject} in ${this.#database.file} is damaged. Restore a backup of it.`);
+    }
+    return key;
+  }
+}

@@ -10,14 +10,7 @@ import { againOnConflict } from '../conflict.js';
 import { delivery, type DeliveryCommand } from '../delivery/delivery.js';
 import { envelopes, type Cause } from '../envelope.js';
 import { order } from '../ordering/order.js';
-import {
-  dueCommands,
-  evolveFulfilment,
-  initialFulfilment,
-  react,
-  type FulfilmentCommand,
-  type FulfilmentState,
-} from './fulfilment.js';
+import { dueCommands, fulfilment, react, type FulfilmentCommand, type FulfilmentState } from './fulfilment.js';
 
 export interface FulfilMeans {
   readonly store: Pick<EventStore, 'append' | 'readStream'>;
@@ -25,13 +18,6 @@ export interface FulfilMeans {
   readonly randomness: Randomness;
   readonly timer: Timer;
 }
-
-/** The process manager as an aggregate: what it is told is an event, what it decides are facts of its own. */
-const fulfilment: Decider<KnownEvent, FulfilmentState, FulfilmentEvent> = {
-  initialState: initialFulfilment,
-  decide: (event, state) => react(state, event),
-  evolve: evolveFulfilment,
-};
 
 const kept = 5000;
 

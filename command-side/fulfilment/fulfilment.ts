@@ -1,3 +1,4 @@
+import type { Decider } from '@waybill/shared-kernel/decider.js';
 import type { FulfilmentEvent } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
@@ -127,3 +128,10 @@ export function dueCommands(state: FulfilmentState, event: KnownEvent): readonly
 function isEnded(state: FulfilmentState): boolean {
   return state.status === 'cancelled' || state.status === 'completed';
 }
+
+/** The process manager as an aggregate: what it is told is an event, what it decides are facts of its own. */
+export const fulfilment: Decider<KnownEvent, FulfilmentState, FulfilmentEvent> = {
+  initialState: initialFulfilment,
+  decide: (event, state) => react(state, event),
+  evolve: evolveFulfilment,
+};

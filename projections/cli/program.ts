@@ -1,10 +1,13 @@
 import { Command } from 'commander';
 import { addAudit } from './audit-verify.js';
+import { addBackup } from './backup.js';
 import { addImport } from './import-olist.js';
 import type { Context } from './context.js';
 import { endingOf, exitCodes, type ExitCode } from './exit-code.js';
 import { addReplayHistory } from './replay-history.js';
 import { addReplayOrder } from './replay-order.js';
+import { addRestore } from './restore.js';
+import { addStatus } from './status.js';
 import { addToken } from './token.js';
 
 /** The command line `waybill`, ready to parse. `end` is told what a verb that ran to its end found. */
@@ -29,6 +32,9 @@ The environment is that of the server; WAYBILL_DATA is the data folder (./waybil
   addReplayOrder(replay, context);
   addReplayHistory(replay, context);
   addAudit(program, context, end);
+  addStatus(program, context);
+  addBackup(program, context);
+  addRestore(program, context);
   return program;
 }
 

@@ -1,0 +1,38 @@
+import { closeSync, fsyncSync, openSync } from 'node:fs';
+import { BadDataFile } from '@waybill/shared-kernel/errors.js';
+import { Database } from './database.js';
+
+/** Copies and checks look at the pages of a file, not at what they mean. */
+const anySchema = { applicationId: 0, version: 0, migrate: () => undefined };
+
+function reading<T>(file: string, work: (database: Database) => T): T {
+  const database = new Database(file, { what: 'data file', schema: anySchema, readonly: true });
+  try {
+    return work(database);
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * Copies a database as it stands at one moment into a new file, whoever goes on writing; on disk when it returns.
+ * The copy has no write-ahead log, and nothing of what was deleted.
+ */
+export function copyDatabase(from: string, to: string): void {
+  reading(from, (database) => {
+    database.prepare('VACUUM INTO ?').run(to);
+  });
+  const copy = openSync(to, 'r+');
+  try {
+    fsyncSync(copy);
+  } finally {
+    closeSync(copy);
+  }
+}
+
+/** Reads all of a database. Throws `BadDataFile` where it is not whole. */
+export function checkDatabase(file: string): void {
+  const found = reading(file, (database) => database.prepare<[string]>('PRAGMA integrity_check').all());
+  const [first] = found;
+  if (first?.[0] !== 'ok') throw new BadDataFile(`${file} is damaged: ${first?.[0] ?? 'it cannot be read'}.`);
+}

@@ -1,0 +1,37 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { makeBackup } from './backup/make-backup.js';
+import { keysFolder } from './backup/manifest.js';
+import { print, printJson, withProgress, type Context } from './context.js';
+import { counted } from './table.js';
+
+export function addBackup(program: Command, context: Context): void {
+  program
+    .command('backup')
+    .summary('a consistent copy of the data folder')
+    .argument('<folder>', 'new or empty')
+    .option('--json', 'one JSON document for programs: the manifest')
+    .description(
+      `Copies log, read models and keys, while a server runs or none does, and checks the copy. The keys are in a folder
+of their own, ${keysFolder}/: kept elsewhere, nobody reads personal data from the rest.`,
+    )
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ npx waybill backup /backups/waybill-$(date +%F)`,
+    )
+    .action(async (folder: string, { json }: { readonly json?: true }) => {
+      const { dataFolder } = context.config();
+      const manifest = await withProgress(context, 'Copying', (progress) =>
+        makeBackup(dataFolder, folder, context.clock, (done, total) => progress.advance(done, total)),
+      );
+      if (json) return printJson(context, manifest);
+      return print(
+        context,
+        `Copied ${counted(manifest.files.length, 'file')} of ${dataFolder} to ${resolve(folder)}, up to position ${manifest.log.position} of the log.
+Keep ${resolve(folder, keysFolder)} apart from the rest.
+`,
+      );
+    });
+}

@@ -39,16 +39,19 @@ export interface DatabaseOptions {
   readonly remedy?: string;
 }
 
-const primaryCode = {
-  busy: 5,
-  locked: 6,
-  readonly: 8,
-  ioError: 10,
-  corrupt: 11,
-  full: 13,
-  cantOpen: 14,
-  notADatabase: 26,
-};
+/** SQLite's primary result codes that are no fault of the SQL, with its own words for them. */
+const faults = {
+  busy: { code: 5, text: 'database is locked' },
+  locked: { code: 6, text: 'database table is locked' },
+  readonly: { code: 8, text: 'attempt to write a readonly database' },
+  ioError: { code: 10, text: 'disk I/O error' },
+  corrupt: { code: 11, text: 'database disk image is malformed' },
+  full: { code: 13, text: 'database or disk is full' },
+  cantOpen: { code: 14, text: 'unable to open database file' },
+  notADatabase: { code: 26, text: 'file is not a database' },
+} as const;
+type Fault = keyof typeof faults;
+const faultNames = Object.keys(faults) as Fault[];
 
 /** How long opening may wait for others that open, create or recover the same file, in milliseconds. */
 const openingPatience = 5_000;
@@ -56,50 +59,53 @@ const openingPatience = 5_000;
 /** Pages after which a commit copies the write-ahead log into the file: 16 MiB. */
 const checkpointPages = 4_096;
 
-function codeOf(error: unknown): number | undefined {
-  // Not `instanceof Error`: the driver is native, and its errors may be of another realm than this code.
-  if (typeof error !== 'object' || error === null || !('errcode' in error)) return undefined;
-  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+/** Which of `faults` an error of the driver is. */
+function faultIn(error: unknown): Fault | undefined {
+  // Not `instanceof Error`: a native module may make its errors in another realm.
+  const { errcode, message } = (error ?? {}) as { errcode?: unknown; message?: unknown };
+  // The driver's `all` throws without `errcode`.
+  if (typeof errcode !== 'number') return faultNames.find((name) => faults[name].text === message);
+  return faultNames.find((name) => faults[name].code === (errcode & 0xff));
 }
 
 /** Whether something failed only because another connection holds a lock: trying again soon is right. */
 export function isBusy(error: unknown): boolean {
   if (!(error instanceof Unavailable)) return false;
-  const code = codeOf(error.cause);
-  return code === primaryCode.busy || code === primaryCode.locked;
+  const fault = faultIn(error.cause);
+  return fault === 'busy' || fault === 'locked';
 }
 
 /** The driver's error as one of ours that names the file and what to do; anything else as it is. */
 function explain(error: unknown, file: string, options: DatabaseOptions): unknown {
   const cause = { cause: error };
-  switch (codeOf(error)) {
-    case primaryCode.busy:
-    case primaryCode.locked:
+  switch (faultIn(error)) {
+    case 'busy':
+    case 'locked':
       return new Unavailable(options.what, `${file} is locked by another process. Try again in a moment.`, cause);
-    case primaryCode.full:
+    case 'full':
       return new Unavailable(
         options.what,
         `The disk is full: ${file} cannot grow. Make room; what is stored is whole.`,
         cause,
       );
-    case primaryCode.ioError:
+    case 'ioError':
       return new Unavailable(options.what, `${file} cannot be read or written. Check its disk.`, cause);
-    case primaryCode.readonly:
+    case 'readonly':
       return new BadDataFile(`${file} cannot be written. Give this user the right to write it and its folder.`, cause);
-    case primaryCode.cantOpen:
+    case 'cantOpen':
       return new BadDataFile(
         options.readonly === true && !existsSync(file)
           ? `There is no ${file}. Check the data folder (WAYBILL_DATA).`
           : `${file} cannot be opened. Check that its folder is there and that this user may write to it.`,
         cause,
       );
-    case primaryCode.corrupt:
-    case primaryCode.notADatabase:
+    case 'corrupt':
+    case 'notADatabase':
       return new BadDataFile(
         `${file} is damaged or no SQLite file. ${options.remedy ?? 'Put it aside and restore a backup (npx waybill restore).'}`,
         cause,
       );
-    default:
+    case undefined:
       return error;
   }
 }
@@ -147,14 +153,16 @@ export class Statement<Row extends readonly SqlValue[]> {
 export class Database {
   readonly file: string;
   readonly #connection: Connection;
+  readonly #readonly: boolean;
   readonly #explain: (error: unknown) => unknown;
   #dataVersion: Statement<[number]> | undefined;
 
   /** See `openDatabase`. */
   constructor(file: string, options: DatabaseOptions) {
     this.file = file;
+    this.#readonly = options.readonly === true;
     this.#explain = (error) => explain(error, file, options);
-    this.#connection = this.#run(() => new DatabaseSync(file, { readOnly: options.readonly === true }));
+    this.#connection = this.#run(() => new DatabaseSync(file, { readOnly: this.#readonly }));
   }
 
   /** Prepares a statement; keep it, and use it again. */
@@ -201,7 +209,15 @@ export class Database {
   }
 
   close(): void {
-    if (this.#connection.isOpen) this.#connection.close();
+    if (!this.#connection.isOpen) return;
+    try {
+      // The last one to close would do this, but the driver lets go of a file only when its statements are collected.
+      if (!this.#readonly) this.checkpoint();
+    } catch {
+      // The log beside the file is as good; the next to open the file reads both.
+    } finally {
+      this.#connection.close();
+    }
   }
 
   #run<T>(work: () => T): T {

@@ -4,6 +4,12 @@ import { openLog } from './log-file.js';
 import { LogWriter, type Batch } from './log-writer.js';
 import { failureOf, messageOf, type WorkerSays } from './worker-protocol.js';
 
+export interface WorkerData {
+  readonly file: string;
+  /** How long a commit may wait for other processes' locks. */
+  readonly patienceMs?: number;
+}
+
 /** What the thread that started the worker says to it. */
 export type Order = { readonly connect: MessagePort } | 'close';
 /** What it answers, once. */
@@ -12,14 +18,14 @@ export type Started = 'ready' | { readonly failure: ReturnType<typeof failureOf>
 const starter = parentPort;
 if (starter === null) throw new Error('this is the entry of a worker thread');
 try {
-  serve(starter, (workerData as { file: string }).file);
+  serve(starter, workerData as WorkerData);
   starter.postMessage('ready' satisfies Started);
 } catch (error) {
   starter.postMessage({ failure: failureOf(error) } satisfies Started);
   starter.close();
 }
 
-function serve(starter: MessagePort, file: string): void {
+function serve(starter: MessagePort, { file, patienceMs }: WorkerData): void {
   const database = openLog(file);
   const ports = new Set<MessagePort>();
   const answered = new Set<MessagePort>();
@@ -27,10 +33,11 @@ function serve(starter: MessagePort, file: string): void {
     port.postMessage(message);
   };
 
-  const commits = new GroupCommit(new LogWriter(database), () => {
+  const tellTheOthers = () => {
     for (const port of ports) if (!answered.has(port)) say(port, { grown: true });
     answered.clear();
-  });
+  };
+  const commits = new GroupCommit(new LogWriter(database), tellTheOthers, patienceMs);
 
   const connect = (port: MessagePort) => {
     ports.add(port);

@@ -1,5 +1,5 @@
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
-import type { Order, Started } from './append-worker-thread.js';
+import type { Order, Started, WorkerData } from './append-worker-thread.js';
 import { faultOf } from './worker-protocol.js';
 
 /** A thread that writes a log for any number of others, so that they do not wait for the disk. */
@@ -8,13 +8,16 @@ export interface AppendWorker {
   port(): MessagePort;
   /** Commits what has reached it, then ends. Stores that still use it answer `Unavailable` from then on. */
   close(): Promise<void>;
+  /** Ends it at once, whatever it is doing; what was not acknowledged may or may not be in the log. */
+  kill(): Promise<void>;
   /** Resolves when the thread has ended, with the error if it ended by one. */
   readonly ended: Promise<Error | undefined>;
 }
 
 /** Starts the thread. Rejects with `BadDataFile` or `Unavailable` when it cannot open the file. */
-export async function startAppendWorker(file: string): Promise<AppendWorker> {
-  const worker = new Worker(new URL('./append-worker-thread.js', import.meta.url), { workerData: { file } });
+export async function startAppendWorker(file: string, options: { patienceMs?: number } = {}): Promise<AppendWorker> {
+  const workerData: WorkerData = { file, ...options };
+  const worker = new Worker(new URL('./append-worker-thread.js', import.meta.url), { workerData });
   let error: Error | undefined;
   worker.on('error', (thrown: Error) => (error = thrown));
   const ended = new Promise<Error | undefined>((resolve) => {
@@ -39,6 +42,9 @@ export async function startAppendWorker(file: string): Promise<AppendWorker> {
     async close() {
       worker.postMessage('close' satisfies Order);
       await ended;
+    },
+    async kill() {
+      await worker.terminate();
     },
     ended,
   };

@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { NewEvent } from '@waybill/shared-kernel/message.js';
+import { startAppendWorker } from './append-worker.js';
+import { openLog } from './log-file.js';
+import { openSqliteEventStore } from './sqlite-event-store.js';
+
+let folder: string;
+let file: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'waybill-log-'));
+  file = join(folder, 'log.sqlite');
+});
+
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+});
+
+function event(id: string): NewEvent {
+  return {
+    id,
+    type: 'OrderPlaced',
+    schemaVersion: 1,
+    occurredAt: '2026-01-01T00:00:00.000Z',
+    correlationId: id,
+    causationId: id,
+    partitionKey: id,
+    data: {},
+  };
+}
+
+test('several stores share one worker, each getting its own answers', async () => {
+  const worker = await startAppendWorker(file);
+  const stores = [1, 2, 3].map(() => openSqliteEventStore(file, { clock: Date, appender: worker.port() }));
+  const answers = await Promise.all(
+    stores.flatMap((store, number) =>
+      Array.from({ length: 100 }, async (_, index) => {
+        const stream = `order-${number}-${index}`;
+        const { position } = await store.append(stream, -1, [event(stream)]);
+        return { stream, position };
+      }),
+    ),
+  );
+  const [store] = stores;
+  for (const { stream, position } of answers) {
+    expect(await store?.readStream(stream, 0, 10)).toMatchObject([{ id: stream, position }]);
+  }
+  for (const each of stores) await each.close();
+  await worker.close();
+  expect(await worker.ended).toBeUndefined();
+});
+
+test('appends under way are unavailable when the worker ends, later ones too; reading goes on', async () => {
+  const worker = await startAppendWorker(file);
+  const store = openSqliteEventStore(file, { clock: Date, appender: worker.port() });
+  await store.append('order-1', -1, [event('a')]);
+  const other = openLog(file);
+  other.exec('BEGIN IMMEDIATE');
+  const pending = [store.append('order-2', -1, [event('b')]), store.append('order-3', -1, [event('c')])];
+  const unavailable = { kind: 'unavailable', message: 'The thread that writes the log has ended. Restart the server.' };
+  const outcomes = Promise.all(pending.map((append) => expect(append).rejects.toMatchObject(unavailable)));
+  await worker.kill();
+  await outcomes;
+  other.exec('ROLLBACK');
+  other.close();
+  await expect(store.append('order-4', -1, [event('d')])).rejects.toMatchObject(unavailable);
+  expect((await store.readAll(0, 10)).map(({ id }) => id)).toEqual(['a']);
+  await store.close();
+});
+
+test('a full disk or a lock held for long comes back through the port as what it is', async () => {
+  const worker = await startAppendWorker(file, { patienceMs: 30 });
+  const store = openSqliteEventStore(file, { clock: Date, appender: worker.port() });
+  const other = openLog(file);
+  other.exec('BEGIN IMMEDIATE');
+  await expect(store.append('order-1', -1, [event('a')])).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringContaining('is locked by another process'),
+  });
+  other.exec('ROLLBACK');
+  other.close();
+  expect(await store.append('order-1', -1, [event('a')])).toMatchObject({ revision: 0 });
+  await store.close();
+  await worker.close();
+});
+
+test('closing commits what has reached the worker', async () => {
+  const worker = await startAppendWorker(file);
+  const store = openSqliteEventStore(file, { clock: Date, appender: worker.port() });
+  const append = store.append('order-1', -1, [event('a')]);
+  await store.close();
+  await worker.close();
+  expect(await append).toMatchObject({ revision: 0 });
+});

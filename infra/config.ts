@@ -8,8 +8,8 @@ export interface Config {
   readonly readPort: number;
   /** Absolute path of the folder of the embedded files. */
   readonly dataFolder: string;
-  /** Base URL at which clients reach the read API, without a slash at its end. */
-  readonly publicReadUrl: string;
+  /** Base URL at which clients reach the read API, without a slash at its end; where it listens unless set. */
+  readonly publicReadUrl: string | undefined;
 }
 
 /** The embedded files, one each, by what they hold. */
@@ -45,13 +45,11 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
   embeddedOnly(environment, 'WAYBILL_EVENT_STORE', 'sqlite:');
   embeddedOnly(environment, 'WAYBILL_READ_STORE', 'sqlite:');
   embeddedOnly(environment, 'WAYBILL_BROKER', 'memory:');
-  const host = environment['WAYBILL_HOST'] || '127.0.0.1';
-  const readPort = port(environment, 'WAYBILL_READ_PORT', 4001);
   return {
-    host,
+    host: environment['WAYBILL_HOST'] || '127.0.0.1',
     writePort: port(environment, 'WAYBILL_WRITE_PORT', 4000),
-    readPort,
+    readPort: port(environment, 'WAYBILL_READ_PORT', 4001),
     dataFolder: resolve(environment['WAYBILL_DATA'] || 'waybill-data'),
-    publicReadUrl: (environment['WAYBILL_PUBLIC_READ_URL'] || `http://${host}:${readPort}`).replace(/\/+$/, ''),
+    publicReadUrl: environment['WAYBILL_PUBLIC_READ_URL']?.replace(/\/+$/, '') || undefined,
   };
 }

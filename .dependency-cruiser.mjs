@@ -92,7 +92,7 @@ export default {
       severity: 'error',
       from: {
         path: '^(shared-kernel|infra|command-side|projections|query-side|[^/]+\\.ts)',
-        pathNot: '^infra/sqlite/database\\.ts$',
+        pathNot: '^infra/sqlite/database(\\.test)?\\.ts$',
       },
       to: { path: '@photostructure/sqlite' },
     },

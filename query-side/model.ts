@@ -8,6 +8,7 @@ import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/pro
 import type { Sight } from './access.js';
 import { fulfil, type Wish } from './consistency.js';
 import { encodeCursor, type Place } from './cursor.js';
+import { opensAlike, pageMemo, type Page } from './page-memo.js';
 import { keyringOf, noKeys, type Keyring } from './personal-data.js';
 import { isOf, openText, renderedCache, withFreshness, type Rendered } from './rendered.js';
 
@@ -60,6 +61,11 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
   const { collection } = projection;
   const gauge = lagGauge(collection, { store: means.events, readStore, clock });
   const caches = { personal: renderedCache(), bare: renderedCache() };
+  const memo = pageMemo();
+
+  async function keysFor(sight: Sight, subjects: Iterable<string>): Promise<Keyring> {
+    return sight === 'personal' ? keyringOf(keys, subjects) : noKeys;
+  }
 
   function orderOf(document: StoredDocument): string {
     return String(projection.fields(document.sections).single[collection.order]);
@@ -92,7 +98,7 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
       if (subject !== undefined) subjects.add(subject);
       return { entry: isCurrent ? entry : undefined, view };
     });
-    const ring = sight === 'personal' ? await keyringOf(keys, subjects) : noKeys;
+    const ring = await keysFor(sight, subjects);
     return candidates.map(({ entry, view: found }, index) => {
       if (entry !== undefined && entry.opened === (entry.subject !== undefined && ring.opens(entry.subject))) {
         return entry;
@@ -120,28 +126,47 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
       return entry;
     },
 
-    async page({ limit, cursor, ...query }, sight, wish) {
+    async page(query, sight, wish) {
       await fulfil(wish, projection, means);
+      // In this order: what is read later is at least as fresh as what was measured before.
       const lags = await gauge.lags();
-      const after = cursor === undefined ? undefined : { after: cursor };
-      const found = await readStore.list(collection, { ...query, ...after, limit: limit + 1 });
-      const documents = found.length > limit ? found.slice(0, limit) : found;
-      const entries = await renderAll(documents, sight);
-      let items = '';
-      for (const [index, entry] of entries.entries()) {
-        if (entry === undefined) continue;
-        const item = withFreshness(entry.open, documentFreshness(documents[index]!, lags));
-        items += items === '' ? item : `,${item}`;
+      const change = readStore.changeCounter();
+      const isCurrent = lags.every((lag) => lag === 0);
+      const name = `${sight} ${JSON.stringify(query)}`;
+      const known = isCurrent ? memo.find(name, change) : undefined;
+      if (known !== undefined && opensAlike(await keysFor(sight, known.people.keys()), known)) {
+        return pageAnswer(known.body, wish);
       }
-      const last = documents.at(-1);
-      const next =
-        found.length > limit && last !== undefined
-          ? `,"next":"${encodeCursor(collection.name, { order: entries.at(-1)?.order ?? orderOf(last), key: last.key })}"`
-          : '';
-      const body = withFreshness(`{"items":[${items}]${next}`, listFreshness(documents, lags));
-      return wish === undefined ? { status: 200, body } : { status: 200, headers: wish.headers, body };
+      const page = await readPage(query, sight, lags);
+      if (isCurrent) memo.keep(name, change, page);
+      return pageAnswer(page.body, wish);
     },
   };
+
+  async function readPage({ limit, cursor, ...query }: PageQuery, sight: Sight, lags: Lags): Promise<Page> {
+    const after = cursor === undefined ? undefined : { after: cursor };
+    const found = await readStore.list(collection, { ...query, ...after, limit: limit + 1 });
+    const documents = found.length > limit ? found.slice(0, limit) : found;
+    const entries = await renderAll(documents, sight);
+    const people = new Map<string, boolean>();
+    let items = '';
+    for (const [index, entry] of entries.entries()) {
+      if (entry === undefined) continue;
+      if (entry.subject !== undefined) people.set(entry.subject, entry.opened);
+      const item = withFreshness(entry.open, documentFreshness(documents[index]!, lags));
+      items += items === '' ? item : `,${item}`;
+    }
+    const last = documents.at(-1);
+    const next =
+      found.length > limit && last !== undefined
+        ? `,"next":"${encodeCursor(collection.name, { order: entries.at(-1)?.order ?? orderOf(last), key: last.key })}"`
+        : '';
+    return { people, body: withFreshness(`{"items":[${items}]${next}`, listFreshness(documents, lags)) };
+  }
+}
+
+function pageAnswer(body: string, wish: Wish | undefined): Answer {
+  return wish === undefined ? { status: 200, body } : { status: 200, headers: wish.headers, body };
 }
 
 /** A found document as an answer. */

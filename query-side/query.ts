@@ -1,5 +1,6 @@
 import { InvalidInput, type FieldFault } from '@waybill/shared-kernel/errors.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
+import { utcTime } from '@waybill/shared-kernel/time.js';
 
 /** What a query parameter takes. */
 export interface QueryParameter<Value> {
@@ -54,15 +55,9 @@ export function oneOf<const Value extends string>(values: readonly Value[]): Que
   };
 }
 
-const timeForm = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
-
 /** A time, read as RFC 3339 UTC with milliseconds, so that times compare as text. */
 export const time: QueryParameter<string> = {
-  parse: (text) => {
-    if (!timeForm.test(text) || day.parse(text.slice(0, 10)) === undefined) return undefined;
-    const milliseconds = Date.parse(text);
-    return Number.isNaN(milliseconds) ? undefined : new Date(milliseconds).toISOString();
-  },
+  parse: utcTime,
   takes: 'an RFC 3339 time such as 2026-01-31T12:00:00Z (a + in it is written %2B)',
 };
 
@@ -70,11 +65,7 @@ const dayForm = /^\d{4}-\d\d-\d\d$/;
 
 /** A day of the calendar, UTC, as `YYYY-MM-DD`. */
 export const day: QueryParameter<string> = {
-  parse: (text) => {
-    if (!dayForm.test(text)) return undefined;
-    const midnight = new Date(`${text}T00:00:00Z`);
-    return !Number.isNaN(midnight.getTime()) && midnight.toISOString().startsWith(text) ? text : undefined;
-  },
+  parse: (text) => (dayForm.test(text) && utcTime(`${text}T00:00:00Z`) !== undefined ? text : undefined),
   takes: 'a day such as 2026-01-31',
 };
 

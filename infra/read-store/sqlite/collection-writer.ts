@@ -62,7 +62,7 @@ export class CollectionWriter {
     const row = this.#find.get(write.key);
     if (row?.[1] !== expected) return false;
     const id = row[0];
-    const before = row.slice(2) as FieldValue[];
+    const before = row.slice(2);
     const after = this.#fieldsOf(write);
     // Only what changed is set, because SQLite rewrites the entries of every index over a column that is set.
     const changed = [...after.keys()].filter((index) => before[index] !== after[index]);

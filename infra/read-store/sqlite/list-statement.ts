@@ -77,7 +77,7 @@ class Conditions {
     }
   }
 
-  toString(): string {
+  get sql(): string {
     return this.#tests.length === 0 ? 'TRUE' : this.#tests.join(' AND ');
   }
 }
@@ -138,7 +138,7 @@ function sourceOf(table: CollectionTable, driver: Driver): string {
 export function countStatement(table: CollectionTable, query: ListQuery, driver: Driver, limit: number): Bound {
   const entries = entriesOf(table, query, driver);
   return {
-    sql: `SELECT count(*) FROM (SELECT 1 FROM ${sourceOf(table, driver)} WHERE ${entries} LIMIT ?)`,
+    sql: `SELECT count(*) FROM (SELECT 1 FROM ${sourceOf(table, driver)} WHERE ${entries.sql} LIMIT ?) counted`,
     parameters: [...entries.parameters, limit],
   };
 }
@@ -158,15 +158,15 @@ export function listStatement(table: CollectionTable, query: ListQuery, driver: 
   function sqlOf(): string {
     switch (driver.kind) {
       case 'index':
-        return `SELECT ${columns} FROM ${source} WHERE ${entries} AND ${rest} ${newestFirst} LIMIT ?`;
+        return `SELECT ${columns} FROM ${source} WHERE ${entries.sql} AND ${rest.sql} ${newestFirst} LIMIT ?`;
       case 'value':
         return `SELECT ${columns} FROM ${source} CROSS JOIN ${table.documents} d ON d.id = v.id
-          WHERE ${entries} AND ${rest} ORDER BY v.place DESC, v.key DESC LIMIT ?`;
+          WHERE ${entries.sql} AND ${rest.sql} ORDER BY v.place DESC, v.key DESC LIMIT ?`;
       case 'search':
         // Sorts the ids alone, then reads the documents that are wanted.
         return `SELECT ${columns} FROM (
-            SELECT d.id FROM (SELECT rowid AS id FROM ${source} WHERE ${entries}) found
-            CROSS JOIN ${table.documents} d ON d.id = found.id WHERE ${rest} ${newestFirst} LIMIT ?
+            SELECT d.id FROM (SELECT rowid AS id FROM ${source} WHERE ${entries.sql}) found
+            CROSS JOIN ${table.documents} d ON d.id = found.id WHERE ${rest.sql} ${newestFirst} LIMIT ?
           ) wanted CROSS JOIN ${table.documents} d ON d.id = wanted.id ${newestFirst}`;
       default:
         return driver satisfies never;

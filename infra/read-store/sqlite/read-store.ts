@@ -20,10 +20,10 @@ import {
   createStatements,
   dropStatements,
   fieldColumns,
-  singleColumn,
   type CollectionTable,
 } from './collection-table.js';
 import { CollectionWriter } from './collection-writer.js';
+import { groupStatement, type GroupRow } from './group-statement.js';
 import { countStatement, drivers, listStatement, type Bound, type Driver } from './list-statement.js';
 import { openReadModels } from './schema.js';
 import { indexedDocument, storedColumns, storedDocument, type StoredRow } from './stored-row.js';
@@ -133,14 +133,8 @@ class SqliteReadStore implements ReadStore {
   }
 
   async groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]> {
-    const { table } = this.#of(collection);
-    const [by, and, sum] = [singleColumn(query.by), singleColumn(query.and), singleColumn(query.sum)];
-    const rows = await this.#all<[by: string, and: FieldValue, count: number, sum: number]>({
-      sql: `SELECT ${by}, ${and}, count(*), coalesce(sum(${sum}), 0) FROM ${table.documents}
-        WHERE ${by} >= ? AND ${by} <= ? GROUP BY ${by}, ${and} ORDER BY ${by}, ${and}`,
-      parameters: [query.from, query.to],
-    });
-    return rows.map((row) => ({ by: row[0], and: row[1], count: row[2], sum: row[3] }));
+    const rows = await this.#all<GroupRow>(groupStatement(this.#of(collection).table, query));
+    return rows.map(([by, and, count, sum]) => ({ by, and, count, sum }));
   }
 
   async scan(
@@ -277,7 +271,7 @@ class SqliteReadStore implements ReadStore {
       statement = this.#database.prepare<SqlValue[]>(sql);
       this.#statements.set(sql, statement);
     }
-    return statement as Statement<SqlValue[]> as Statement<Row>;
+    return statement as Statement<Row>;
   }
 }
 

@@ -38,7 +38,7 @@ export function indexedDocument(
   { single, multiple, searched }: CollectionTable,
   row: readonly [...StoredRow, ...FieldValue[]],
 ): IndexedDocument {
-  const values = row.slice(storedColumns.length) as FieldValue[];
+  const values = row.slice(storedColumns.length);
   return Object.assign(storedDocument(row), {
     fields: {
       single: Object.fromEntries(single.map((field, index) => [field, values[index] ?? null])),

@@ -1,0 +1,520 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { partitionCount } from '../partition.js';
+import { beginning } from './event-store.js';
+import type {
+  CollectionSpec,
+  DocumentWrite,
+  FieldValue,
+  Group,
+  GroupQuery,
+  ListQuery,
+  ReadStore,
+  StoredDocument,
+} from './read-store.js';
+
+export interface ReadStoreUnderTest {
+  /** Opens one more connection to the same documents, as another process would. */
+  open(): Promise<ReadStore>;
+}
+
+/** A collection with every kind of field and index. */
+export function sampleCollection(): CollectionSpec {
+  return {
+    name: `test-${randomUUID()}`,
+    version: 1,
+    fields: { customer: 'text', status: 'text', at: 'text', day: 'text', amount: 'number' },
+    multiple: ['merchant'],
+    searched: ['word'],
+    order: 'at',
+    indexes: [[], ['customer'], ['status'], ['customer', 'status'], ['amount']],
+    groups: [{ by: 'day', and: 'status', sum: 'amount' }],
+  };
+}
+
+interface Sample {
+  readonly customer: string | null;
+  readonly status: string | null;
+  readonly at: string | null;
+  readonly day: string | null;
+  readonly amount: number | null;
+  readonly merchants: readonly string[];
+  readonly words: readonly string[];
+}
+
+const plain: Sample = {
+  customer: 'c1',
+  status: 'placed',
+  at: '2026-01-01T00:00:00.000Z',
+  day: '2026-01-01',
+  amount: 100,
+  merchants: [],
+  words: [],
+};
+
+export function sampleWrite(key: string, sample: Partial<Sample> = {}, revision = 0): DocumentWrite {
+  const { customer, status, at, day, amount, merchants, words } = { ...plain, ...sample };
+  return {
+    key,
+    expected: revision === 0 ? undefined : { order: revision - 1 },
+    revisions: { order: revision },
+    sections: { order: { customer, status, at, day, amount, merchants, words } },
+    fields: { single: { customer, status, at, day, amount }, multiple: { merchant: merchants, word: words } },
+    projectedAt: '2026-01-02T00:00:00.000Z',
+  };
+}
+
+/** By code point, as the port says; JavaScript compares UTF-16 code units. */
+function compareText(left: string, right: string): number {
+  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+}
+
+function isListed(write: DocumentWrite, query: ListQuery): boolean {
+  const { single, multiple } = write.fields;
+  const place = single['at'];
+  if (typeof place !== 'string') return false;
+  if (query.from !== undefined && compareText(place, query.from) < 0) return false;
+  if (query.to !== undefined && compareText(place, query.to) > 0) return false;
+  return (
+    Object.entries(query.equal ?? {}).every(([field, value]) => single[field] === value) &&
+    Object.entries(query.contains ?? {}).every(([field, value]) => multiple[field]?.includes(value)) &&
+    Object.entries(query.startsWith ?? {}).every(([field, prefixes]) =>
+      prefixes.every((prefix) => multiple[field]?.some((value) => value.startsWith(prefix))),
+    )
+  );
+}
+
+function newestFirst(left: DocumentWrite, right: DocumentWrite): number {
+  return compareText(placeOf(right), placeOf(left)) || compareText(right.key, left.key);
+}
+
+function placeOf({ fields }: DocumentWrite): string {
+  return fields.single['at'] as string;
+}
+
+/** What a list must be, by going through every document. */
+function expectedKeys(writes: Iterable<DocumentWrite>, query: ListQuery): string[] {
+  const { after } = query;
+  return [...writes]
+    .filter((write) => isListed(write, query))
+    .sort(newestFirst)
+    .filter(
+      (write) =>
+        after === undefined ||
+        compareText(placeOf(write), after.order) < 0 ||
+        (placeOf(write) === after.order && compareText(write.key, after.key) < 0),
+    )
+    .slice(0, query.limit)
+    .map(({ key }) => key);
+}
+
+function expectedGroups(writes: Iterable<DocumentWrite>, { from, to }: GroupQuery): Group[] {
+  const groups = new Map<string, Group>();
+  for (const { fields } of writes) {
+    const { day, status, amount } = fields.single;
+    if (typeof day !== 'string' || day < from || day > to) continue;
+    const name = JSON.stringify([day, status]);
+    const group = groups.get(name) ?? { by: day, and: status ?? null, count: 0, sum: 0 };
+    groups.set(name, { ...group, count: group.count + 1, sum: group.sum + Number(amount ?? 0) });
+  }
+  const text = (value: FieldValue): string => (value === null ? '' : `.${value}`);
+  return [...groups.values()].sort((a, b) => compareText(a.by, b.by) || compareText(text(a.and), text(b.and)));
+}
+
+const few = (...values: string[]) => fc.constantFrom(...values);
+const times = few('2026-01-01', '2026-01-02', '2026-01-02T10', '2026-01-03', '2026-01-04');
+const words = few(
+  'red',
+  'red cup',
+  'Red',
+  'redder',
+  'réd',
+  'rot',
+  '빨강',
+  '빨강컵',
+  'a-b',
+  'a_b',
+  'a',
+  '💶',
+  '"',
+  '%',
+  '*',
+);
+const samples: fc.Arbitrary<Sample> = fc.record({
+  customer: fc.option(few('c1', 'c2', 'ç💶'), { freq: 5 }),
+  status: fc.option(few('placed', 'cancelled'), { freq: 5 }),
+  at: fc.option(times, { freq: 8 }),
+  day: fc.option(few('2026-01-01', '2026-01-02', '2026-01-03')),
+  amount: fc.option(fc.integer({ min: -1, max: 2 })),
+  merchants: fc.array(few('m1', 'm2', 'm "3"'), { maxLength: 3 }),
+  words: fc.array(words, { maxLength: 4 }),
+});
+const prefixes = fc.oneof(words, few('r', 're', 'R', '빨', 'b', ''));
+
+/** Writes of one key after another: later ones of a key change its document. */
+const histories = fc.array(fc.tuple(few('k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'kö', 'k💶'), samples), {
+  maxLength: 25,
+});
+
+const queries: fc.Arbitrary<ListQuery> = fc
+  .record({
+    equal: fc.option(
+      fc.record(
+        {
+          customer: fc.option(few('c1', 'c2', 'ç💶', 'nobody')),
+          status: fc.option(few('placed', 'cancelled')),
+          amount: fc.option(fc.integer({ min: 0, max: 2 })),
+        },
+        { requiredKeys: [] },
+      ),
+      { nil: undefined },
+    ),
+    contains: fc.option(fc.record({ merchant: few('m1', 'm "3"', 'm') }), { nil: undefined }),
+    startsWith: fc.option(fc.record({ word: fc.array(prefixes, { maxLength: 3 }) }), { nil: undefined }),
+    from: fc.option(times, { nil: undefined }),
+    to: fc.option(times, { nil: undefined }),
+    after: fc.option(fc.record({ order: times, key: few('k3', 'k5', 'k💶') }), { nil: undefined }),
+    limit: fc.integer({ min: 1, max: 10 }),
+  })
+  .map((query) => JSON.parse(JSON.stringify(query)) as ListQuery);
+
+/** What every read store promises. Collections are fresh in each test; a store need not be empty. */
+export function readStoreContract(name: string, underTest: ReadStoreUnderTest): void {
+  describe(`read store: ${name}`, () => {
+    const opened: ReadStore[] = [];
+    let store: ReadStore;
+    let collection: CollectionSpec;
+
+    async function open(): Promise<ReadStore> {
+      const fresh = await underTest.open();
+      opened.push(fresh);
+      return fresh;
+    }
+
+    beforeEach(async () => {
+      store = await open();
+      collection = sampleCollection();
+      await store.declare(collection);
+    });
+
+    afterEach(async () => {
+      await Promise.all(opened.splice(0).map((one) => one.close()));
+    });
+
+    function commit(writes: readonly DocumentWrite[], position = 1, partition = 0): Promise<readonly string[]> {
+      return store.commit({ collection, partition, writes, position });
+    }
+
+    async function keysOf(query: ListQuery): Promise<string[]> {
+      return (await store.list(collection, query)).map(({ key }) => key);
+    }
+
+    /** Writes a history; what stands at its end, by key. */
+    async function play(history: readonly (readonly [string, Sample])[]): Promise<Map<string, DocumentWrite>> {
+      const standing = new Map<string, DocumentWrite>();
+      for (const [key, sample] of history) {
+        const revision = (standing.get(key)?.revisions['order'] ?? -1) + 1;
+        const write = sampleWrite(key, sample, revision);
+        expect(await commit([write])).toEqual([]);
+        standing.set(key, write);
+      }
+      return standing;
+    }
+
+    async function fresh(): Promise<void> {
+      collection = sampleCollection();
+      await store.declare(collection);
+    }
+
+    describe('documents', () => {
+      test('there are none in a new collection', async () => {
+        expect(await store.load(collection, ['a'])).toEqual([]);
+        expect(await store.count(collection)).toBe(0);
+        expect(await keysOf({ limit: 10 })).toEqual([]);
+      });
+
+      test('come back as they were written, all of them that exist', async () => {
+        const sections = { order: { name: 'Käse "빨강" 💶\n', list: [1, null, { deep: true }] }, payment: null };
+        const write = { ...sampleWrite('a'), sections, revisions: { payment: 3, order: 12 } };
+        await commit([write, sampleWrite('b')], 1, 5);
+        const documents = await store.load(collection, ['a', 'missing', 'b']);
+        expect(documents.map(({ key }) => key).sort()).toEqual(['a', 'b']);
+        expect(documents.find(({ key }) => key === 'a')).toEqual({
+          key: 'a',
+          partition: 5,
+          revisions: { order: 12, payment: 3 },
+          sections,
+          projectedAt: '2026-01-02T00:00:00.000Z',
+        });
+      });
+
+      test('say that they are degraded until a write says otherwise', async () => {
+        const degraded = { since: '2026-01-03T00:00:00.000Z', reason: 'cannot fold' };
+        await commit([{ ...sampleWrite('a'), degraded }]);
+        expect((await store.load(collection, ['a']))[0]?.degraded).toEqual(degraded);
+        await commit([sampleWrite('a', {}, 1)]);
+        expect((await store.load(collection, ['a']))[0]).not.toHaveProperty('degraded');
+      });
+
+      test('are seen by whoever else opens the store', async () => {
+        await commit([sampleWrite('a')], 7);
+        const other = await open();
+        await other.declare(collection);
+        expect(await other.load(collection, ['a'])).toHaveLength(1);
+        expect(await other.position(collection, 0)).toBe(7);
+      });
+
+      test('of another version or collection are others', async () => {
+        const next = { ...collection, version: 2 };
+        await store.declare(next);
+        await commit([sampleWrite('a')], 5);
+        expect(await store.load(next, ['a'])).toEqual([]);
+        expect(await store.position(next, 0)).toBe(beginning);
+        await store.drop(collection);
+        await store.declare(collection);
+        expect(await store.count(collection)).toBe(0);
+        expect(await store.position(collection, 0)).toBe(beginning);
+      });
+
+      test('stay when their collection is declared again', async () => {
+        await commit([sampleWrite('a')]);
+        await store.declare(collection);
+        expect(await store.count(collection)).toBe(1);
+      });
+    });
+
+    describe('a commit', () => {
+      const revisionOf = async (key: string): Promise<number | undefined> =>
+        (await store.load(collection, [key]))[0]?.revisions['order'];
+
+      test.each([
+        ['nothing, where there is a document', undefined],
+        ['an older revision', { order: 0 }],
+        ['a newer revision', { order: 2 }],
+        ['another section', { payment: 1 }],
+        ['a section more', { order: 1, payment: 0 }],
+        ['no section', {}],
+      ])('that expects %s changes nothing', async (_, expected) => {
+        await commit([sampleWrite('a')]);
+        await commit([sampleWrite('a', {}, 1)]);
+        expect(await commit([{ ...sampleWrite('a', { customer: 'c2' }, 9), expected }])).toEqual(['a']);
+        expect(await revisionOf('a')).toBe(1);
+        expect(await keysOf({ equal: { customer: 'c2' }, limit: 10 })).toEqual([]);
+      });
+
+      test('that expects a document where there is none makes none', async () => {
+        expect(await commit([sampleWrite('a', {}, 1)])).toEqual(['a']);
+        expect(await store.count(collection)).toBe(0);
+      });
+
+      test('takes revisions in any order of their names', async () => {
+        await commit([{ ...sampleWrite('a'), revisions: { order: 1, delivery: 2 } }]);
+        const write = {
+          ...sampleWrite('a'),
+          expected: { delivery: 2, order: 1 },
+          revisions: { order: 2, delivery: 2 },
+        };
+        expect(await commit([write])).toEqual([]);
+      });
+
+      test('lets the writes in that may, names the others and keeps the position', async () => {
+        await commit([sampleWrite('b')], 3);
+        expect(
+          await commit([sampleWrite('a'), sampleWrite('b'), sampleWrite('c'), sampleWrite('d', {}, 4)], 9),
+        ).toEqual(['b', 'd']);
+        expect(await store.count(collection)).toBe(3);
+        expect(await store.position(collection, 0)).toBe(3);
+        expect(await commit([sampleWrite('b', {}, 1)], 9)).toEqual([]);
+        expect(await store.position(collection, 0)).toBe(9);
+      });
+
+      test('moves the position of its partition forwards, also without writes, and never backwards', async () => {
+        await commit([], 5, 2);
+        await commit([], 4, 2);
+        await commit([], 8, 7);
+        expect(await store.position(collection, 2)).toBe(5);
+        expect(await store.positions(collection)).toEqual(
+          Array.from({ length: partitionCount }, (_, partition) => ({ 2: 5, 7: 8 })[partition] ?? beginning),
+        );
+      });
+
+      test('of several that expect the same, one wins', async () => {
+        await commit([sampleWrite('a')]);
+        const stores = [store, ...(await Promise.all(Array.from({ length: 3 }, open)))];
+        await Promise.all(stores.map((one) => one.declare(collection)));
+        const answers = await Promise.all(
+          Array.from({ length: 12 }, (_, index) =>
+            stores[index % 4]!.commit({
+              collection,
+              partition: 0,
+              writes: [sampleWrite('a', { customer: `c${index}` }, 1)],
+              position: 2,
+            }),
+          ),
+        );
+        expect(answers.filter((conflicts) => conflicts.length === 0)).toHaveLength(1);
+        const winner = answers.findIndex((conflicts) => conflicts.length === 0);
+        expect(await keysOf({ equal: { customer: `c${winner}` }, limit: 10 })).toEqual(['a']);
+      });
+
+      test('is seen whole or not at all', async () => {
+        const reader = await open();
+        await reader.declare(collection);
+        const seen: StoredDocument[] = [];
+        const total = 100;
+        let isWriting = true;
+        const reading = (async () => {
+          while (isWriting) {
+            seen.push(...(await reader.list(collection, { limit: 10 })));
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          seen.push(...(await reader.list(collection, { limit: 10 })));
+        })();
+        for (let revision = 0; revision < total; revision += 1) {
+          const sample = { amount: revision, words: [`w${revision}`] };
+          await commit([sampleWrite('a', sample, revision), sampleWrite('b', sample, revision)], revision + 1);
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        isWriting = false;
+        await reading;
+        expect(seen.at(-1)?.revisions['order']).toBe(total - 1);
+        const torn = seen.filter(
+          ({ revisions, sections }) => (sections['order'] as { amount: number }).amount !== revisions['order'],
+        );
+        expect(torn).toEqual([]);
+      });
+    });
+
+    describe('a list', () => {
+      test('is what going through every document gives, for any history and query', async () => {
+        await fc.assert(
+          fc.asyncProperty(histories, fc.array(queries, { minLength: 1, maxLength: 8 }), async (history, asked) => {
+            await fresh();
+            const standing = await play(history);
+            for (const query of asked) expect(await keysOf(query)).toEqual(expectedKeys(standing.values(), query));
+          }),
+          { numRuns: 60 },
+        );
+      });
+
+      test('followed page by page gives each document that stands still exactly once, whatever others do', async () => {
+        const steps = fc.array(fc.tuple(few('x1', 'x2', 'k1x', 'k4x', 'zz'), samples), { maxLength: 12 });
+        await fc.assert(
+          fc.asyncProperty(
+            fc.array(samples, { maxLength: 15 }),
+            steps,
+            fc.integer({ min: 1, max: 4 }),
+            async (still, restless, limit) => {
+              await fresh();
+              const standing = await play(still.map((sample, index) => [`k${index}`, sample] as const));
+              const moves = restless.values();
+              const revisions = new Map<string, number>();
+              const listed: string[] = [];
+              let after: { order: string; key: string } | undefined;
+              for (;;) {
+                const page = await store.list(collection, { ...(after !== undefined && { after }), limit });
+                listed.push(...page.map(({ key }) => key));
+                const last = page.at(-1);
+                if (last === undefined) break;
+                after = { order: (last.sections['order'] as { at: string }).at, key: last.key };
+                const move = moves.next();
+                if (move.done !== true) {
+                  const [key, sample] = move.value;
+                  const revision = (revisions.get(key) ?? -1) + 1;
+                  revisions.set(key, revision);
+                  expect(await commit([sampleWrite(key, sample, revision)])).toEqual([]);
+                }
+              }
+              const all = expectedKeys(standing.values(), { limit: 100 });
+              expect(listed.filter((key) => standing.has(key))).toEqual(all);
+            },
+          ),
+          { numRuns: 40 },
+        );
+      });
+    });
+
+    describe('groups', () => {
+      test('are what going through every document gives, for any history', async () => {
+        const bounds = few('2025-12-31', '2026-01-01', '2026-01-02', '2026-01-03', '2026-01-04');
+        await fc.assert(
+          fc.asyncProperty(histories, bounds, bounds, async (history, from, to) => {
+            await fresh();
+            const standing = await play(history);
+            const query = { by: 'day', and: 'status', sum: 'amount', from, to };
+            expect(await store.groups(collection, query)).toEqual(expectedGroups(standing.values(), query));
+          }),
+          { numRuns: 40 },
+        );
+      });
+    });
+
+    describe('a scan', () => {
+      test('gives every document by key, with its fields as they are indexed', async () => {
+        await fc.assert(
+          fc.asyncProperty(histories, fc.integer({ min: 1, max: 4 }), async (history, limit) => {
+            await fresh();
+            const standing = await play(history);
+            const scanned: [string, unknown][] = [];
+            for (let after: string | undefined; ;) {
+              const page = await store.scan(collection, after, limit);
+              for (const { key, fields } of page) scanned.push([key, sorted(fields)]);
+              after = page.at(-1)?.key;
+              if (page.length < limit) break;
+            }
+            const all = [...standing.values()].sort((left, right) => compareText(left.key, right.key));
+            expect(scanned).toEqual(all.map(({ key, fields }) => [key, sorted(fields)]));
+            expect(await store.count(collection)).toBe(all.length);
+          }),
+          { numRuns: 40 },
+        );
+      });
+
+      function sorted({ single, multiple }: DocumentWrite['fields']): unknown {
+        const sets = Object.entries(multiple).map(([field, values]) => [field, [...new Set(values)].sort()]);
+        return { single, multiple: Object.fromEntries(sets) as unknown };
+      }
+    });
+
+    describe('checkpoints', () => {
+      test('of the relay begin at the beginning and are kept', async () => {
+        const before = await store.relayCheckpoint();
+        const checkpoint = {
+          position: before.position + 10,
+          heads: { 0: { position: 9, recordedAt: '2026-01-01T00:00:00.000Z' }, 3: { position: 10, recordedAt: 't' } },
+        };
+        await store.saveRelayCheckpoint(checkpoint);
+        expect(await store.relayCheckpoint()).toEqual(checkpoint);
+        await store.saveRelayCheckpoint({ position: checkpoint.position, heads: {} });
+        expect(await (await open()).relayCheckpoint()).toEqual({ position: checkpoint.position, heads: {} });
+      });
+
+      test('of consumers are their own', async () => {
+        const consumer = `consumer-${randomUUID()}`;
+        expect(await store.consumerPosition(consumer, 1)).toBe(beginning);
+        await store.saveConsumerPosition(consumer, 1, 5);
+        await store.saveConsumerPosition(consumer, 2, 6);
+        await store.saveConsumerPosition(consumer, 1, 7);
+        expect(await store.consumerPosition(consumer, 1)).toBe(7);
+        expect(await store.consumerPosition(consumer, 2)).toBe(6);
+        expect(await store.consumerPosition(`${consumer}-other`, 1)).toBe(beginning);
+      });
+    });
+
+    test('the change counter is another after each commit, here or elsewhere', async () => {
+      const reader = await open();
+      await reader.declare(collection);
+      const counters = [reader.changeCounter()];
+      await commit([sampleWrite('a')], 1);
+      counters.push(reader.changeCounter());
+      await commit([], 2);
+      counters.push(reader.changeCounter());
+      await reader.commit({ collection, partition: 0, writes: [sampleWrite('b')], position: 3 });
+      counters.push(reader.changeCounter());
+      await commit([sampleWrite('c')], 4);
+      counters.push(reader.changeCounter());
+      expect(new Set(counters).size).toBe(counters.length);
+    });
+  });
+}

@@ -330,7 +330,10 @@ export function brokerContract(name: string, underTest: BrokerUnderTest): void {
           const total = 60;
           const done: number[] = [];
           const finished = gate<undefined>();
-          const choose = (): number => choices.next().value;
+          const choose = (): number => {
+            const next = choices.next();
+            return next.done === true ? 0 : next.value;
+          };
           const consumeUntilDone = async (): Promise<void> => {
             while (done.length < total) {
               const consumer = await broker.consume(queue, prefetch, async (batch) => {

@@ -2,7 +2,7 @@ import { IsIn, IsNumber, Max, Min } from 'class-validator';
 import type { Caller } from '@waybill/infra/http/caller.js';
 import { route, type Answer, type Route } from '@waybill/infra/http/route.js';
 import { Forbidden, InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
-import { readTime } from '@waybill/shared-kernel/time.js';
+import { utcTime } from '@waybill/shared-kernel/time.js';
 import type { Cause } from '../envelope.js';
 import type { CommandRequest } from '../handle-command.js';
 import { actingRole } from '../http/acting-role.js';
@@ -110,7 +110,7 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
   const reportPosition = (request: Request): Promise<Answer> => {
     const { deliveryId } = request.params;
     const { latitude, longitude, at: text } = readCommand(PositionBody, request.body);
-    const at = readTime(text);
+    const at = utcTime(text);
     if (at === undefined || Date.parse(at) > clock.now() + clockTolerance) {
       throw new InvalidInput([{ pointer: '/at', detail: 'It is in the future.' }]);
     }

@@ -5,9 +5,9 @@ import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 
 /**
  * What carries an order from its placement to its end. Pure: events of the order and its delivery come in, facts about
- * the fulfilment and commands to others go out. It is driven by level, not by edge: after each event it says what is
- * still due in its state, whether or not it said so before, so after a crash at any point the same event again makes
- * up for what was not done. Every command it asks for is silence the second time.
+ * the fulfilment and commands to others go out. What is due after an event follows from the state and the event alone,
+ * whether or not it was said before, so after a crash at any point the same events again make up for what was not
+ * done. Every command it asks for is silence the second time.
  */
 export type FulfilmentState =
   | { readonly status: 'none' }
@@ -30,9 +30,7 @@ export type FulfilmentCommand =
   | { readonly type: 'RecordDelivery'; readonly orderId: string }
   | { readonly type: 'RecordDeliveryFailure'; readonly orderId: string; readonly reason: string };
 
-export const initialFulfilment: FulfilmentState = { status: 'none' };
-
-export function evolveFulfilment(state: FulfilmentState, event: FulfilmentEvent): FulfilmentState {
+function evolve(state: FulfilmentState, event: FulfilmentEvent): FulfilmentState {
   const { orderId } = event.data;
   switch (event.type) {
     case 'FulfilmentStarted':
@@ -114,12 +112,23 @@ export function dueCommands(state: FulfilmentState, event: KnownEvent): readonly
     }
     case 'cancelled': {
       const { orderId, deliveryId } = state;
-      return deliveryId === undefined ? [] : [{ type: 'CancelDelivery', orderId, deliveryId }];
+      if (deliveryId === undefined) return [];
+      switch (event.type) {
+        case 'OrderCancelled':
+        case 'OrderRejected':
+        // It was being scheduled as the order was cancelled.
+        case 'DeliveryScheduled':
+          return [{ type: 'CancelDelivery', orderId, deliveryId }];
+        default:
+          return [];
+      }
     }
-    case 'completed':
-      if (state.outcome === 'delivered') return [{ type: 'RecordDelivery', orderId: state.orderId }];
-      if (event.type !== 'DeliveryFailed' || event.data.next === 'retry') return [];
-      return [{ type: 'RecordDeliveryFailure', orderId: state.orderId, reason: event.data.reason }];
+    case 'completed': {
+      const { orderId, outcome } = state;
+      if (event.type === 'DeliveryCompleted' && outcome === 'delivered') return [{ type: 'RecordDelivery', orderId }];
+      if (event.type !== 'DeliveryFailed' || event.data.next === 'retry' || outcome === 'delivered') return [];
+      return [{ type: 'RecordDeliveryFailure', orderId, reason: event.data.reason }];
+    }
     default:
       return state satisfies never;
   }
@@ -131,7 +140,7 @@ function isEnded(state: FulfilmentState): boolean {
 
 /** The process manager as an aggregate: what it is told is an event, what it decides are facts of its own. */
 export const fulfilment: Decider<KnownEvent, FulfilmentState, FulfilmentEvent> = {
-  initialState: initialFulfilment,
+  initialState: { status: 'none' },
   decide: (event, state) => react(state, event),
-  evolve: evolveFulfilment,
+  evolve,
 };

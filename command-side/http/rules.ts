@@ -2,7 +2,7 @@
 import 'reflect-metadata';
 import { IsInt, Matches, Max, Min, ValidateBy, ValidateIf, type ValidationArguments } from 'class-validator';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
-import { readTime } from '@waybill/shared-kernel/time.js';
+import { utcTime } from '@waybill/shared-kernel/time.js';
 
 /** The field may be left out; `null` is not that. */
 export function Optional(): PropertyDecorator {
@@ -40,7 +40,7 @@ export function IsTime(): PropertyDecorator {
   return ValidateBy({
     name: 'isTime',
     validator: {
-      validate: (value: unknown) => typeof value === 'string' && readTime(value) !== undefined,
+      validate: (value: unknown) => typeof value === 'string' && utcTime(value) !== undefined,
       defaultMessage: (_arguments?: ValidationArguments) => 'It must be an RFC 3339 time such as 2026-01-31T12:00:00Z.',
     },
   });

@@ -1,0 +1,234 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
+import { upcast } from '@waybill/shared-kernel/events/upcast.js';
+import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { Fulfiller } from '../fulfilment/fulfil.js';
+import { orderConcerned } from '../fulfilment/fulfilment.js';
+import { stores } from '../testing/stores.js';
+import { address, pointers, won, WriteApi } from '../testing/write-api.js';
+
+describe.each(stores)('deliveries over HTTP, %s', (_, open) => {
+  let api: WriteApi;
+  let fulfiller: Fulfiller;
+  let orderId: string;
+  let deliveryId: string;
+  let path: string;
+  let handled = 0;
+
+  /** Lets the process manager work on all that happened since. */
+  async function fulfil(): Promise<void> {
+    for (const event of await api.store.readAll(handled, 1000)) {
+      handled = event.position;
+      const known = upcast(event);
+      const concerned = orderConcerned(known);
+      if (concerned !== undefined) await fulfiller.handle(concerned, known);
+    }
+    if ((await api.store.head()) > handled) await fulfil();
+  }
+
+  beforeAll(async () => {
+    api = await WriteApi.start(open);
+    const { store, clock } = api;
+    fulfiller = new Fulfiller({ store, clock, randomness: systemRandomness, timer: systemTimer });
+    await api.done('/v1/products', { as: 'merchant:m1', body: { productId: 'tea', name: 'Tea', unitPrice: won(500) } });
+    await api.done('/v1/customers', { as: 'customer:ann', body: { name: 'Ann', phone: '1', address } });
+  });
+  afterAll(() => api.close());
+  beforeEach(async () => {
+    api.store.fate = () => 'done';
+    const lines = [{ productId: 'tea', quantity: 1 }];
+    const body = { customerId: 'ann', lines, payment: { token: 'tok_approve' } };
+    orderId = (await api.done('/v1/orders', { as: 'customer:ann', body })).orderId!;
+    deliveryId = deliveryIdOf(orderId);
+    path = `/v1/deliveries/${deliveryId}`;
+    await fulfil();
+  });
+
+  const as = 'courier:k1';
+  const claim = { as, body: { courierId: 'k1' } };
+  const here = { latitude: 35.1, longitude: 129, at: '2026-01-01T09:59:00Z' };
+
+  test('a courier claims it, picks it up, is seen on the way and delivers it', async () => {
+    expect(await api.done(`${path}/assignment`, claim)).toEqual({ deliveryId, status: 'assigned', revision: 1 });
+    expect((await api.done(`${path}/pickup`, { as })).status).toBe('picked_up');
+    expect(await api.done(`${path}/positions`, { as, key: null, body: here })).toEqual({
+      deliveryId,
+      status: 'picked_up',
+      revision: 3,
+    });
+    const completed = await api.done(`${path}/completion`, { as, body: { proof: 'signed' } });
+    expect(completed).toEqual({ deliveryId, status: 'delivered', revision: 4 });
+    await fulfil();
+    expect(await api.types(`order-${orderId}`)).toEqual([
+      'OrderPlaced',
+      'OrderConfirmed',
+      'OrderDispatched',
+      'OrderDelivered',
+    ]);
+    expect(await api.types(`fulfilment-${orderId}`)).toEqual([
+      'FulfilmentStarted',
+      'FulfilmentDeliveryRequested',
+      'FulfilmentCompleted',
+    ]);
+    const log = await api.events(`delivery-${deliveryId}`);
+    expect(log.every((event) => event.partitionKey === orderId)).toBe(true);
+    expect(log[3]).toMatchObject({
+      data: { latitude: 35.1, longitude: 129, at: '2026-01-01T09:59:00.000Z' },
+      actor: { sub: 'k1', role: 'courier' },
+    });
+  });
+
+  test('a parcel that cannot be delivered is tried again, then goes back', async () => {
+    await api.done(`${path}/assignment`, claim);
+    await api.done(`${path}/pickup`, { as });
+    const failure = (next: string) => ({ as, body: { reason: 'nobody home', next } });
+    expect((await api.done(`${path}/failure`, failure('retry'))).status).toBe('picked_up');
+    await api.refused(`${path}/return`, { as }, 409, 'rule-violated');
+    expect((await api.done(`${path}/failure`, failure('return'))).status).toBe('failed');
+    expect((await api.done(`${path}/return`, { as })).status).toBe('returned');
+    await fulfil();
+    expect((await api.types(`order-${orderId}`)).at(-1)).toBe('OrderDeliveryFailed');
+  });
+
+  test('a courier gives it back and another takes it', async () => {
+    await api.done(`${path}/assignment`, claim);
+    const other = { as: 'courier:k2', body: { courierId: 'k2' } };
+    const problem = await api.refused(`${path}/assignment`, other, 409, 'rule-violated');
+    expect(problem['rule']).toBe('delivery-assigned');
+    expect((await api.done(`${path}/release`, { as })).status).toBe('open');
+    expect((await api.done(`${path}/assignment`, other)).status).toBe('assigned');
+  });
+
+  test('of two couriers who claim it at once one wins', async () => {
+    const couriers = Array.from({ length: 8 }, (_unused, index) => `k${index}`);
+    const replies = await Promise.all(
+      couriers.map((sub) => api.post(`${path}/assignment`, { as: `courier:${sub}`, body: { courierId: sub } })),
+    );
+    expect(replies.map(({ status }) => status).sort()).toEqual([200, ...Array<number>(7).fill(409)]);
+  });
+
+  test('what is another courier’s, or nobody’s role, is refused', async () => {
+    await api.done(`${path}/assignment`, claim);
+    const calls: readonly (readonly [string, object | undefined])[] = [
+      ['release', undefined],
+      ['pickup', undefined],
+      ['positions', here],
+      ['completion', {}],
+      ['failure', { reason: 'lost', next: 'return' }],
+      ['return', undefined],
+    ];
+    for (const [call, body] of calls) {
+      await api.refused(`${path}/${call}`, { as: 'courier:k2', body }, 403, 'forbidden');
+      await api.refused(`/v1/deliveries/none/${call}`, { as, body }, 404, 'not-found');
+      await api.refused(`${path}/${call}`, { body }, 401, 'unauthenticated');
+      for (const role of ['customer', 'merchant', 'auditor']) {
+        await api.refused(`${path}/${call}`, { as: `${role}:k1`, body }, 403, 'forbidden');
+      }
+    }
+    await api.refused(`${path}/assignment`, { as, body: { courierId: 'k2' } }, 403, 'forbidden');
+    await api.refused(`${path}/assignment`, { as: 'customer:k1', body: { courierId: 'k1' } }, 403, 'forbidden');
+    const operator = 'operator:op';
+    await api.done(`${path}/release`, { as: operator });
+    await api.done(`${path}/assignment`, { as: operator, body: { courierId: 'k3' } });
+    await api.done(`${path}/pickup`, { as: operator });
+    expect((await api.done(`${path}/completion`, { as: 'courier:k3' })).status).toBe('delivered');
+  });
+
+  test('positions need no key and are known by their time', async () => {
+    await api.done(`${path}/assignment`, claim);
+    const report = (at: string) => api.done(`${path}/positions`, { as, key: null, body: { ...here, at } });
+    expect((await report('2026-01-01T10:00:59Z')).revision).toBe(2);
+    expect((await report('2026-01-01T09:00:00+00:00')).revision).toBe(3);
+    expect((await report('2026-01-01T10:00:59.000Z')).revision).toBe(3);
+    expect((await report('2026-01-01T18:00:00.000+09:00')).revision).toBe(3);
+  });
+
+  test.each<[string, object, readonly string[]]>([
+    ['beyond the poles', { ...here, latitude: 90.1, longitude: -180.1 }, ['/latitude', '/longitude']],
+    ['no numbers', { ...here, latitude: '35', longitude: null }, ['/latitude', '/longitude']],
+    ['in the future', { ...here, at: '2026-01-01T10:01:01Z' }, ['/at']],
+    ['no time', { ...here, at: '2026-02-30T10:00:00Z' }, ['/at']],
+    ['more than a position', { ...here, speed: 5 }, ['/speed']],
+  ])('a position that is %s is refused', async (_case, body, expected) => {
+    const problem = await api.refused(`${path}/positions`, { as, key: null, body }, 400, 'invalid-input');
+    expect([...pointers(problem)].sort()).toEqual(expected);
+  });
+
+  test('bad input is refused, with pointers', async () => {
+    const fault = async (call: string, body: unknown) =>
+      [...pointers(await api.refused(`${path}/${call}`, { as, body }, 400, 'invalid-input'))].sort();
+    expect(await fault('assignment', {})).toEqual(['/courierId']);
+    expect(await fault('failure', { reason: ' ', next: 'maybe' })).toEqual(['/next', '/reason']);
+    expect(await fault('completion', { proof: '' })).toEqual(['/proof']);
+    expect(await fault('pickup', { now: true })).toEqual(['/now']);
+  });
+
+  test('a picked-up order is no longer cancelled', async () => {
+    await api.done(`${path}/assignment`, claim);
+    await api.done(`${path}/pickup`, { as });
+    const cancel = { as: 'customer:ann', body: { reason: 'too late' } };
+    const problem = await api.refused(`/v1/orders/${orderId}/cancellation`, cancel, 409, 'rule-violated');
+    expect(problem['rule']).toBe('order-dispatched');
+  });
+
+  test('a cancelled order is not picked up, even before its delivery knows', async () => {
+    await api.done(`${path}/assignment`, claim);
+    await api.done(`/v1/orders/${orderId}/cancellation`, { as: 'customer:ann', body: { reason: 'in time' } });
+    const problem = await api.refused(`${path}/pickup`, { as }, 409, 'rule-violated');
+    expect(problem['rule']).toBe('order-cancelled');
+    await fulfil();
+    expect((await api.types(`delivery-${deliveryId}`)).at(-1)).toBe('DeliveryCancelled');
+    const late = await api.refused(`${path}/pickup`, { as }, 409, 'rule-violated');
+    expect(late['rule']).toBe('delivery-cancelled');
+  });
+
+  test('of cancelling and picking up at once exactly one wins', async () => {
+    await api.done(`${path}/assignment`, claim);
+    const [cancelled, pickedUp] = await Promise.all([
+      api.post(`/v1/orders/${orderId}/cancellation`, { as: 'customer:ann', body: { reason: 'now' } }),
+      api.post(`${path}/pickup`, { as }),
+    ]);
+    expect([cancelled.status, pickedUp.status].sort()).toEqual([200, 409]);
+    await fulfil();
+    expect((await api.types(`delivery-${deliveryId}`)).at(-1)).toBe(
+      cancelled.status === 200 ? 'DeliveryCancelled' : 'DeliveryPickedUp',
+    );
+  });
+
+  describe('a pick-up that died between the order and the delivery', () => {
+    const key = 'half-way';
+    beforeEach(async () => {
+      await api.done(`${path}/assignment`, claim);
+      api.store.fate = (stream) => (stream === `delivery-${deliveryId}` ? 'lost' : 'done');
+      expect((await api.post(`${path}/pickup`, { as, key })).status).toBe(503);
+      expect((await api.types(`order-${orderId}`)).at(-1)).toBe('OrderDispatched');
+      api.store.fate = () => 'done';
+    });
+
+    test('is finished by the courier who tries again', async () => {
+      const { status, headers } = await api.post(`${path}/pickup`, { as, key });
+      expect([status, headers.get('Idempotency-Replayed')]).toEqual([200, null]);
+      await fulfil();
+      expect((await api.types(`order-${orderId}`)).filter((type) => type === 'OrderDispatched')).toHaveLength(1);
+      expect((await api.types(`delivery-${deliveryId}`)).filter((type) => type === 'DeliveryPickedUp')).toHaveLength(1);
+    });
+
+    test('or by the process manager, as the very event that the courier’s request would have led to', async () => {
+      await fulfil();
+      const event = (await api.events(`delivery-${deliveryId}`)).at(-1);
+      expect(event).toMatchObject({ type: 'DeliveryPickedUp', actor: { sub: 'k1', role: 'courier' } });
+      const again = await api.post(`${path}/pickup`, { as, key });
+      expect([again.status, again.body.revision]).toEqual([200, event!.revision]);
+      expect(again.headers.get('Idempotency-Replayed')).toBe('true');
+    });
+
+    test('even if the courier gave it back meanwhile', async () => {
+      await api.done(`${path}/release`, { as });
+      await fulfil();
+      expect((await api.events(`delivery-${deliveryId}`)).at(-1)).toMatchObject({
+        type: 'DeliveryPickedUp',
+        data: { courierId: 'k1' },
+      });
+    });
+  });
+});

@@ -1,0 +1,348 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
+import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
+import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import type { DomainEvent } from '@waybill/shared-kernel/decider.js';
+import { WaybillError } from '@waybill/shared-kernel/errors.js';
+import { upcast } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { categoryOf, deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
+import type { AggregateStreams } from '../aggregate-streams.js';
+import { aggregatesIn } from '../aggregates.js';
+import type { DeliveryCommand } from '../delivery/delivery.js';
+import { envelopes } from '../envelope.js';
+import { startRelay } from '../relay/relay.js';
+import { FaultyStore, type Fate } from '../testing/faulty-store.js';
+import { fulfilmentOf, runFulfilment, type FulfilmentMeans } from './run-fulfilment.js';
+
+const clock = virtualClock('2026-01-01T10:00:00Z');
+
+type Happened = Pick<RecordedEvent, 'revision' | 'type' | 'data' | 'partitionKey'>;
+
+/** A log on which clients act, and what the process manager needs beside it. */
+class Bench {
+  readonly log = new MemoryEventStore(clock);
+  readonly store = new FaultyStore(this.log);
+  readonly readStore = openSqliteReadStore(':memory:');
+  readonly broker = openMemoryBroker();
+  readonly timer = manualTimer();
+  readonly #aggregates = aggregatesIn(this.log);
+  readonly #randomness = seededRandomness('clients');
+
+  means(store: EventStore = this.store): FulfilmentMeans {
+    const { broker, readStore, timer } = this;
+    const randomness = seededRandomness('fulfilment');
+    return { broker, store, checkpoints: readStore, positions: readStore, timer, randomness, clock };
+  }
+
+  place(orderId: string, imported?: true): Promise<void> {
+    const line = { productId: 'p1', merchantId: 'm1', name: 'Tea', quantity: 1, unitPrice: 5, freight: null };
+    const order = { orderId, customerId: 'c1', lines: [line], currency: 'KRW', total: 5, promisedBy: null };
+    const sealed = { deliveryAddress: 'sealed.1.c1.AAAA', paymentToken: 'tok_approve' };
+    return this.#act(
+      this.#aggregates.orders,
+      orderId,
+      { type: 'PlaceOrder', order: { ...order, ...sealed } },
+      orderId,
+      imported,
+    );
+  }
+
+  cancel(orderId: string): Promise<void> {
+    return this.#act(
+      this.#aggregates.orders,
+      orderId,
+      { type: 'CancelOrder', orderId, reason: 'no', by: 'customer' },
+      orderId,
+    );
+  }
+
+  dispatch(orderId: string): Promise<void> {
+    return this.#act(this.#aggregates.orders, orderId, { type: 'DispatchOrder', orderId, courierId: 'k1' }, orderId);
+  }
+
+  onDelivery(orderId: string, command: DeliveryCommand): Promise<void> {
+    return this.#act(this.#aggregates.deliveries, deliveryIdOf(orderId), command, orderId);
+  }
+
+  /** A client's command; refused ones are not its business. */
+  async #act<Command, State, Event extends DomainEvent>(
+    streams: AggregateStreams<Command, State, Event>,
+    id: string,
+    command: Command,
+    orderId: string,
+    imported?: true,
+  ): Promise<void> {
+    const loaded = await streams.load(id);
+    const causeId = this.#randomness.uuid();
+    try {
+      const decided = streams.decider.decide(command, loaded.state);
+      const cause = { id: causeId, occurredAt: '2026-01-01T09:00:00.000Z', correlationId: causeId };
+      const events = envelopes(decided, orderId, {
+        ...cause,
+        traceparent: undefined,
+        actor: undefined,
+        request: undefined,
+      });
+      if (events.length === 0) return;
+      await streams.append(id, loaded, imported === true ? events.map((event) => ({ ...event, imported })) : events);
+    } catch (error) {
+      if (!(error instanceof WaybillError)) throw error;
+    }
+  }
+
+  events(): Promise<readonly RecordedEvent[]> {
+    return this.log.readAll(0, 10_000);
+  }
+
+  /** Stream → what happened in it: what must be the same however often the process manager died. */
+  async histories(): Promise<Record<string, readonly Happened[]>> {
+    const streams: Record<string, Happened[]> = {};
+    for (const { stream, revision, type, data, partitionKey } of await this.events()) {
+      (streams[stream] ??= []).push({ revision, type, data, partitionKey });
+    }
+    return streams;
+  }
+}
+
+/** The process manager, batch by batch, as a consumer would drive it; `restart` forgets all but the stored positions. */
+class Driven {
+  readonly #bench: Bench;
+  #targets;
+
+  constructor(bench: Bench) {
+    this.#bench = bench;
+    this.#targets = this.#begin();
+  }
+
+  #begin() {
+    const means = this.#bench.means();
+    return Array.from({ length: partitionCount }, (_, partition) => fulfilmentOf(partition, means));
+  }
+
+  restart(): void {
+    this.#targets = this.#begin();
+  }
+
+  /** Works on everything there is, in batches of at most `size` events of the log. */
+  async work(size: number): Promise<void> {
+    for (let moved = true; moved;) {
+      moved = false;
+      for (const target of this.#targets) {
+        const page = await this.#bench.log.readAll(await target.position(), size);
+        const end = page.at(-1);
+        if (end === undefined) continue;
+        const events = page.filter(
+          (event) =>
+            partitionOf(event.partitionKey) === target.partition &&
+            target.categories.includes(categoryOf(event.stream)!),
+        );
+        await target.apply(
+          events.map((event) => upcast(event)),
+          end.position,
+        );
+        moved = true;
+      }
+    }
+  }
+}
+
+const types = (histories: Record<string, readonly Happened[]>, stream: string) =>
+  histories[stream]?.map((event) => event.type);
+
+describe('fulfilment', () => {
+  test('from the log over the broker: a placed order is confirmed and its delivery scheduled', async () => {
+    const bench = new Bench();
+    const relay = startRelay({
+      broker: bench.broker,
+      store: bench.log,
+      checkpoints: bench.readStore,
+      timer: bench.timer,
+      randomness: seededRandomness('relay'),
+    });
+    const running = runFulfilment(bench.means());
+    const orders = Array.from({ length: 50 }, (_, index) => `o${index}`);
+    await Promise.all(orders.map((orderId) => bench.place(orderId)));
+    await until(async () => (await bench.events()).length === 250);
+    const histories = await bench.histories();
+    for (const orderId of orders) {
+      expect(types(histories, `order-${orderId}`)).toEqual(['OrderPlaced', 'OrderConfirmed']);
+      expect(types(histories, `fulfilment-${orderId}`)).toEqual(['FulfilmentStarted', 'FulfilmentDeliveryRequested']);
+      expect(histories[`delivery-${deliveryIdOf(orderId)}`]).toMatchObject([
+        {
+          type: 'DeliveryScheduled',
+          partitionKey: orderId,
+          data: { orderId, customerId: 'c1', address: 'sealed.1.c1.AAAA' },
+        },
+      ]);
+    }
+    await Promise.all([running.stop(), relay.stop()]);
+  });
+
+  test('each event names its cause, and all share the correlation of the order', async () => {
+    const bench = new Bench();
+    await bench.place('o1');
+    await new Driven(bench).work(100);
+    const [placed, started, confirmed, requested, scheduled] = await bench.events();
+    const causes = [started, confirmed, requested, scheduled].map((event) => event!.causationId);
+    expect(causes[0]).toBe(placed!.id);
+    expect(causes[1]).toBe(started!.id);
+    expect(causes[2]).toBe(confirmed!.id);
+    expect(causes[3]).toBe(requested!.id);
+    expect(new Set((await bench.events()).map((event) => event.correlationId)).size).toBe(1);
+  });
+
+  test('reads no stream on the way of most orders', async () => {
+    const bench = new Bench();
+    let reads = 0;
+    bench.store.readStream = async (...asked) => {
+      reads += 1;
+      return bench.log.readStream(...asked);
+    };
+    await Promise.all(Array.from({ length: 20 }, (_, index) => bench.place(`o${index}`)));
+    await new Driven(bench).work(100);
+    expect((await bench.events()).length).toBe(100);
+    expect(reads).toBe(0);
+  });
+
+  test('lets imported history pass', async () => {
+    const bench = new Bench();
+    await bench.place('o1', true);
+    await bench.cancel('o1');
+    await new Driven(bench).work(100);
+    expect((await bench.events()).map((event) => event.type)).toEqual(['OrderPlaced']);
+  });
+
+  test('works on orders side by side, and on the events of one in sequence', async () => {
+    const bench = new Bench();
+    const target = fulfilmentOf(0, bench.means());
+    const orders = ['o1', 'o2', 'o3'];
+    for (const orderId of orders) await bench.place(orderId);
+    const underWay = new Set<string>();
+    let most = 0;
+    bench.store.fate = async (stream): Promise<Fate> => {
+      const orderId = orders.find((id) => stream.endsWith(id)) ?? stream;
+      expect(underWay.has(orderId)).toBe(false);
+      underWay.add(orderId);
+      most = Math.max(most, underWay.size);
+      await Promise.resolve();
+      underWay.delete(orderId);
+      return 'done';
+    };
+    await target.apply(
+      (await bench.events()).map((event) => upcast(event)),
+      3,
+    );
+    expect(most).toBe(3);
+  });
+
+  test('moves its position only behind what is done', async () => {
+    const bench = new Bench();
+    await bench.place('o1');
+    await bench.place('o2');
+    const events = (await bench.events()).map((event) => upcast(event));
+    const target = fulfilmentOf(0, bench.means());
+    bench.store.fate = (stream) => (stream === 'order-o1' ? 'lost' : 'done');
+    await expect(target.apply(events, 2)).rejects.toThrow('The append was lost');
+    expect(await target.position()).toBe(0);
+    expect(types(await bench.histories(), 'order-o2')).toEqual(['OrderPlaced', 'OrderConfirmed']);
+    bench.store.fate = () => 'done';
+    await target.apply(events, 2);
+    expect(await target.position()).toBe(2);
+    expect(types(await bench.histories(), 'order-o1')).toEqual(['OrderPlaced', 'OrderConfirmed']);
+  });
+
+  test('another that still worked here a moment ago does no harm', async () => {
+    const bench = new Bench();
+    const [one, other] = [new Driven(bench), new Driven(bench)];
+    await bench.place('o1');
+    await one.work(100);
+    await bench.cancel('o1');
+    await bench.readStore.saveConsumerPosition('fulfilment', partitionOf('o1'), 0);
+    await other.work(100);
+    await one.work(100);
+    const histories = await bench.histories();
+    expect(types(histories, 'fulfilment-o1')).toEqual([
+      'FulfilmentStarted',
+      'FulfilmentDeliveryRequested',
+      'FulfilmentCancelled',
+    ]);
+    expect(types(histories, `delivery-${deliveryIdOf('o1')}`)).toEqual(['DeliveryScheduled', 'DeliveryCancelled']);
+  });
+});
+
+describe('a process manager that dies at any moment', () => {
+  type Step = (bench: Bench, orderId: string) => Promise<void>;
+  const assigned: Step = (bench, orderId) =>
+    bench.onDelivery(orderId, { type: 'AssignDelivery', deliveryId: deliveryIdOf(orderId), courierId: 'k1' });
+  const pickedUp: Step = async (bench, orderId) => {
+    await bench.dispatch(orderId);
+    await bench.onDelivery(orderId, { type: 'RecordPickUp', deliveryId: deliveryIdOf(orderId), courierId: 'k1' });
+  };
+  const fail =
+    (next: 'retry' | 'return'): Step =>
+    (bench, orderId) =>
+      bench.onDelivery(orderId, { type: 'FailDelivery', deliveryId: deliveryIdOf(orderId), reason: 'refused', next });
+  const completed: Step = (bench, orderId) =>
+    bench.onDelivery(orderId, { type: 'CompleteDelivery', deliveryId: deliveryIdOf(orderId), proof: null });
+  const steps: Readonly<Record<string, Step>> = {
+    cancelled: (bench, orderId) => bench.cancel(orderId),
+    assigned,
+    pickedUp,
+    'dispatched only': (bench, orderId) => bench.dispatch(orderId),
+    retried: fail('retry'),
+    failed: fail('return'),
+    completed,
+  };
+
+  const anyFate = fc.constantFrom<Fate>('done', 'done', 'lost', 'unheard');
+  const anyStory = fc.array(
+    fc.record({
+      /** What clients do before the process manager works again. */
+      acts: fc.array(fc.record({ step: fc.constantFrom(...Object.keys(steps)), order: fc.nat(2) }), { maxLength: 4 }),
+      fates: fc.array(anyFate, { maxLength: 12 }),
+      restarts: fc.array(fc.boolean(), { maxLength: 12 }),
+      size: fc.integer({ min: 1, max: 10 }),
+    }),
+    { maxLength: 6 },
+  );
+  const orders = ['o1', 'o2', 'o3'];
+
+  test('leaves what it would have left, had it lived', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyStory, async (story) => {
+        const [lived, died] = [new Bench(), new Bench()];
+        const [calm, haunted] = [new Driven(lived), new Driven(died)];
+        for (const orderId of orders) {
+          await lived.place(orderId);
+          await died.place(orderId);
+        }
+        for (const { acts, fates, restarts, size } of [...story, { acts: [], fates: [], restarts: [], size: 10 }]) {
+          for (const { step, order } of acts) {
+            await steps[step]!(lived, orders[order]!);
+            await steps[step]!(died, orders[order]!);
+          }
+          await calm.work(1000);
+          const ahead = [...fates];
+          const deaths = [...restarts];
+          died.store.fate = () => ahead.shift() ?? 'done';
+          for (let alive = false; !alive;) {
+            alive = await haunted.work(size).then(
+              () => true,
+              () => false,
+            );
+            if (!alive && deaths.shift() === true) haunted.restart();
+          }
+        }
+        expect(await died.histories()).toEqual(await lived.histories());
+      }),
+      { numRuns: 100 },
+    );
+  });
+});

@@ -14,23 +14,17 @@ export type StoredRow = [
   degraded: string | null,
 ];
 
-/** A document of its row. What is never looked at is never parsed: answering "not modified" needs no sections. */
+/** A document of its row. */
 export function storedDocument(row: readonly [...StoredRow, ...FieldValue[]]): StoredDocument {
-  const [key, partition, revisionsText, sectionsText, projectedAt, degraded] = row;
-  let revisions: Record<string, number> | undefined;
-  let sections: Record<string, unknown> | undefined;
-  return {
+  const [key, partition, revisions, sections, projectedAt, degraded] = row;
+  const document = {
     key,
     partition,
-    get revisions() {
-      return (revisions ??= JSON.parse(revisionsText) as Record<string, number>);
-    },
-    get sections() {
-      return (sections ??= JSON.parse(sectionsText) as Record<string, unknown>);
-    },
+    revisions: JSON.parse(revisions) as Record<string, number>,
+    sections: JSON.parse(sections) as Record<string, unknown>,
     projectedAt,
-    ...(degraded === null ? undefined : { degraded: JSON.parse(degraded) as Degraded }),
   };
+  return degraded === null ? document : { ...document, degraded: JSON.parse(degraded) as Degraded };
 }
 
 /** A document of a row that goes on with the columns of its fields. */

@@ -4,29 +4,146 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { encodeConsistencyToken } from '@waybill/shared-kernel/consistency-token.js';
-import type { Address } from '@waybill/shared-kernel/address.js';
-import type { WaybillEvent } from '@waybill/shared-kernel/events/catalogue.js';
+import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
-import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
-import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { seededRandomness, virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import type { Role } from '@waybill/infra/http/caller.js';
-import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
-import { listen } from '@waybill/infra/http/listen.js';
-import { checkedClient, type Call, type Reply } from '@waybill/infra/http/testing/checked-client.js';
+import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from '@waybill/infra/http/development-key.js';
+import { listen, type Listening } from '@waybill/infra/http/listen.js';
+import {
+  checkedClient,
+  type Call,
+  type CheckedClient,
+  type Reply,
+} from '@waybill/infra/http/testing/checked-client.js';
 import { createTokenVerifier } from '@waybill/infra/http/tokens.js';
 import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { catchUp } from '@waybill/projections/catch-up.js';
 import { projections } from '@waybill/projections/catalogue.js';
-import {
-  happening,
-  onDelivery,
-  onOrder,
-  type Happening,
-  type HappeningOptions,
-} from '@waybill/projections/testing/history.js';
+import type { Happening } from '@waybill/projections/testing/history.js';
 import { readApiDocument } from '../openapi.js';
 import { createReadApi } from '../read-api.js';
+
+export const start = '2026-03-01T12:00:00.000Z';
+
+/** A call as whom, and what comes with it. */
+export type CallAs = Call & { readonly sub?: string; readonly roles?: readonly Role[] };
+
+/**
+ * The read API over a log and keys in memory and read models in SQLite. Time stands still, and nothing is projected
+ * before `project` is called. Every exchange is checked against the OpenAPI document.
+ */
+export class ReadSide {
+  readonly clock: VirtualClock = virtualClock(start);
+  readonly keys: KeyStore;
+  readonly logged: string[] = [];
+  /** What happens while a read waits: by default time passes. */
+  whileWaiting: (milliseconds: number) => Promise<void> | void = (milliseconds) => this.clock.advance(milliseconds);
+  /** Milliseconds that reads waited. */
+  waited = 0;
+
+  readonly #log: MemoryEventStore;
+  readonly #randomness = seededRandomness('read side');
+  readonly #revisions = new Map<string, number>();
+  #folder = '';
+  #readStore!: ReadStore;
+  #key!: DevelopmentKey;
+  #server!: Listening;
+  #client!: CheckedClient;
+
+  constructor() {
+    this.#log = new MemoryEventStore(this.clock);
+    this.keys = openMemoryKeyStore(this.#randomness);
+  }
+
+  static async open(): Promise<ReadSide> {
+    const side = new ReadSide();
+    await side.#open();
+    return side;
+  }
+
+  async #open(): Promise<void> {
+    const { clock, keys } = this;
+    this.#folder = await mkdtemp(join(tmpdir(), 'waybill-read-'));
+    this.#readStore = openSqliteReadStore(join(this.#folder, 'read-models.sqlite'));
+    for (const { collection } of projections) await this.#readStore.declare(collection);
+    this.#key = await openDevelopmentKey(join(this.#folder, 'key.json'));
+    const timer: Timer = {
+      sleep: async (milliseconds) => {
+        this.waited += milliseconds;
+        await this.whileWaiting(milliseconds);
+      },
+    };
+    const api = createReadApi({
+      events: this.#log,
+      readStore: this.#readStore,
+      keys,
+      clock,
+      timer,
+      verify: createTokenVerifier(this.#key.trusted, clock),
+      ready: () => Promise.resolve({ ready: true, checks: {} }),
+      metrics: new Registry(),
+      log: pino({ base: null }, { write: (line) => this.logged.push(line) }),
+      randomness: this.#randomness,
+    });
+    this.#server = await listen(api, { host: '127.0.0.1', port: 0, hostVariable: 'HOST', portVariable: 'PORT' });
+    this.#client = checkedClient(this.#server.url, readApiDocument);
+  }
+
+  get url(): string {
+    return this.#server.url;
+  }
+
+  async close(): Promise<void> {
+    await this.#server.close();
+    await this.#readStore.close();
+    await rm(this.#folder, { recursive: true });
+  }
+
+  /** Appends each to its stream. Answers with the consistency token of the last. */
+  async happen(...happenings: readonly Happening[]): Promise<string> {
+    let token = '';
+    for (const { stream, event } of happenings) {
+      const before = this.#revisions.get(stream) ?? noStream;
+      const { revision, position } = await this.#log.append(stream, before, [event]);
+      this.#revisions.set(stream, revision);
+      token = encodeConsistencyToken({ stream, revision, position, partitionKey: event.partitionKey });
+    }
+    return token;
+  }
+
+  /** Projects what has happened. */
+  async project(): Promise<void> {
+    const means = { store: this.#log, readStore: this.#readStore, clock: this.clock };
+    const { halted } = await catchUp(projections, means);
+    if (halted.length > 0) throw halted[0]!.error;
+  }
+
+  async history(...happenings: readonly Happening[]): Promise<void> {
+    await this.happen(...happenings);
+    await this.project();
+  }
+
+  /** A value sealed with the key of a person. */
+  async sealed(subject: string, value: unknown): Promise<Sealed> {
+    const key = await this.keys.create(subject);
+    if (key === undefined) throw new Error(`the key of ${subject} was destroyed`);
+    return seal(subject, key, value, this.#randomness);
+  }
+
+  token(sub: string, roles: readonly Role[], clock: Clock = this.clock): Promise<string> {
+    return issueDevelopmentToken(this.#key, { sub, roles, expiresIn: 24 * 3600 }, clock);
+  }
+
+  /** A GET; as an operator unless told otherwise. */
+  async get<Body = Record<string, unknown>>(path: string, as: CallAs = {}): Promise<Reply<Body>> {
+    const { sub = 'olive', roles = ['operator'], ...call } = as;
+    return this.#client.call<Body>('GET', path, { token: await this.token(sub, roles), ...call });
+  }
+}

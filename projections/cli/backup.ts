@@ -5,6 +5,9 @@ import { keysFolder } from './backup/manifest.js';
 import { print, printJson, withProgress, type Context } from './context.js';
 import { counted } from './table.js';
 
+const masterKeyNote = `No master key is in it: this folder has none of its own. Where WAYBILL_MASTER_KEY is set, keep that too.
+`;
+
 export function addBackup(program: Command, context: Context): void {
   program
     .command('backup')
@@ -31,7 +34,7 @@ Example:
         context,
         `Copied ${counted(manifest.files.length, 'file')} of ${dataFolder} to ${resolve(folder)}, up to position ${manifest.log.position} of the log.
 Keep ${resolve(folder, keysFolder)} apart from the rest.
-`,
+${manifest.files.some(({ path }) => path === `${keysFolder}/master.key`) ? '' : masterKeyNote}`,
       );
     });
 }

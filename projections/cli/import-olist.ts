@@ -101,17 +101,23 @@ function told(
 }
 
 function toldAnomalies(anomalies: readonly Anomaly[]): string {
+  const refused = anomalies.filter(({ kind }) => kind === 'other-history-in-the-log');
+  const odd = anomalies.filter(({ kind }) => kind !== 'other-history-in-the-log');
+  return (
+    toldKinds(refused, `${counted(refused.length, 'order')} left as they are in the log`) +
+    toldKinds(odd, `${counted(odd.length, 'anomaly', 'anomalies')}, imported as they happened`)
+  );
+}
+
+function toldKinds(anomalies: readonly Anomaly[], heading: string): string {
   if (anomalies.length === 0) return '';
   const kinds = [...new Set(anomalies.map(({ kind }) => kind))].map((kind) => {
     const ofKind = anomalies.filter((anomaly) => anomaly.kind === kind);
-    const shown = table(
-      ofKind.slice(0, examples).map(({ orderId, detail }) => [orderId, detail]),
-      '      ',
-    );
+    const shown = ofKind.slice(0, examples).map(({ orderId, detail }) => [orderId, detail]);
     const rest = ofKind.length > examples ? `      and ${ofKind.length - examples} more\n` : '';
-    return `  ${kind}: ${ofKind.length}\n${shown}${rest}`;
+    return `  ${kind}: ${ofKind.length}\n${table(shown, '      ')}${rest}`;
   });
-  return `\n${counted(anomalies.length, 'anomaly', 'anomalies')}, imported as they happened (--json lists all):\n${kinds.join('')}`;
+  return `\n${heading} (--json lists all):\n${kinds.join('')}`;
 }
 
 function toldSkipped(skipped: SkippedRows): string {

@@ -3,6 +3,7 @@ import { addAudit } from './audit-verify.js';
 import { addBackup } from './backup.js';
 import { addImport } from './import-olist.js';
 import type { Context } from './context.js';
+import { addDemo } from './demo.js';
 import { endingOf, exitCodes, type ExitCode } from './exit-code.js';
 import { addReplayHistory } from './replay-history.js';
 import { addReplayOrder } from './replay-order.js';
@@ -27,6 +28,7 @@ Exit codes: 0 good, 1 a check failed or it is not there, 2 used wrongly, 3 somet
 The environment is that of the server; WAYBILL_DATA is the data folder (./waybill-data).`,
     );
   addToken(program, context);
+  addDemo(program, context);
   addImport(program, context, end);
   const replay = program.command('replay').description('Folds the past from the log.');
   addReplayOrder(replay, context);

@@ -140,7 +140,12 @@ export async function* readTable<Column extends string>(
     if (error instanceof InvalidInput) throw error;
     if (error instanceof CsvError) {
       const index = typeof error['column'] === 'number' ? error['column'] : 0;
-      throw faultAt(file, parsedLines + 1, (parsedLines > 0 && columns[index]) || index + 1, explain(error));
+      throw faultAt(
+        file,
+        parsedLines + 1,
+        parsedLines === 0 ? index + 1 : (columns[index] ?? index + 1),
+        explain(error),
+      );
     }
     throw cannotRead(file, error);
   } finally {

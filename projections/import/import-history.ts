@@ -3,7 +3,7 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { History, HistoryStep } from './history.js';
 
 /** Appends that may wait for their commit together: they share it, where the store groups commits. */
-const inFlight = 256;
+const inFlight = 128;
 
 export interface Imported {
   /** Events of this run. When two imports of the same orders run at once, each also counts those of the other. */

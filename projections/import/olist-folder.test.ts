@@ -14,9 +14,9 @@ afterEach(() => {
 });
 
 function folderOf(files: FixtureFiles): string {
-  const { folder, remove } = makeOlistFolder(files);
-  removals.push(remove);
-  return folder;
+  const made = makeOlistFolder(files);
+  removals.push(() => made.remove());
+  return made.folder;
 }
 
 describe('the olist folder', () => {

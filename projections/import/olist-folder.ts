@@ -76,12 +76,12 @@ export interface OlistOrder {
 }
 
 /** Rows that found no place in the history, by kind. */
-export interface SkippedRows {
+export type SkippedRows = {
   readonly 'items-of-unknown-orders': number;
   readonly 'payments-of-unknown-orders': number;
   /** The payments of an order that was never approved: nothing was authorised. */
   readonly 'payments-of-unapproved-orders': number;
-}
+};
 
 export interface OlistFolder {
   readonly orders: readonly OlistOrder[];

@@ -1,0 +1,72 @@
+import { NotFound, RuleViolated, Unavailable } from '@waybill/shared-kernel/errors.js';
+import type { Role } from '@waybill/infra/http/caller.js';
+
+export interface Caller {
+  readonly sub: string;
+  readonly role: Role;
+}
+
+export type Body = Readonly<Record<string, unknown>>;
+
+export interface ApiClient {
+  /** Sends a command under a key that makes it safe to repeat. Answers with the body. */
+  command(caller: Caller, path: string, key: string, body: object): Promise<Body>;
+}
+
+function field(body: unknown, name: string): string | undefined {
+  if (typeof body !== 'object' || body === null) return undefined;
+  const value: unknown = Reflect.get(body, name);
+  return typeof value === 'string' ? value : undefined;
+}
+
+async function ask(url: string, request: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, request);
+  } catch (cause) {
+    throw new Unavailable(
+      'server',
+      `No server answers at ${new URL(url).origin}. Start it with npm start, then run this again.`,
+      { cause },
+    );
+  }
+}
+
+/** Throws `Unavailable` where nothing answers at a base URL. */
+export async function requireServer(baseUrl: string): Promise<void> {
+  const { status } = await ask(`${baseUrl}/healthz`, {});
+  if (status !== 200) throw new Unavailable('server', `The server at ${baseUrl} is not well (it answers ${status}).`);
+}
+
+/** A client of the write API. What is refused rejects with `NotFound`, `RuleViolated` or `Unavailable`. */
+export function apiClient(baseUrl: string, tokenOf: (caller: Caller) => Promise<string>): ApiClient {
+  return {
+    async command(caller, path, key, body) {
+      const response = await ask(`${baseUrl}${path}`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${await tokenOf(caller)}`,
+          'content-type': 'application/json',
+          'idempotency-key': key,
+        },
+        body: JSON.stringify(body),
+      });
+      const answer: unknown = await response.json().catch(() => undefined);
+      if (response.ok) return answer as Body;
+      const said = `POST ${path} was refused: ${field(answer, 'detail') ?? field(answer, 'title') ?? response.status}`;
+      switch (response.status) {
+        case 401:
+          throw new RuleViolated(
+            'foreign-token',
+            `The server at ${baseUrl} does not take tokens of this data folder. Set WAYBILL_DATA to the server's.`,
+          );
+        case 404:
+          throw new NotFound('path', path);
+        case 429:
+        case 503:
+          throw new Unavailable('server', said);
+        default:
+          throw new RuleViolated('refused', said);
+      }
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { NotFound, RuleViolated, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { timestamp, type Clock, type Timer } from '@waybill/shared-kernel/ports/clock.js';
+import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import type { ApiClient, Caller } from './api-client.js';
+import type { DemoPlan, Fate, PlannedOrder } from './plan.js';
+
+export interface EnactedOrder {
+  readonly orderId: string;
+  readonly customerId: string;
+  readonly courierId: string;
+  readonly fate: Fate;
+}
+
+export interface EnactMeans {
+  readonly api: ApiClient;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  /** Orders begun a second. */
+  readonly rate: number;
+  readonly onProgress: (done: number, total: number) => void;
+}
+
+/** Milliseconds between two looks whether a delivery was scheduled, and looks before that is given up. */
+const pause = 50;
+const mostLooks = 200;
+
+/** Orders that may be under way at once. */
+const mostAtOnce = 16;
+
+/** Lets people and couriers of a plan work, through the write API. A repeat of the same plan changes nothing. */
+export async function enact(plan: DemoPlan, means: EnactMeans): Promise<readonly EnactedOrder[]> {
+  const { api, clock, timer, rate, onProgress } = means;
+  for (const { merchantId, ...product } of plan.products) {
+    await api.command({ sub: merchantId, role: 'merchant' }, '/v1/products', product.productId, product);
+  }
+  for (const customer of plan.customers) {
+    await api.command({ sub: customer.customerId, role: 'customer' }, '/v1/customers', customer.customerId, customer);
+  }
+  const began = clock.now();
+  const enacted: EnactedOrder[] = [];
+  const next = plan.orders.entries();
+  const worker = async () => {
+    for (const [index, order] of next) {
+      await timer.sleep(Math.max(0, began + (index * 1000) / rate - clock.now()));
+      enacted[index] = await new OrderActor(`${plan.name}-${index}`, order, means).act();
+      onProgress(enacted.filter(Boolean).length, plan.orders.length);
+    }
+  };
+  await Promise.all(Array.from({ length: mostAtOnce }, worker));
+  return enacted;
+}
+
+/** One order from its placing to its end. */
+class OrderActor {
+  readonly #key: string;
+  readonly #order: PlannedOrder;
+  readonly #means: EnactMeans;
+  readonly #customer: Caller;
+  readonly #courier: Caller;
+
+  constructor(key: string, order: PlannedOrder, means: EnactMeans) {
+    this.#key = key;
+    this.#order = order;
+    this.#means = means;
+    this.#customer = { sub: order.customerId, role: 'customer' };
+    this.#courier = { sub: order.courierId, role: 'courier' };
+  }
+
+  async act(): Promise<EnactedOrder> {
+    const { customerId, courierId, lines, fate } = this.#order;
+    const { api } = this.#means;
+    const placing = { customerId, lines, payment: { token: 'tok_approve' } };
+    const { orderId } = await api.command(this.#customer, '/v1/orders', `${this.#key}-place`, placing);
+    const id = String(orderId);
+    if (fate === 'cancelled') {
+      const body = { reason: 'changed my mind' };
+      await api.command(this.#customer, `/v1/orders/${id}/cancellation`, `${this.#key}-cancel`, body);
+    } else {
+      await this.#deliver(deliveryIdOf(id), fate);
+    }
+    return { orderId: id, customerId, courierId, fate };
+  }
+
+  async #deliver(deliveryId: string, fate: Exclude<Fate, 'cancelled'>): Promise<void> {
+    const { courierId } = this.#order;
+    await this.#onceScheduled(() => this.#step(deliveryId, 'assignment', { courierId }));
+    await this.#step(deliveryId, 'pickup');
+    await this.#report(deliveryId, 52.52, 13.4);
+    if (fate === 'delivered-at-second-try') {
+      await this.#step(deliveryId, 'failure', { reason: 'nobody at home', next: 'retry' });
+    }
+    await this.#report(deliveryId, 52.53, 13.42);
+    if (fate === 'returned') {
+      await this.#step(deliveryId, 'failure', { reason: 'address not found', next: 'return' });
+      await this.#step(deliveryId, 'return');
+    } else {
+      await this.#step(deliveryId, 'completion', { proof: 'signed at the door' });
+    }
+  }
+
+  async #step(deliveryId: string, what: string, body: object = {}, key = what): Promise<void> {
+    const { api } = this.#means;
+    await api.command(this.#courier, `/v1/deliveries/${deliveryId}/${what}`, `${this.#key}-${key}`, body);
+  }
+
+  /** A position is of its moment, so it cannot be repeated: in a repeat of the plan its delivery is over. */
+  async #report(deliveryId: string, latitude: number, longitude: number): Promise<void> {
+    const at = timestamp(this.#means.clock);
+    try {
+      await this.#step(deliveryId, 'positions', { latitude, longitude, at }, at);
+    } catch (error) {
+      if (!(error instanceof RuleViolated)) throw error;
+    }
+  }
+
+  /** Fulfilment schedules the delivery soon after the order; until then there is none. */
+  async #onceScheduled(step: () => Promise<void>): Promise<void> {
+    for (let look = 1; ; look += 1) {
+      try {
+        await step();
+        return;
+      } catch (error) {
+        if (!(error instanceof NotFound)) throw error;
+        if (look === mostLooks) {
+          throw new Unavailable(
+            'fulfilment',
+            'No delivery is scheduled for the order. See what the server says of fulfilment.',
+            {
+              cause: error,
+            },
+          );
+        }
+      }
+      await this.#means.timer.sleep(pause);
+    }
+  }
+}

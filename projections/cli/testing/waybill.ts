@@ -1,0 +1,57 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('../main.js', import.meta.url));
+
+export interface Ran {
+  /** `null`: a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The command line as people run it, a process of its own, on a data folder of the test. */
+export class Waybill {
+  readonly scratch = mkdtempSync(join(tmpdir(), 'waybill-cli-'));
+  dataFolder = join(this.scratch, 'data');
+
+  start(...words: readonly string[]): { readonly child: ChildProcess; readonly ended: Promise<Ran> } {
+    const child = spawn(process.execPath, ['--enable-source-maps', main, ...words], {
+      cwd: this.scratch,
+      env: {
+        PATH: process.env['PATH'],
+        WAYBILL_DATA: this.dataFolder,
+        WAYBILL_WRITE_PORT: '1',
+        WAYBILL_READ_PORT: '1',
+      },
+    });
+    const ended = new Promise<Ran>((resolve, reject) => {
+      let stdout = '';
+      let stderr = '';
+      child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+      child.once('error', reject);
+      child.once('close', (code) => resolve({ code, stdout, stderr }));
+    });
+    return { child, ended };
+  }
+
+  run(...words: readonly string[]): Promise<Ran> {
+    return this.start(...words).ended;
+  }
+
+  /** Runs with `--json` and reads the answer, whatever the exit code. */
+  async json<T>(...words: readonly string[]): Promise<T> {
+    const { stdout, stderr } = await this.run(...words, '--json');
+    if (stdout === '') throw new Error(`waybill ${words.join(' ')} said nothing: ${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  remove(): void {
+    rmSync(this.scratch, { recursive: true, force: true });
+  }
+}

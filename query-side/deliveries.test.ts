@@ -1,0 +1,129 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { DeliveryView } from '@waybill/projections/deliveries.js';
+import { assigned, completed, pickedUp, positionAt } from '@waybill/projections/testing/history.js';
+import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { home, place, schedule } from './testing/orders.js';
+import { ReadSide, type CallAs } from './testing/read-side.js';
+
+interface Page {
+  readonly items: readonly DeliveryView[];
+  readonly next?: string;
+}
+
+const ada: CallAs = { sub: 'ada', roles: ['customer'] };
+const cleo: CallAs = { sub: 'cleo', roles: ['courier'] };
+const carl: CallAs = { sub: 'carl', roles: ['courier'] };
+const olive: CallAs = { sub: 'olive', roles: ['operator'] };
+const otto: CallAs = { sub: 'otto', roles: ['auditor'] };
+
+let side: ReadSide;
+beforeEach(async () => {
+  side = await ReadSide.open();
+  await side.history(
+    await place(side, 'o1'),
+    await schedule(side, 'o1', { at: '2026-02-01T00:00:00.000Z' }),
+    await schedule(side, 'o2', { at: '2026-02-02T00:00:00.000Z' }),
+    await schedule(side, 'o3', { at: '2026-02-03T00:00:00.000Z' }),
+    await schedule(side, 'o4', { at: '2026-02-04T00:00:00.000Z' }),
+    assigned('o2', 'cleo'),
+    assigned('o3', 'carl'),
+    assigned('o4', 'cleo'),
+    pickedUp('o4', { at: '2026-02-05T00:00:00.000Z' }),
+    positionAt('o4', 37.5, '2026-02-06T00:00:00.000Z'),
+    completed('o4', { at: '2026-02-07T00:00:00.000Z' }),
+  );
+});
+afterEach(async () => {
+  expect(side.logged).toEqual([]);
+  await side.close();
+});
+
+const list = async (query = '', as = olive) => {
+  const { body } = await side.get<Page>(`/v1/deliveries${query}`, as);
+  return body.items.map(({ orderId, address }) => `${orderId}${address === null ? '' : ' at home'}`);
+};
+const one = (orderId: string, as: CallAs) => side.get<DeliveryView>(`/v1/deliveries/${deliveryIdOf(orderId)}`, as);
+
+describe('the list', () => {
+  test('is narrowed by courier and status', async () => {
+    expect(await list()).toEqual(['o4 at home', 'o3 at home', 'o2 at home', 'o1 at home']);
+    expect(await list('?courierId=cleo')).toEqual(['o4 at home', 'o2 at home']);
+    expect(await list('?courierId=cleo&status=delivered')).toEqual(['o4 at home']);
+    expect(await list('', otto)).toEqual(['o4', 'o3', 'o2', 'o1']);
+  });
+
+  test("is a courier's own, or what is open, without addresses", async () => {
+    expect(await list('', cleo)).toEqual(['o4 at home', 'o2 at home']);
+    expect(await list('?status=assigned', cleo)).toEqual(['o2 at home']);
+    expect(await list('?status=open', cleo)).toEqual(['o1']);
+    expect((await side.get('/v1/deliveries?courierId=carl', cleo)).status).toBe(403);
+    expect((await side.get('/v1/deliveries?courierId=carl&status=open', cleo)).status).toBe(403);
+  });
+
+  test('of an auditor who also drives has the addresses of their own', async () => {
+    const both: CallAs = { sub: 'cleo', roles: ['courier', 'auditor'] };
+    expect(await list('?courierId=cleo', both)).toEqual(['o4 at home', 'o2 at home']);
+    expect(await list('?courierId=carl', both)).toEqual(['o3']);
+  });
+
+  test('comes in pages', async () => {
+    const { body } = await side.get<Page>('/v1/deliveries?limit=3');
+    expect(await list(`?limit=3&cursor=${body.next}`)).toEqual(['o1 at home']);
+    expect((await side.get('/v1/deliveries?status=lost')).status).toBe(400);
+  });
+});
+
+describe('a delivery', () => {
+  test('is what became of it, in the words of the contract', async () => {
+    const { body } = await one('o4', cleo);
+    expect(body).toEqual({
+      deliveryId: deliveryIdOf('o4'),
+      orderId: 'o4',
+      customerId: 'ada',
+      status: 'delivered',
+      courierId: 'cleo',
+      address: home,
+      position: { latitude: 37.5, longitude: 4.9, at: '2026-02-06T00:00:00.000Z' },
+      scheduledAt: '2026-02-04T00:00:00.000Z',
+      pickedUpAt: '2026-02-05T00:00:00.000Z',
+      deliveredAt: '2026-02-07T00:00:00.000Z',
+      revision: 4,
+      freshness: expect.anything() as unknown,
+    });
+  });
+
+  test.each([
+    ['the assigned courier', 'o2', cleo, home],
+    ['an operator', 'o2', olive, home],
+    ['an auditor', 'o2', otto, null],
+    ['the customer', 'o2', ada, null],
+    ['any courier, while it is open', 'o1', carl, null],
+  ])('shows %s the address or null', async (_who, orderId, as, address) => {
+    const { status, body } = await one(orderId, as);
+    expect(status).toBe(200);
+    expect(body.address).toEqual(address);
+  });
+
+  test.each([
+    ['another courier', carl],
+    ['another customer', { sub: 'bob', roles: ['customer'] } satisfies CallAs],
+  ])('is not there for %s', async (_who, as) => {
+    expect((await one('o2', as)).status).toBe(404);
+  });
+
+  test('is waited for, by those who may see it', async () => {
+    const token = await side.happen(assigned('o1', 'cleo'));
+    const headers = { 'Consistency-Token': token };
+    expect((await one('o1', { ...carl, headers })).status).toBe(404);
+    expect(side.waited).toBe(0);
+    side.whileWaiting = () => side.project();
+    expect((await one('o1', { ...cleo, headers })).body).toMatchObject({ status: 'assigned', address: home });
+    const list = await side.get<Page>('/v1/deliveries?status=open', { ...cleo, headers });
+    expect(list.body.items).toEqual([]);
+  });
+
+  test('that is not projected in time is not shown', async () => {
+    const token = await side.happen(assigned('o1', 'cleo'));
+    expect((await one('o1', { ...cleo, headers: { 'Consistency-Token': token } })).status).toBe(503);
+  });
+});

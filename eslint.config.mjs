@@ -42,7 +42,7 @@ const outsideWorld = [
 ];
 
 export default tseslint.config(
-  { ignores: ['**/dist/', '**/node_modules/', 'coverage/', 'bench/', 'tests/house/fixtures/', 'waybill-data/'] },
+  { ignores: ['**/dist/', '**/node_modules/', 'coverage/', 'tests/house/fixtures/', 'waybill-data/'] },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -12,6 +12,7 @@ import { groupStatement } from './group-statement.js';
 import { countStatement, drivers, listStatement, type Bound } from './list-statement.js';
 import { openSqliteReadStore } from './read-store.js';
 import { openReadModels } from './schema.js';
+import { searchQuery } from './search-tokens.js';
 import type { BatchesToCommit } from './testing/commit-batches.js';
 
 const root = mkdtempSync(join(tmpdir(), 'waybill-read-models-'));
@@ -251,6 +252,25 @@ describe('a file', () => {
     const database = openReadModels(file, true);
     const rows = database.prepare<[string, string]>('SELECT revisions, sections FROM "orders@1"').all();
     expect(rows[0]).toEqual(rows[1]);
+    database.close();
+    await store.close();
+  });
+
+  test('forgets the words by which a document was searched before', async () => {
+    const store = openSqliteReadStore(file);
+    await store.declare(collection);
+    await store.commit({
+      collection,
+      partition: 0,
+      writes: [sampleWrite('a', { words: ['old', 'kept'] })],
+      position: 1,
+    });
+    const changed = sampleWrite('a', { words: ['new', 'kept'] }, 1);
+    await store.commit({ collection, partition: 0, writes: [changed], position: 2 });
+    const database = openReadModels(file, true);
+    const count = database.prepare<[number]>('SELECT count(*) FROM "orders@1:search" WHERE "orders@1:search" MATCH ?');
+    const found = ['old', 'kept', 'new'].map((prefix) => count.get(searchQuery([{ field: 0, prefix }]))?.[0]);
+    expect(found).toEqual([0, 1, 1]);
     database.close();
     await store.close();
   });

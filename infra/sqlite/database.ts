@@ -156,6 +156,8 @@ export class Database {
   readonly #readonly: boolean;
   readonly #explain: (error: unknown) => unknown;
   #dataVersion: Statement<[number]> | undefined;
+  #begin: Statement<[]> | undefined;
+  #commit: Statement<[]> | undefined;
 
   /** See `openDatabase`. */
   constructor(file: string, options: DatabaseOptions) {
@@ -185,10 +187,12 @@ export class Database {
    * Whatever it throws, and a commit that fails, leaves the file as it was.
    */
   immediate<T>(work: () => T): T {
-    this.exec('BEGIN IMMEDIATE');
+    this.#begin ??= this.prepare('BEGIN IMMEDIATE');
+    this.#commit ??= this.prepare('COMMIT');
+    this.#begin.run();
     try {
       const result = work();
-      this.exec('COMMIT');
+      this.#commit.run();
       return result;
     } catch (error) {
       // A full disk and some I/O errors have rolled back already.
@@ -267,37 +271,40 @@ function isCurrent(database: Database, { schema, readonly = false }: DatabaseOpt
   return version === schema.version;
 }
 
+/** Makes a connection, and the file if need be, what `options` say. Doing it again is silence. */
+function setUp(database: Database, options: DatabaseOptions): void {
+  const { schema } = options;
+  database.exec(
+    `PRAGMA busy_timeout = ${options.busyTimeoutMs ?? 20};
+     PRAGMA cache_size = ${-1024 * (options.cacheMegabytes ?? 16)};`,
+  );
+  const wasCurrent = isCurrent(database, options);
+  if (options.readonly === true) return;
+  database.exec(
+    `PRAGMA journal_mode = WAL;
+     PRAGMA synchronous = ${options.synchronous ?? 'FULL'};
+     PRAGMA secure_delete = ${options.secureDelete === true ? 'ON' : 'OFF'};
+     PRAGMA wal_autocheckpoint = ${checkpointPages};`,
+  );
+  if (wasCurrent) return;
+  database.immediate(() => {
+    // Somebody else may have done it while this waited for the lock.
+    if (isCurrent(database, options)) return;
+    schema.migrate(database, numberOf(database, 'user_version'));
+    database.exec(`PRAGMA application_id = ${schema.applicationId}; PRAGMA user_version = ${schema.version}`);
+  });
+}
+
 /**
  * Opens a file, in WAL mode and brought to the version of `schema`; creates it where there is none. Any number of
  * threads and processes may do so at once. Throws `BadDataFile` or `Unavailable`, each with a sentence that names the
  * file and says what to do.
  */
 export function openDatabase(file: string, options: DatabaseOptions): Database {
-  const { schema } = options;
   const database = new Database(file, options);
   try {
-    database.exec(
-      `PRAGMA busy_timeout = ${options.busyTimeoutMs ?? 20};
-       PRAGMA cache_size = ${-1024 * (options.cacheMegabytes ?? 16)};`,
-    );
-    const isReady = patiently(() => isCurrent(database, options));
-    if (options.readonly === true) return database;
     patiently(() => {
-      // Each of these may write to a new file and so meet others that do the same.
-      database.exec('PRAGMA journal_mode = WAL');
-    });
-    database.exec(
-      `PRAGMA synchronous = ${options.synchronous ?? 'FULL'};
-       PRAGMA secure_delete = ${options.secureDelete === true ? 'ON' : 'OFF'};
-       PRAGMA wal_autocheckpoint = ${checkpointPages};`,
-    );
-    if (isReady) return database;
-    patiently(() => {
-      database.immediate(() => {
-        if (isCurrent(database, options)) return;
-        schema.migrate(database, numberOf(database, 'user_version'));
-        database.exec(`PRAGMA application_id = ${schema.applicationId}; PRAGMA user_version = ${schema.version}`);
-      });
+      setUp(database, options);
     });
     return database;
   } catch (error) {

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { openDatabase } from './database.js';
+import { whenFree } from './when-free.js';
 
 const { file, gate } = workerData as { file: string; gate: SharedArrayBuffer };
 
@@ -18,6 +19,8 @@ const database = openDatabase(file, {
     },
   },
 });
-database.prepare('INSERT INTO notes VALUES (?, NULL)').run('opened');
+await whenFree(() => {
+  database.exec("INSERT INTO notes VALUES ('opened', NULL)");
+});
 database.close();
 parentPort?.postMessage('opened');

@@ -24,7 +24,7 @@ export class Appender {
   #collected: Pending[] = [];
   #sent: readonly Pending[] = [];
   #scheduled = false;
-  #fault: unknown;
+  #fault: Unavailable | undefined;
   #whenIdle: (() => void)[] = [];
 
   constructor(clock: Clock, send: (batch: Batch) => void) {

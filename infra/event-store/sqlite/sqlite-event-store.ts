@@ -21,15 +21,14 @@ import { faultOf, type WorkerSays } from './worker-protocol.js';
 
 type Row = readonly [position: number, stream: string, revision: number, recordedAt: string, body: string];
 
-/** How often a subscription looks for what other processes appended. */
-const pollMs = 25;
-
 export interface SqliteEventStoreOptions {
   readonly clock: Clock;
   /** A port of an `AppendWorker` on the same file; without it appends are committed in this thread. */
   readonly appender?: MessagePort;
   /** How long an append or a read may wait for other processes' locks before it is `Unavailable`. 10 s by default. */
   readonly patienceMs?: number;
+  /** How often waiting subscriptions look for what other processes appended. 25 ms by default. */
+  readonly pollMs?: number;
 }
 
 /**
@@ -52,7 +51,7 @@ export class SqliteEventStore implements EventStore {
   readonly #head: Statement<[number | null]>;
 
   /** Takes over the connection. */
-  constructor(database: Database, { clock, appender: port, patienceMs }: SqliteEventStoreOptions) {
+  constructor(database: Database, { clock, appender: port, patienceMs, pollMs = 25 }: SqliteEventStoreOptions) {
     const columns = 'SELECT position, stream, revision, recorded_at, body FROM events';
     this.#forwards = database.prepare(`${columns} WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?`);
     this.#backwards = database.prepare(`${columns} WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ?`);

@@ -37,7 +37,7 @@ export class DocumentTrial {
     ];
   }
 
-  /** The log knows of it and the read model has no document, or none that can be read. */
+  /** The log knows of it and the read model has no document. */
   missing(): Difference {
     const { projection, folded } = this;
     const expected = auditedFolded(projection, folded.partition, folded);

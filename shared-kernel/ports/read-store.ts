@@ -31,7 +31,10 @@ export interface Fields {
   readonly multiple: Readonly<Record<string, readonly string[]>>;
 }
 
-/** A document with the values by which queries find it; the sets of `fields.multiple` come in no order. */
+/**
+ * A document with the values by which queries find it; the sets of `fields.multiple` come in no order. Made for
+ * audits: what cannot be read of a damaged document counts as empty.
+ */
 export interface IndexedDocument extends StoredDocument {
   readonly fields: Fields;
 }

@@ -27,13 +27,33 @@ export function storedDocument(row: readonly [...StoredRow, ...FieldValue[]]): S
   return degraded === null ? document : { ...document, degraded: JSON.parse(degraded) as Degraded };
 }
 
-/** A document of a row that goes on with the columns of its fields. */
+/** A document of a row, of which whatever is no JSON counts as empty: an audit must be able to tell the rest. */
+function legibleDocument(row: readonly [...StoredRow, ...FieldValue[]]): StoredDocument {
+  try {
+    return storedDocument(row);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const [key, partition, revisions, sections, projectedAt] = row;
+    return storedDocument([key, partition, legible(revisions), legible(sections), projectedAt, null]);
+  }
+}
+
+function legible(text: string): string {
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    return '{}';
+  }
+}
+
+/** A document of a row that goes on with the columns of its fields. For audits: what cannot be read counts as empty. */
 export function indexedDocument(
   { single, multiple, searched }: CollectionTable,
   row: readonly [...StoredRow, ...FieldValue[]],
 ): IndexedDocument {
   const values = row.slice(storedColumns.length);
-  return Object.assign(storedDocument(row), {
+  return Object.assign(legibleDocument(row), {
     fields: {
       single: Object.fromEntries(single.map((field, index) => [field, values[index] ?? null])),
       multiple: Object.fromEntries(

@@ -1,0 +1,202 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { virtualClock } from '@waybill/infra/clock/seeded.js';
+import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import { Database } from '@waybill/infra/sqlite/database.js';
+import { streamName, deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { catchUp } from '../catch-up.js';
+import { projections } from '../catalogue.js';
+import { importHistory } from '../import/import-history.js';
+import type { OlistOrder } from '../import/olist-folder.js';
+import { historyOf } from '../import/olist-history.js';
+import { verifyReadModels } from './verify-read-models.js';
+
+const clock = virtualClock('2026-01-01T00:00:00Z');
+
+function orderOf(index: number): OlistOrder {
+  return {
+    orderId: `o-${index}`,
+    customerId: `c-${index % 7}`,
+    status: index % 10 === 0 ? 'canceled' : 'delivered',
+    purchasedAt: `2017-10-01T10:${String(index % 60).padStart(2, '0')}:00.000Z`,
+    approvedAt: '2017-10-02T11:00:00.000Z',
+    handedOverAt: '2017-10-04T12:00:00.000Z',
+    deliveredAt: '2017-10-10T13:00:00.000Z',
+    promisedBy: null,
+    items: [{ number: 1, productId: 'hat', sellerId: 'shop', price: 990, freight: 1 }],
+    paid: 991,
+  };
+}
+
+const orders = Array.from({ length: 50 }, (_, index) => orderOf(index));
+
+let folder: string;
+let store: EventStore;
+let readStore: ReadStore;
+let file: Database;
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'waybill-audit-'));
+  store = new MemoryEventStore(clock);
+  const path = join(folder, 'read-models.sqlite');
+  readStore = openSqliteReadStore(path);
+  file = new Database(path, { what: 'test', schema: { applicationId: 0, version: 0, migrate: () => undefined } });
+  await importHistory(store, orders.map(historyOf));
+  await catchUp(projections, { store, readStore, clock });
+});
+
+afterEach(async () => {
+  file.close();
+  await readStore.close();
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+const audit = (capacity?: number) =>
+  verifyReadModels(projections, { store, readStore }, { ...(capacity !== undefined && { capacity }) });
+
+async function positionOf(stream: string, revision: number): Promise<string> {
+  const [event] = await store.readStream(stream, revision, 1);
+  return String(event!.position);
+}
+
+/** Changes what is stored of an order behind everybody's back. */
+function tamper(set: string, key = 'o-7', table = 'orders@1'): void {
+  expect(file.prepare(`UPDATE "${table}" SET ${set} WHERE key = ?`).run(key).changes).toBe(1);
+}
+
+describe('auditing the read models', () => {
+  test('finds them equal to the log, also when hardly a document fits into memory', async () => {
+    const good = { ok: true, events: await store.head(), documents: 100, differences: [] };
+    expect(await audit()).toEqual(good);
+    expect(await audit(2)).toEqual(good);
+  });
+
+  test('finds a changed section, and the event since which it is wrong', async () => {
+    tamper(`sections = json_set(sections, '$.order.confirmedAt', '2000-01-01T00:00:00.000Z')`);
+    for (const capacity of [undefined, 2]) {
+      expect(await audit(capacity)).toMatchObject({
+        ok: false,
+        differences: [
+          {
+            projection: 'orders',
+            key: 'o-7',
+            path: '/sections/order/confirmedAt',
+            expected: '2017-10-02T11:00:00.000Z',
+            actual: '2000-01-01T00:00:00.000Z',
+            divergedAt: await positionOf('order-o-7', 0),
+          },
+        ],
+      });
+    }
+  });
+
+  test('a value that was right once diverged at the event that ended it', async () => {
+    tamper(`"single:status" = 'confirmed'`);
+    const { differences } = await audit();
+    expect(differences).toEqual([
+      {
+        projection: 'orders',
+        key: 'o-7',
+        path: '/fields/single/status',
+        expected: 'delivered',
+        actual: 'confirmed',
+        divergedAt: await positionOf(streamName('delivery', deliveryIdOf('o-7')), 1),
+      },
+    ]);
+  });
+
+  test('finds a changed set of an index', async () => {
+    tamper(`"multiple:merchantId" = replace("multiple:merchantId", 'shop', 'shed')`);
+    const { differences } = await audit();
+    expect(differences).toMatchObject([
+      { key: 'o-7', path: '/fields/multiple/merchantId/0', expected: 'shop', actual: 'shed' },
+    ]);
+  });
+
+  test('finds a missing document, and one of which the log knows nothing', async () => {
+    file.prepare(`DELETE FROM "orders@1" WHERE key = 'o-7'`).run();
+    tamper(`key = 'nobody'`, deliveryIdOf('o-8'), 'deliveries@1');
+    const { documents, differences } = await audit();
+    expect(documents).toBe(99);
+    expect(differences).toHaveLength(3);
+    expect(differences).toContainEqual({
+      projection: 'orders',
+      key: 'o-7',
+      path: '',
+      expected: expect.objectContaining({ revisions: { order: 1, payment: 0, delivery: 2 } }),
+      actual: null,
+      divergedAt: await positionOf('order-o-7', 0),
+    });
+    expect(differences).toContainEqual(
+      expect.objectContaining({ projection: 'deliveries', key: deliveryIdOf('o-8'), path: '', actual: null }),
+    );
+    expect(differences).toContainEqual({
+      projection: 'deliveries',
+      key: 'nobody',
+      path: '',
+      expected: null,
+      actual: expect.objectContaining({ revisions: { delivery: 2 } }),
+      divergedAt: null,
+    });
+  });
+
+  test('finds a document that cannot be read', async () => {
+    tamper(`sections = '{"order":'`);
+    const { differences } = await audit();
+    expect(differences.map(({ key, path, actual }) => [key, path, actual])).toEqual([
+      ['o-7', '/sections/order', null],
+      ['o-7', '/sections/payment', null],
+      ['o-7', '/sections/delivery', null],
+    ]);
+  });
+
+  test('finds an event that was passed over, and a revision that the log has not', async () => {
+    tamper(`revisions = json_remove(revisions, '$.payment'), sections = json_remove(sections, '$.payment')`);
+    tamper(`revisions = json_set(revisions, '$.order', 9)`, 'o-8');
+    const { differences } = await audit();
+    expect(differences).toEqual(
+      expect.arrayContaining([
+        {
+          projection: 'orders',
+          key: 'o-7',
+          path: '/revisions/payment',
+          expected: 0,
+          actual: null,
+          divergedAt: await positionOf('payment-o-7', 0),
+        },
+        { projection: 'orders', key: 'o-8', path: '/revisions/order', expected: 1, actual: 9, divergedAt: null },
+      ]),
+    );
+    expect(differences).toHaveLength(2);
+  });
+
+  test('lag is no difference: neither a document that is behind, nor one that is not there yet', async () => {
+    await importHistory(store, [historyOf(orderOf(50))]);
+    const later = { ...orderOf(51), orderId: 'o-51' };
+    const [placing, ...rest] = historyOf(later).steps;
+    await store.append(placing!.stream, placing!.expectedRevision, placing!.events);
+    await catchUp(projections, { store, readStore, clock });
+    for (const step of rest) await store.append(step.stream, step.expectedRevision, step.events);
+    await importHistory(store, [historyOf(orderOf(52))]);
+    expect(await audit()).toMatchObject({ ok: true, documents: 103, differences: [] });
+  });
+
+  test('a document that is behind and wrong is a difference, at its own revisions', async () => {
+    const later = { ...orderOf(51), orderId: 'o-51' };
+    const [placing, ...rest] = historyOf(later).steps;
+    await store.append(placing!.stream, placing!.expectedRevision, placing!.events);
+    await catchUp(projections, { store, readStore, clock });
+    for (const step of rest) await store.append(step.stream, step.expectedRevision, step.events);
+    tamper(`sections = json_set(sections, '$.order.placed.customerId', 'somebody')`, 'o-51');
+    const { differences } = await audit();
+    expect(differences).toMatchObject([
+      { key: 'o-51', path: '/sections/order/placed/customerId', expected: 'c-2', actual: 'somebody' },
+    ]);
+  });
+});

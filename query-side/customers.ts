@@ -3,8 +3,9 @@ import { customers, customerView, type CustomerView } from '@waybill/projections
 import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { sightOfCustomer } from './access.js';
 import { wishOf } from './consistency.js';
-import { documentAnswer, readingOf, type Means, type Model } from './model.js';
+import type { Means, Model } from './model.js';
 import { readQuery } from './query.js';
+import { documentAnswer, readingOf } from './reading.js';
 
 const model: Model<CustomerView> = {
   projection: customers,

@@ -8,8 +8,9 @@ import { streamName } from '@waybill/shared-kernel/stream.js';
 import { scopeOfDeliveries, sightOfDelivery } from './access.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
-import { documentAnswer, readingOf, type Means, type Model } from './model.js';
+import type { Means, Model } from './model.js';
 import { defaultLimit, id, limit, oneOf, readQuery } from './query.js';
+import { documentAnswer, readingOf } from './reading.js';
 
 export const deliveryStatuses = [
   'open',

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { revisionVector } from '@waybill/projections/fold-document.js';
 import type { StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import type { Rendered } from './rendered.js';
+import type { Rendered } from './rendering.js';
 
 /**
  * A weak entity tag over all revisions of a document and what its reader sees of it: another when either changes, the

@@ -8,10 +8,11 @@ import { scopeOfOrders, sightOfOrder } from './access.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import { isNamed, weakETag } from './etag.js';
-import { documentAnswer, readingOf, type Means, type Model } from './model.js';
+import type { Means, Model } from './model.js';
 import { orderInThePast } from './past-order.js';
 import type { Keyring } from './personal-data.js';
 import { defaultLimit, id, limit, oneOf, readQuery, searchText, time } from './query.js';
+import { documentAnswer, readingOf } from './reading.js';
 
 export const orderStatuses = [
   'placed',

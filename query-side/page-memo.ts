@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
-import type { Keyring } from './personal-data.js';
+import type { Rendered } from './rendering.js';
 
 /** A page as it was answered when everything was projected. */
 export interface Page {
-  /** Whose personal data is in it, and whether it was opened. */
-  readonly people: ReadonlyMap<string, boolean>;
   readonly body: string;
+  /** Whose personal data is in it, and whether it was opened. */
+  readonly people: readonly Pick<Rendered, 'subject' | 'opened'>[];
 }
 
 interface Kept extends Page {
@@ -33,12 +33,8 @@ export function pageMemo(): PageMemo {
       const page = kept.get(query);
       return page?.change === change ? page : undefined;
     },
-    keep: (query, change, page) => void kept.set(query, { ...page, change }),
+    keep(query, change, page) {
+      kept.set(query, { ...page, change });
+    },
   };
-}
-
-/** Whether a keyring opens the very data of a page that was opened in it. */
-export function opensAlike(ring: Keyring, { people }: Page): boolean {
-  for (const [subject, opened] of people) if (ring.opens(subject) !== opened) return false;
-  return true;
 }

@@ -165,7 +165,7 @@ describe('any history', () => {
             ...(asOf !== undefined && { asOf: time(asOf) }),
             ...(knownAt !== undefined && { knownAt: time(knownAt) }),
           });
-          const { status, body } = await run.get<OrderView>(`/v1/orders/${orderId}?${query}`);
+          const { status, body } = await run.get<OrderView>(`/v1/orders/${orderId}?${query.toString()}`);
           if (expected === undefined) expect(status).toBe(404);
           else expect(body.status).toBe(expected);
         },

@@ -10,7 +10,7 @@ import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import { sightOfOrder } from './access.js';
 import { wishOf } from './consistency.js';
 import type { Means } from './model.js';
-import { keyringOf, noKeys, type Keyring } from './personal-data.js';
+import { keyringFor, type Keyring } from './personal-data.js';
 import { readQuery } from './query.js';
 
 interface History {
@@ -25,7 +25,7 @@ async function historyFor(means: Means, orderId: string, caller: Caller): Promis
   const parties = partiesOf(foldDocument(orders, events).sections);
   const sight = sightOfOrder(caller, parties);
   if (parties.customerId === undefined || sight === undefined) throw new NotFound('order', orderId);
-  return { events, keys: sight === 'personal' ? await keyringOf(means.keys, [parties.customerId]) : noKeys };
+  return { events, keys: await keyringFor(sight, means.keys, [parties.customerId]) };
 }
 
 /** The order as it stood, folded from the log. */

@@ -1,5 +1,6 @@
 import { subjectOf, unseal, type Sealed } from '@waybill/shared-kernel/personal-data.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { Sight } from './access.js';
 
 /** Opens sealed values of the people it was gathered for. For one answer: keys may be destroyed at any time. */
 export interface Keyring {
@@ -9,13 +10,22 @@ export interface Keyring {
   readonly open: (sealed: Sealed | null) => unknown;
 }
 
-/** For callers who may not see personal data. */
-export const noKeys: Keyring = { opens: () => false, open: () => null };
+const empty: Keyring = { opens: () => false, open: () => null };
 
-/** A keyring for values of these subjects. `Unavailable` when the key store does not answer. */
-export async function keyringOf(store: Pick<KeyStore, 'find'>, subjects: Iterable<string>): Promise<Keyring> {
+/**
+ * A keyring for values of these subjects, empty for who may not see personal data. `Unavailable` when the key store
+ * does not answer.
+ */
+export async function keyringFor(
+  sight: Sight,
+  store: Pick<KeyStore, 'find'>,
+  subjects: Iterable<string | undefined>,
+): Promise<Keyring> {
+  if (sight === 'bare') return empty;
   const keys = new Map<string, Uint8Array | undefined>();
-  for (const subject of subjects) if (!keys.has(subject)) keys.set(subject, await store.find(subject));
+  for (const subject of subjects) {
+    if (subject !== undefined && !keys.has(subject)) keys.set(subject, await store.find(subject));
+  }
   return {
     opens: (subject) => keys.get(subject) !== undefined,
     open: (sealed) => {

@@ -5,8 +5,9 @@ import { searchedWords } from '@waybill/projections/words.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
-import { documentAnswer, readingOf, type Means, type Model } from './model.js';
+import type { Means, Model } from './model.js';
 import { defaultLimit, id, limit, readQuery, searchText } from './query.js';
+import { documentAnswer, readingOf } from './reading.js';
 
 const model: Model<ProductView> = {
   projection: products,

@@ -1,0 +1,276 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { systemClock, systemRandomness } from '@waybill/infra/clock/system.js';
+import { dataFiles } from '@waybill/infra/config.js';
+import { lockDataFolder, prepareDataFolder } from '@waybill/infra/data-folder.js';
+import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
+import { openSqliteKeyStore } from '@waybill/infra/keys/sqlite/key-store.js';
+import { Database } from '@waybill/infra/sqlite/database.js';
+import { makeOlistFolder, smallFolder } from '../import/testing/olist-folder.js';
+import { manyOrders } from '../import/testing/many-orders.js';
+import { Waybill } from './testing/waybill.js';
+
+let waybill: Waybill;
+const removals: (() => void)[] = [];
+
+beforeEach(() => {
+  waybill = new Waybill();
+});
+
+afterEach(() => {
+  waybill.remove();
+  for (const remove of removals.splice(0)) remove();
+});
+
+async function importSmall(): Promise<void> {
+  const made = makeOlistFolder(smallFolder);
+  removals.push(() => made.remove());
+  expect(await waybill.run('import', 'olist', made.folder)).toMatchObject({ code: 0 });
+}
+
+describe('without a log', () => {
+  test.each([
+    ['replay', 'order', 'x'],
+    ['replay', 'history', '--as-of', '2017-01-01T00:00:00Z'],
+    ['audit', 'verify'],
+    ['status'],
+    ['backup', './copy'],
+  ])('%s says what to do, ends with 3, and makes no folder', async (...words) => {
+    const { code, stdout, stderr } = await waybill.run(...words);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toMatch(/^There is no log in .*data\. .*WAYBILL_DATA.*\n$/);
+    expect(readdirSync(waybill.scratch)).toEqual([]);
+  });
+
+  test('a log that is none: 3, with its name', async () => {
+    mkdirSync(waybill.dataFolder);
+    const { log } = dataFiles(waybill.dataFolder);
+    writeFileSync(log, 'this is no database, and long enough to be looked at');
+    const { code, stderr } = await waybill.run('status');
+    expect(code).toBe(3);
+    expect(stderr).toMatch(log);
+    expect(readFileSync(log, 'utf8')).toMatch(/^this is no database/);
+  });
+});
+
+describe('waybill status', () => {
+  test('shows where everything stands, to programs and people', async () => {
+    await importSmall();
+    const upToDate = { version: 1, position: '43', lagEvents: 0, lagSeconds: 0 };
+    expect(await waybill.json('status')).toEqual({
+      log: { position: '43' },
+      relay: { position: '0', lagEvents: 43, lagSeconds: expect.any(Number) },
+      projections: [
+        { name: 'orders', ...upToDate },
+        { name: 'deliveries', ...upToDate },
+        { name: 'products', ...upToDate },
+        { name: 'customers', ...upToDate },
+      ],
+      quarantine: 0,
+      server: { running: false },
+    });
+    const { stdout } = await waybill.run('status');
+    expect(stdout).toMatch(/orders +version 1 +43 +up to date\n/);
+  });
+
+  test('shows what is not projected, while a server has the folder', async () => {
+    prepareDataFolder(waybill.dataFolder);
+    const lock = lockDataFolder(waybill.dataFolder);
+    await importSmall();
+    const status = await waybill.json<{ projections: readonly object[]; server: object }>('status');
+    lock?.release();
+    expect(status.server).toEqual({ running: true });
+    expect(status.projections).toMatchObject([
+      { name: 'orders', position: '0', lagEvents: 43 },
+      { name: 'deliveries', lagEvents: 13 },
+      { name: 'products', position: '43', lagEvents: 0, lagSeconds: 0 },
+      { name: 'customers', lagEvents: 0 },
+    ]);
+  });
+});
+
+describe('waybill audit verify', () => {
+  test('names each difference and ends with 1', async () => {
+    await importSmall();
+    const { readModels } = dataFiles(waybill.dataFolder);
+    const file = new Database(readModels, {
+      what: 'test',
+      schema: { applicationId: 0, version: 0, migrate: () => undefined },
+    });
+    file.exec(`UPDATE "orders@1" SET "single:status" = 'lost' WHERE key = 'shipped-1'`);
+    file.close();
+    const { code, stdout } = await waybill.run('audit', 'verify', '--json');
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toEqual({
+      ok: false,
+      events: 43,
+      documents: 15,
+      differences: [
+        {
+          projection: 'orders',
+          key: 'shipped-1',
+          path: '/fields/single/status',
+          expected: 'out_for_delivery',
+          actual: 'lost',
+          divergedAt: expect.stringMatching(/^\d+$/),
+        },
+      ],
+    });
+    const told = await waybill.run('audit', 'verify');
+    expect(told.code).toBe(1);
+    expect(told.stdout).toMatch(
+      /orders shipped-1 at \/fields\/single\/status\n +log says +"out_for_delivery"\n +stored is +"lost"/,
+    );
+  });
+});
+
+describe('waybill backup and restore', () => {
+  const copy = () => join(waybill.scratch, 'copy');
+
+  async function makeKeys(): Promise<string> {
+    prepareDataFolder(waybill.dataFolder);
+    const { keys, masterKey } = dataFiles(waybill.dataFolder);
+    const store = openSqliteKeyStore({
+      file: keys,
+      masterKeyFile: masterKey,
+      masterKeyText: undefined,
+      randomness: systemRandomness,
+    });
+    const key = await store.create('anna');
+    await store.close();
+    return Buffer.from(key!).toString('hex');
+  }
+
+  async function keyOfAnna(): Promise<string> {
+    const { keys, masterKey } = dataFiles(waybill.dataFolder);
+    const store = openSqliteKeyStore({
+      file: keys,
+      masterKeyFile: masterKey,
+      masterKeyText: undefined,
+      randomness: systemRandomness,
+    });
+    const key = await store.find('anna');
+    await store.close();
+    return Buffer.from(key!).toString('hex');
+  }
+
+  test('brings log, read models and keys back as they were; keys lie apart and are private', async () => {
+    const key = await makeKeys();
+    await importSmall();
+    expect(await waybill.run('token', '--role', 'operator', '--sub', 'olga')).toMatchObject({ code: 0 });
+    const history = await waybill.run('replay', 'history', '--as-of', '2018-01-01T00:00:00Z', '--json');
+    const manifest = await waybill.json<{ log: object; files: readonly { path: string }[] }>('backup', copy());
+    expect(manifest.log).toEqual({ position: '43' });
+    expect(manifest.files.map(({ path }) => path)).toEqual([
+      'read-models.sqlite',
+      'log.sqlite',
+      'keys/keys.sqlite',
+      'keys/master.key',
+      'keys/development-key.json',
+    ]);
+    for (const { path } of manifest.files) expect(statSync(join(copy(), path)).mode & 0o077).toBe(0);
+
+    waybill.dataFolder = join(waybill.scratch, 'restored');
+    expect(await waybill.run('restore', copy())).toMatchObject({ code: 0 });
+    expect(await waybill.run('replay', 'history', '--as-of', '2018-01-01T00:00:00Z', '--json')).toEqual(history);
+    expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true, documents: 15 });
+    expect(await keyOfAnna()).toBe(key);
+  });
+
+  test('taken while orders are imported, the copy is a prefix of the log, and its read models are not ahead', async () => {
+    const made = makeOlistFolder(manyOrders(1_500));
+    removals.push(() => made.remove());
+    prepareDataFolder(waybill.dataFolder);
+    const store = openSqliteEventStore(dataFiles(waybill.dataFolder).log, { clock: systemClock });
+    const { ended } = waybill.start('import', 'olist', made.folder);
+    const stop = new AbortController();
+    for await (const { events } of store.subscribe(0, 1_000, stop.signal)) if (events.length > 0) stop.abort();
+    expect(await waybill.run('backup', copy())).toMatchObject({ code: 0 });
+    expect(await ended).toMatchObject({ code: 0 });
+    const whole = await store.readAll(0, Infinity);
+    await store.close();
+
+    waybill.dataFolder = join(waybill.scratch, 'restored');
+    expect(await waybill.run('restore', copy())).toMatchObject({ code: 0 });
+    expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true });
+    const restored = openSqliteEventStore(dataFiles(waybill.dataFolder).log, { clock: systemClock });
+    const part = await restored.readAll(0, Infinity);
+    await restored.close();
+    expect(part.length).toBeGreaterThan(0);
+    expect(part).toEqual(whole.slice(0, part.length));
+    // It goes on from where it was copied.
+    expect(await waybill.run('import', 'olist', made.folder)).toMatchObject({ code: 0 });
+    expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true, events: whole.length });
+  }, 60_000);
+
+  test('backup refuses a folder that holds something', async () => {
+    await importSmall();
+    mkdirSync(copy());
+    writeFileSync(join(copy(), 'mine'), '');
+    const { code, stderr } = await waybill.run('backup', copy());
+    expect(code).toBe(2);
+    expect(stderr).toBe(`${copy()} is not empty (it has mine). Name a new folder for the backup.\n`);
+    expect(readdirSync(copy())).toEqual(['mine']);
+  });
+
+  test('restore refuses a data folder that holds something, or that a server uses', async () => {
+    await importSmall();
+    await waybill.run('backup', copy());
+    const before = readFileSync(dataFiles(waybill.dataFolder).log);
+    const full = await waybill.run('restore', copy());
+    expect(full.code).toBe(2);
+    expect(full.stderr).toMatch('is not empty');
+    expect(readFileSync(dataFiles(waybill.dataFolder).log)).toEqual(before);
+
+    waybill.dataFolder = join(waybill.scratch, 'served');
+    prepareDataFolder(waybill.dataFolder);
+    const lock = lockDataFolder(waybill.dataFolder);
+    const served = await waybill.run('restore', copy());
+    lock?.release();
+    expect(served.code).toBe(2);
+    expect(served.stderr).toBe(
+      `A server uses ${waybill.dataFolder}. Stop it, or set WAYBILL_DATA to another folder.\n`,
+    );
+    expect(existsSync(dataFiles(waybill.dataFolder).log)).toBe(false);
+  });
+
+  test.each([
+    [
+      'was changed',
+      'log.sqlite',
+      1,
+      'is not as it was when the backup was made',
+      (file: string) => appendFileSync(file, 'x'),
+    ],
+    ['lacks a file', 'read-models.sqlite', 1, 'is missing from the backup', (file: string) => rmSync(file)],
+    ['lacks its keys', 'keys/development-key.json', 1, 'Put the keys folder back', (file: string) => rmSync(file)],
+    ['has no manifest', 'manifest.json', 2, 'is no complete backup', (file: string) => rmSync(file)],
+    [
+      'is of another form',
+      'manifest.json',
+      2,
+      'is none that this program can read',
+      (file: string) => writeFileSync(file, '{"format":2}'),
+    ],
+  ])('restore refuses a backup that %s', async (_, path, code, says, spoil) => {
+    await importSmall();
+    await waybill.run('token', '--role', 'operator', '--sub', 'olga');
+    await waybill.run('backup', copy());
+    spoil(join(copy(), path));
+    waybill.dataFolder = join(waybill.scratch, 'restored');
+    const ran = await waybill.run('restore', copy());
+    expect(ran.stderr).toMatch(says);
+    expect(ran.code).toBe(code);
+    expect(existsSync(dataFiles(waybill.dataFolder).log)).toBe(false);
+  });
+});

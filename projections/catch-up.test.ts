@@ -59,11 +59,27 @@ describe('catching up from the log', () => {
 
   test('reads only what came since, from where the one furthest behind stands', async () => {
     const means = { store: log, readStore, clock };
-    await appendAll(log, [placed('o1'), scheduled('o1')]);
+    await appendAll(log, [scheduled('o1'), placed('o1')]);
     await catchUp([orders], means);
     await appendAll(log, [confirmed('o1')]);
     expect(await catchUp([orders], means)).toMatchObject({ position: 3, events: 1 });
-    expect(await catchUp(projections, means)).toMatchObject({ position: 3, events: 3 });
+    const loaded: string[] = [];
+    const written: string[] = [];
+    const watched: CatchUpMeans['readStore'] = {
+      declare: (collection) => readStore.declare(collection),
+      load: (collection, keys) => {
+        loaded.push(collection.name);
+        return readStore.load(collection, keys);
+      },
+      positions: (collection) => readStore.positions(collection),
+      commit: (batch) => {
+        if (batch.writes.length > 0) written.push(batch.collection.name);
+        return readStore.commit(batch);
+      },
+    };
+    expect(await catchUp(projections, { ...means, readStore: watched })).toMatchObject({ position: 3, events: 3 });
+    expect(written).toEqual(['deliveries']);
+    expect(loaded).toEqual([]);
     await expectConverged();
   });
 

@@ -166,19 +166,25 @@ class Consumption {
   async #readLog(): Promise<void> {
     await this.#taken;
     this.#position ??= await this.#target.position();
-    for await (const page of readLog(this.#means.store, this.#position, Infinity, this.#tuning.batch)) {
+    do {
+      const due = this.#seen;
+      await this.#readToEnd(this.#position);
+      if (this.#stopping) return;
+      if (this.#position < due) throw new Unavailable('event store', `The log does not show position ${due} yet.`);
+    } while (this.#position < this.#seen);
+    this.#mode = 'following';
+    this.#fault = undefined;
+    this.#failures = 0;
+  }
+
+  async #readToEnd(from: number): Promise<void> {
+    for await (const page of readLog(this.#means.store, from, Infinity, this.#tuning.batch)) {
       const events = page.filter((event) => partitionOf(event.partitionKey) === this.#target.partition);
       const end = page.at(-1)!.position;
       if (events.length > 0) await this.#apply(events, end);
       this.#position = end;
       if (this.#stopping) return;
     }
-    if (this.#position < this.#seen) {
-      throw new Unavailable('event store', `The log does not yet show position ${this.#seen}.`);
-    }
-    this.#mode = 'following';
-    this.#fault = undefined;
-    this.#failures = 0;
   }
 
   /** Applies messages along the chain. All of them leave the queue: what could not be applied is in the log. */

@@ -41,6 +41,10 @@ class Bench {
   position = 0;
   readonly faults: Error[] = [];
   reads = 0;
+  /** Runs after the log was read, before what was read is handed over. */
+  afterRead: () => Promise<void> | void = () => undefined;
+  /** Whether the log shows nothing, as a replica that is behind. */
+  isBlind = false;
   /** Runs before events are applied; a throw is a failure of the target. */
   before: (events: readonly KnownEvent[]) => Promise<void> | void = () => undefined;
   running: PartitionConsumer | undefined;
@@ -66,9 +70,11 @@ class Bench {
   start(batch = consumerTuning.batch): PartitionConsumer {
     const { broker, timer, randomness } = this;
     const store: ConsumerMeans['store'] = {
-      readAll: (after, limit) => {
+      readAll: async (after, limit) => {
         this.reads += 1;
-        return this.log.readAll(after, limit);
+        const page = await this.log.readAll(after, this.isBlind ? 0 : limit);
+        await this.afterRead();
+        return page;
       },
     };
     const report = (fault: Error): void => {
@@ -315,6 +321,84 @@ describe('the consumer of a partition', () => {
     bench.start();
     await bench.following();
     expect(bench.applied).toEqual([3]);
+  });
+
+  test('reads on when a message came while it read the log to its end', async () => {
+    let isFirst = true;
+    bench.afterRead = async () => {
+      if (!isFirst) return;
+      isFirst = false;
+      await bench.append();
+      await bench.relay();
+      await until(async () => (await bench.memory.depth({ consumer, partition })) === 0);
+    };
+    bench.start();
+    await bench.following();
+    expect(bench.applied).toEqual([1]);
+    expect(bench.faults).toEqual([]);
+  });
+
+  test('waits for a log that does not show yet what a message had', async () => {
+    bench.broker = chaoticBroker(bench.memory, ({ event }) => (event.position === 1 ? lost : arrives));
+    bench.start();
+    await bench.following();
+    bench.isBlind = true;
+    await bench.append();
+    await bench.append();
+    const checkpoint = await bench.readStore.relayCheckpoint();
+    const events = await bench.log.readAll(0, 10);
+    await relayBatch(events, checkpoint, { broker: bench.broker, checkpoints: bench.readStore });
+    await until(() => bench.running?.state().mode === 'paused');
+    expect(bench.running?.state().fault).toBeInstanceOf(Unavailable);
+    bench.isBlind = false;
+    await until(() => {
+      bench.timer.elapse();
+      return bench.applied.length === 2;
+    });
+    await bench.following();
+  });
+
+  test('applies one thing at a time, also when the broker is lost meanwhile', async () => {
+    let lose = (_: Error): void => undefined;
+    bench.broker = {
+      ...chaoticBroker(bench.memory, () => arrives),
+      consume: async (queue, prefetch, onMessages) => {
+        const taker = await bench.memory.consume(queue, prefetch, onMessages);
+        const cut = new Promise<void>((_, reject) => (lose = reject));
+        return { close: () => taker.close(), stopped: Promise.race([taker.stopped, cut]) };
+      },
+    };
+    bench.start();
+    await bench.following();
+    let finish = (): void => undefined;
+    let atOnce = 0;
+    let most = 0;
+    bench.before = () => {
+      atOnce += 1;
+      most = Math.max(most, atOnce);
+      return new Promise((resolve) => {
+        finish = () => {
+          atOnce -= 1;
+          resolve();
+        };
+      });
+    };
+    await bench.append();
+    await bench.relay();
+    await until(() => atOnce === 1);
+    lose(new Unavailable('broker', 'The connection is lost.'));
+    await until(() => bench.running?.state().mode === 'paused' && bench.timer.waits.length === 1);
+    bench.timer.elapse();
+    await bench.append();
+    const { reads } = bench;
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    expect(bench.reads).toBe(reads);
+    await until(() => {
+      finish();
+      return bench.applied.length === 2;
+    });
+    expect(most).toBe(1);
+    expect(bench.applied).toEqual([1, 2]);
   });
 
   test('connects again when it lost its queue', async () => {

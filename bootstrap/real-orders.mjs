@@ -29,7 +29,7 @@ export async function checkRealOrders(folder, dataFolder, note) {
   note('importing again adds nothing', second?.added === 0, JSON.stringify(second)?.slice(0, 500));
 
   for (const time of [evening, afterwards]) {
-    const replayed = await waybill('replay', 'history', '--as-of', time);
+    const replayed = await waybill('replay', 'history', '--as-of', time, '--json');
     const documents = replayed.stdout
       .split('\n')
       .filter((line) => line.startsWith('{'))

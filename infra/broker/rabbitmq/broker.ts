@@ -1,0 +1,146 @@
+import type { Broker, Consumer, OnMessages, QueueName, Message } from '@waybill/shared-kernel/ports/broker.js';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { systemTimer } from '../../clock/system.js';
+import { Connection } from './connection.js';
+import { Consumption, type ConsumptionMeans } from './consumption.js';
+import { DeadLetters } from './dead-letters.js';
+import { Names } from './names.js';
+import type { Notify } from './notice.js';
+import { Publisher } from './publisher.js';
+import { Room } from './room.js';
+import { Topology } from './topology.js';
+import { rabbitMqTuning, type RabbitMqTuning } from './tuning.js';
+
+export interface RabbitMqOptions {
+  /** `amqp://user:password@host:port/vhost`, or `amqps:`. */
+  readonly url: string;
+  /** What all names on the server begin with. */
+  readonly prefix?: string;
+  readonly tuning?: Partial<RabbitMqTuning>;
+  readonly notify?: Notify;
+}
+
+export interface RabbitMqBroker extends Broker {
+  /** How many messages could not be decoded and wait for somebody to look at them. */
+  deadLetters(): Promise<number>;
+}
+
+/**
+ * A broker on RabbitMQ, from 3.10 on. It connects in the background and whenever the connection is lost: `publish`
+ * waits for that, the others for a time and then throw `Unavailable`; consumers go on by themselves, and stop with
+ * `Unavailable` when their queue is gone. Messages that another process was handed and has not answered are not
+ * counted by `depth`.
+ */
+export function openRabbitMqBroker({ url, prefix = 'waybill', tuning, notify }: RabbitMqOptions): RabbitMqBroker {
+  return new RabbitMq(url, new Names(prefix), { ...rabbitMqTuning, ...tuning }, notify ?? (() => undefined));
+}
+
+class RabbitMq implements RabbitMqBroker {
+  readonly #names: Names;
+  readonly #tuning: RabbitMqTuning;
+  readonly #notify: Notify;
+  /** Two connections, because a server that is short of memory stops the one that publishes, and only that. */
+  readonly #publishing: Connection;
+  readonly #consuming: Connection;
+  readonly #topology: Topology;
+  readonly #room: Room;
+  readonly #publisher: Publisher;
+  readonly #deadLetters: DeadLetters;
+  /** Name of a queue → its consumers. */
+  readonly #consumptions = new Map<string, Set<Consumption>>();
+  #isClosed = false;
+
+  constructor(url: string, names: Names, tuning: RabbitMqTuning, notify: Notify) {
+    this.#names = names;
+    this.#tuning = tuning;
+    this.#notify = notify;
+    this.#publishing = new Connection(url, 'waybill publishing', tuning, notify);
+    this.#consuming = new Connection(url, 'waybill consuming', tuning, notify);
+    this.#topology = new Topology(this.#consuming, names, tuning);
+    this.#room = new Room(this.#topology, tuning.capacity);
+    this.#publisher = new Publisher(this.#publishing, names, this.#topology, this.#room, tuning, notify);
+    this.#deadLetters = new DeadLetters(this.#publishing, names, this.#topology);
+  }
+
+  async declare(queue: QueueName): Promise<void> {
+    this.#assertOpen();
+    await this.#topology.declare(queue);
+    this.#room.forget(queue.partition);
+  }
+
+  publish(messages: readonly Message[]): Promise<void> {
+    return this.#publisher.publish(messages);
+  }
+
+  async consume(queue: QueueName, prefetch: number, onMessages: OnMessages): Promise<Consumer> {
+    this.#assertOpen();
+    await this.#waiting(queue);
+    const name = this.#names.queue(queue);
+    const means: ConsumptionMeans = {
+      connection: this.#consuming,
+      deadLetters: this.#deadLetters,
+      tuning: this.#tuning,
+      notify: this.#notify,
+    };
+    const consumption = new Consumption({ name, partition: queue.partition }, prefetch, onMessages, means);
+    this.#register(name, consumption);
+    const over = new AbortController();
+    const patience = systemTimer.sleep(this.#tuning.patience, over.signal);
+    await Promise.race([consumption.attached, patience]);
+    over.abort();
+    if (!consumption.isAttached) {
+      await consumption.close();
+      throw this.#consuming.unavailable();
+    }
+    return consumption;
+  }
+
+  async remove(queue: QueueName): Promise<void> {
+    this.#assertOpen();
+    const consumptions = [...(this.#consumptions.get(this.#names.queue(queue)) ?? [])];
+    for (const consumption of consumptions) consumption.expectRemoval();
+    await this.#topology.remove(queue);
+    this.#publisher.retry();
+    await Promise.all(consumptions.map((consumption) => consumption.close()));
+  }
+
+  async depth(queue: QueueName): Promise<number> {
+    this.#assertOpen();
+    const waiting = await this.#waiting(queue);
+    let held = 0;
+    for (const consumption of this.#consumptions.get(this.#names.queue(queue)) ?? []) held += consumption.held;
+    return waiting + held;
+  }
+
+  async deadLetters(): Promise<number> {
+    this.#assertOpen();
+    return this.#deadLetters.count();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    const consumptions = [...this.#consumptions.values()].flatMap((ofQueue) => [...ofQueue]);
+    await Promise.all([this.#publisher.close(), ...consumptions.map((consumption) => consumption.close())]);
+    await Promise.all([this.#publishing.close(), this.#consuming.close()]);
+  }
+
+  #register(name: string, consumption: Consumption): void {
+    const ofQueue = this.#consumptions.get(name) ?? new Set<Consumption>();
+    this.#consumptions.set(name, ofQueue.add(consumption));
+    const forget = (): void => {
+      ofQueue.delete(consumption);
+      if (ofQueue.size === 0 && this.#consumptions.get(name) === ofQueue) this.#consumptions.delete(name);
+    };
+    consumption.stopped.then(forget, forget);
+  }
+
+  async #waiting(queue: QueueName): Promise<number> {
+    const waiting = await this.#topology.waiting(this.#names.queue(queue));
+    if (waiting === undefined) throw new Error(`queue ${queue.consumer}/${queue.partition} is not declared`);
+    return waiting;
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new Unavailable('broker', 'The broker is closed.');
+  }
+}

@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
+import { connect } from 'amqplib';
+import { openRabbitMqBroker, type RabbitMqBroker, type RabbitMqOptions } from '../broker.js';
+import { Names } from '../names.js';
+
+/** Names on a server that no other test uses, and their removal. */
+export class ScratchNames {
+  readonly prefix = `waybill-test-${randomUUID().slice(0, 8)}`;
+  readonly names = new Names(this.prefix);
+  readonly #queues = new Set<string>();
+
+  /** A broker with names of its own, whatever else is on the server. */
+  open(options: Omit<RabbitMqOptions, 'prefix'>): RabbitMqBroker {
+    const broker = openRabbitMqBroker({ ...options, prefix: this.prefix });
+    const declare = (queue: QueueName): Promise<void> => {
+      this.#queues.add(this.names.queue(queue));
+      return broker.declare(queue);
+    };
+    return {
+      declare,
+      publish: (messages) => broker.publish(messages),
+      consume: (queue, prefetch, onMessages) => broker.consume(queue, prefetch, onMessages),
+      remove: (queue) => broker.remove(queue),
+      depth: (queue) => broker.depth(queue),
+      deadLetters: () => broker.deadLetters(),
+      close: () => broker.close(),
+    };
+  }
+
+  /** Deletes everything that was declared under these names. */
+  async dispose(url: string): Promise<void> {
+    const model = await connect(url);
+    const channel = await model.createChannel();
+    for (const queue of [...this.#queues, this.names.deadLetters]) await channel.deleteQueue(queue);
+    for (const exchange of [this.names.events, this.names.deadLetters]) await channel.deleteExchange(exchange);
+    await model.close();
+  }
+}

@@ -65,7 +65,8 @@ export class PartitionProjector {
     try {
       const keys = events.map(this.#projection.key);
       await this.#open(events, keys);
-      for (const [index, event] of events.entries()) {
+      for (let index = 0; index < events.length; index += 1) {
+        const event = events[index]!;
         const draft = this.#drafts.get(keys[index]!)!;
         const category = categoryOf(event.stream)!;
         const next = (draft.revisions[category] ?? -1) + 1;
@@ -84,8 +85,9 @@ export class PartitionProjector {
     try {
       let pending = [...this.#changed];
       for (let round = 0; ; round += 1) {
-        const conflicts = new Set(await this.#commit(pending, position));
-        this.#written(pending.filter((draft) => !conflicts.has(draft.key)));
+        const writes = this.#writesOf(pending);
+        const conflicts = new Set(await this.#commit(writes, position));
+        this.#written(writes.filter(({ key }) => !conflicts.has(key)));
         if (conflicts.size === 0) break;
         if (round === mostConflicts) throw new Unavailable('read store', 'Other projectors kept winning.');
         pending = await this.#foldAgain(pending.filter((draft) => conflicts.has(draft.key)));
@@ -99,7 +101,8 @@ export class PartitionProjector {
   /** Makes sure that there is a draft of each key. */
   async #open(events: readonly KnownEvent[], keys: readonly string[]): Promise<void> {
     const missing = new Set<string>();
-    for (const [index, event] of events.entries()) {
+    for (let index = 0; index < events.length; index += 1) {
+      const event = events[index]!;
       const key = keys[index]!;
       if (this.#drafts.has(key) || missing.has(key)) continue;
       // A document that begins here can hardly be in the store; if it is, the conditional write says so.
@@ -139,13 +142,16 @@ export class PartitionProjector {
     }
   }
 
-  async #commit(drafts: readonly OpenDraft[], position: number): Promise<readonly string[]> {
+  #writesOf(drafts: readonly OpenDraft[]): readonly DocumentWrite[] {
     const projectedAt = timestamp(this.#means.clock);
-    const writes = drafts.map((draft): DocumentWrite => {
+    return drafts.map((draft) => {
       const { revisions, sections } = inCategoryOrder(this.#projection, draft);
       const fields = this.#projection.fields(sections);
       return { key: draft.key, expected: draft.stored, revisions, sections, fields, projectedAt };
     });
+  }
+
+  #commit(writes: readonly DocumentWrite[], position: number): Promise<readonly string[]> {
     return this.#means.readStore.commit({
       collection: this.#projection.collection,
       partition: this.#partition,
@@ -154,13 +160,14 @@ export class PartitionProjector {
     });
   }
 
-  #written(drafts: readonly OpenDraft[]): void {
-    for (const draft of drafts) {
-      draft.stored = inCategoryOrder(this.#projection, draft).revisions;
+  #written(writes: readonly DocumentWrite[]): void {
+    for (const { key, revisions } of writes) {
+      const draft = this.#drafts.get(key)!;
+      draft.stored = revisions;
       draft.streams.clear();
       this.#changed.delete(draft);
-      this.#drafts.delete(draft.key);
-      this.#drafts.set(draft.key, draft);
+      this.#drafts.delete(key);
+      this.#drafts.set(key, draft);
     }
     for (const [key, draft] of this.#drafts) {
       if (this.#drafts.size <= this.#remembered) return;

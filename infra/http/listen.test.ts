@@ -56,4 +56,4 @@ test('closing lets the request under way end, and idle connections do not hold i
   expect(await slow).toBe('done');
   await closed;
   agent.destroy();
-});
+}, 10_000);

@@ -39,9 +39,9 @@ function reason(code: string | undefined, address: Address): string | undefined 
 
 /** Serves an API. Throws `BadConfiguration` when the port or host cannot be had. */
 export function listen(api: RequestListener, address: Address): Promise<Listening> {
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 10_000 }, api);
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 60_000 }, api);
   let closing = false;
-  // A connection that was busy as closing began must not idle on afterwards.
+  // `close` ends the idle connections; one that was busy then would idle on for as long as it is kept alive.
   server.on('request', (_request, response) => {
     response.once('close', () => {
       if (closing) server.closeIdleConnections();
@@ -62,7 +62,6 @@ export function listen(api: RequestListener, address: Address): Promise<Listenin
           new Promise((closed, failed) => {
             closing = true;
             server.close((error) => (error === undefined ? closed() : failed(error)));
-            server.closeIdleConnections();
           }),
       });
     });

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import { parse as uuidParse, stringify as uuidStringify, v5 as uuidV5 } from 'uuid';
+import { uuidV5 } from './uuid-v5.js';
 
 const requestNamespace = '5e1c1b52-6a0f-4d0c-9a55-1f3f0d1a7c11';
 
@@ -24,9 +24,8 @@ export function eventIdOf(causeId: string, index: number, payloadHash = ''): str
  * (RFC 9562 §6.2 lets an implementation choose them; nothing may read a time from an id).
  */
 export function aggregateIdOf(requestId: string): string {
-  const bytes = uuidParse(uuidV5('aggregate', requestId));
-  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
-  return uuidStringify(bytes);
+  const id = uuidV5('aggregate', requestId);
+  return `${id.slice(0, 14)}7${id.slice(15)}`;
 }
 
 /** Keyed hash of a request's payload, base64url. Equal for bodies that are equal as JSON (RFC 8785). */

@@ -1,4 +1,4 @@
-import { v5 as uuidV5 } from 'uuid';
+import { uuidV5 } from './uuid-v5.js';
 
 /**
  * The categories of stream. A stream's name is `<category>-<id>`; these names are a storage format.

@@ -124,9 +124,9 @@ export function dueCommands(state: FulfilmentState, event: KnownEvent): readonly
       }
     }
     case 'completed': {
-      const { orderId, outcome } = state;
-      if (event.type === 'DeliveryCompleted' && outcome === 'delivered') return [{ type: 'RecordDelivery', orderId }];
-      if (event.type !== 'DeliveryFailed' || event.data.next === 'retry' || outcome === 'delivered') return [];
+      const { orderId } = state;
+      if (event.type === 'DeliveryCompleted') return [{ type: 'RecordDelivery', orderId }];
+      if (event.type !== 'DeliveryFailed' || event.data.next === 'retry') return [];
       return [{ type: 'RecordDeliveryFailure', orderId, reason: event.data.reason }];
     }
     default:

@@ -1,8 +1,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
+import type { Appended } from '@waybill/shared-kernel/ports/event-store.js';
 import { startAppendWorker } from './append-worker.js';
 import { openLog } from './log-file.js';
 import { openSqliteEventStore } from './sqlite-event-store.js';
@@ -82,6 +84,24 @@ test('appends under way are unavailable when the worker ends, later ones too; re
   await expect(store.append('order-4', -1, [event('d')])).rejects.toMatchObject(unavailable);
   expect((await store.readAll(0, 10)).map(({ id }) => id)).toEqual(['a']);
   await store.close();
+});
+
+test.each(['here', 'worker'])('what is asked for while others are on their way follows them (%s)', async (mode) => {
+  const worker = await startAppendWorker(file);
+  const store = openSqliteEventStore(file, { clock: Date, ...(mode === 'worker' && { appender: worker.port() }) });
+  const other = openLog(file);
+  other.exec('BEGIN IMMEDIATE');
+  const appends: Promise<Appended>[] = [];
+  for (let index = 0; index < 5; index += 1) {
+    appends.push(store.append('order-1', index - 1, [event(`${index}`)]));
+    // The turns in which the appends before are sent off.
+    for (let turn = 0; turn < 3; turn += 1) await nextTurn();
+  }
+  other.exec('COMMIT');
+  expect((await Promise.all(appends)).map(({ revision }) => revision)).toEqual([0, 1, 2, 3, 4]);
+  other.close();
+  await store.close();
+  await worker.close();
 });
 
 test('a lock held for long comes back through the port as what it is', async () => {

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { DatabaseSync } from '@photostructure/sqlite';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { isBusy, openDatabase, type Database, type DatabaseOptions } from './database.js';
+import type { Racing } from './open-at-once.fixture.js';
 import { whenFree } from './when-free.js';
 
 const options: DatabaseOptions = {
@@ -238,19 +239,28 @@ test('secure deletion leaves nothing of a row, neither in the file nor in the lo
 
 test('several threads may make the same new file at once', async () => {
   const program = new URL('./open-at-once.fixture.js', import.meta.url);
-  for (let round = 0; round < 3; round += 1) {
-    const shared = join(folder, `shared-${round}.sqlite`);
-    const gate = new SharedArrayBuffer(4);
-    const outcomes = Array.from({ length: 4 }, () => {
-      const worker = new Worker(program, { workerData: { file: shared, gate } });
-      return new Promise((resolve) => {
-        worker.once('message', resolve);
-        worker.once('error', resolve);
-      });
-    });
-    expect(await Promise.all(outcomes)).toEqual(['opened', 'opened', 'opened', 'opened']);
+  const workerData: Racing = {
+    files: Array.from({ length: 60 }, (_, index) => join(folder, `shared-${index}.sqlite`)),
+    threads: 4,
+    gate: new SharedArrayBuffer(4),
+  };
+  const workers = Array.from({ length: workerData.threads }, () => new Worker(program, { workerData }));
+  try {
+    const outcomes = workers.map(
+      (worker) =>
+        new Promise((resolve, reject) => {
+          worker.once('message', resolve);
+          worker.once('error', reject);
+        }),
+    );
+    expect(await Promise.all(outcomes)).toEqual(['done', 'done', 'done', 'done']);
+  } finally {
+    // One that failed leaves the others waiting for it.
+    for (const worker of workers) await worker.terminate();
+  }
+  for (const shared of workerData.files) {
     const database = openDatabase(shared, options);
-    expect(notes(database)).toHaveLength(4);
+    expect(notes(database)).toHaveLength(workerData.threads);
     database.close();
   }
 });

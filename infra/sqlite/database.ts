@@ -254,10 +254,11 @@ function numberOf(database: Database, pragma: string): number {
 /** Whether there is anything to do for `schema`; throws for a file that is not its own or newer than it. */
 function isCurrent(database: Database, { schema, readonly = false }: DatabaseOptions): boolean {
   const { file } = database;
+  // In this order: whoever makes the file meanwhile commits tables, mark and version together.
+  const isEmpty = numberOf(database, 'schema_version') === 0;
+  const isOurs = numberOf(database, 'application_id') === schema.applicationId;
   const version = numberOf(database, 'user_version');
-  const applicationId = numberOf(database, 'application_id');
-  const isNew = version === 0 && applicationId === 0 && numberOf(database, 'schema_version') === 0;
-  if (!isNew && applicationId !== schema.applicationId) {
+  if (!isEmpty && !isOurs) {
     throw new BadDataFile(`${file} was not made by this program. Put it aside or use another data folder.`);
   }
   if (version > schema.version) {

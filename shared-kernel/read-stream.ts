@@ -36,3 +36,15 @@ export async function* readLog(
     position = last.position;
   }
 }
+
+/** The log as it is now, from its end to its beginning: pages of at most `limit` events, the latest first, none empty. */
+export async function* readLogBackwards(
+  store: Pick<EventStore, 'readAllBackwards'>,
+  limit = pageSize,
+): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
+  let page = await store.readAllBackwards(Infinity, limit);
+  for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
+    yield page;
+    page = await store.readAllBackwards(last.position, limit);
+  }
+}

@@ -27,6 +27,7 @@ export class FaultyStore implements EventStore {
   readStreamBackwards: EventStore['readStreamBackwards'] = (stream, from, limit) =>
     this.#behind.readStreamBackwards(stream, from, limit);
   readAll: EventStore['readAll'] = (after, limit) => this.#behind.readAll(after, limit);
+  readAllBackwards: EventStore['readAllBackwards'] = (before, limit) => this.#behind.readAllBackwards(before, limit);
   head: EventStore['head'] = () => this.#behind.head();
   subscribe: EventStore['subscribe'] = (after, limit, signal) => this.#behind.subscribe(after, limit, signal);
   close: EventStore['close'] = () => this.#behind.close();

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { EventData, NewEvent, RecordedEvent } from '../message.js';
 import { readLog, readWholeStream } from '../read-stream.js';
 import type { Clock } from './clock.js';
-import { noStream, type Appended, type EventStore } from './event-store.js';
+import { beginning, noStream, type Appended, type EventStore } from './event-store.js';
 
 export interface EventStoreUnderTest {
   readonly store: EventStore;
@@ -276,6 +276,12 @@ export function eventStoreContract(
         expect(ids(rest).filter((id) => expected.includes(id))).toEqual(expected.slice(5));
         expect(await store.readAll(start, 2)).toEqual(log.slice(0, 2));
         expect(await store.readAll(await store.head(), 10)).toEqual([]);
+
+        const backwards = (await store.readAll(start, Infinity)).toReversed();
+        expect(await store.readAllBackwards(Infinity, backwards.length)).toEqual(backwards);
+        expect(await store.readAllBackwards(backwards[3]!.position, 4)).toEqual(backwards.slice(4, 8));
+        const first = await store.readAll(beginning, 1);
+        expect(await store.readAllBackwards(first[0]!.position, 10)).toEqual([]);
       });
     });
 

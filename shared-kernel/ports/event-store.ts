@@ -51,6 +51,9 @@ export interface EventStore {
   /** At most `limit` events of the log after `position` (exclusive), in position order. */
   readAll(after: number, limit: number): Promise<readonly RecordedEvent[]>;
 
+  /** At most `limit` events of the log before `position` (exclusive; `Infinity`: from its end), the latest first. */
+  readAllBackwards(before: number, limit: number): Promise<readonly RecordedEvent[]>;
+
   /** The position of the last event of the log, `beginning` when it has none. */
   head(): Promise<number>;
 

@@ -77,6 +77,15 @@ export class MemoryEventStore implements EventStore {
     return this.#log.slice(after, after + limit).map(read);
   }
 
+  async readAllBackwards(before: number, limit: number): Promise<readonly RecordedEvent[]> {
+    this.#assertOpen();
+    const end = Math.min(before - 1, this.#log.length);
+    return this.#log
+      .slice(Math.max(0, end - limit), Math.max(0, end))
+      .reverse()
+      .map(read);
+  }
+
   async head(): Promise<number> {
     this.#assertOpen();
     return this.#log.at(-1)?.position ?? beginning;

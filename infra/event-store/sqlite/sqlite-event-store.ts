@@ -49,6 +49,7 @@ export class SqliteEventStore implements EventStore {
   readonly #forwards: Statement<Row>;
   readonly #backwards: Statement<Row>;
   readonly #all: Statement<Row>;
+  readonly #allBackwards: Statement<Row>;
   readonly #head: Statement<[number | null]>;
 
   /** Takes over the connection. */
@@ -58,6 +59,7 @@ export class SqliteEventStore implements EventStore {
     this.#forwards = database.prepare(`${columns} WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?`);
     this.#backwards = database.prepare(`${columns} WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ?`);
     this.#all = database.prepare(`${columns} WHERE position > ? ORDER BY position LIMIT ?`);
+    this.#allBackwards = database.prepare(`${columns} WHERE position < ? ORDER BY position DESC LIMIT ?`);
     this.#head = database.prepare('SELECT max(position) FROM events');
     this.#database = database;
     this.#patienceMs = patienceMs;
@@ -84,6 +86,10 @@ export class SqliteEventStore implements EventStore {
 
   readAll(after: number, limit: number): Promise<readonly RecordedEvent[]> {
     return this.#read(this.#all, after, finite(limit));
+  }
+
+  readAllBackwards(before: number, limit: number): Promise<readonly RecordedEvent[]> {
+    return this.#read(this.#allBackwards, finite(before), finite(limit));
   }
 
   head(): Promise<number> {

@@ -2,7 +2,7 @@ import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { Fields, IndexedDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import { emptyDraft, foldEvent, inCategoryOrder, type Draft } from '../fold-document.js';
-import type { FoldedDocument } from '../replay/document-fold.js';
+import type { FoldedDocument } from './document-fold.js';
 
 /** What an audit compares of a document. The rest, `projectedAt` and `degraded`, says when it was written, not what. */
 export interface AuditedDocument {

@@ -3,7 +3,7 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Projection, Revisions } from '@waybill/shared-kernel/projection.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
-import { firstPosition, type FoldedDocument } from '../replay/document-fold.js';
+import { firstPosition, type FoldedDocument } from './document-fold.js';
 import { emptyDraft } from '../fold-document.js';
 import { atSameRevisions, auditedFolded, lifeOf, type AuditedDocument } from './audited-document.js';
 import { deviations, valueAt, type Difference } from './difference.js';

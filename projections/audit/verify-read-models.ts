@@ -3,7 +3,8 @@ import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-s
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
-import { bucketCount, bucketOf, DocumentFold, firstPosition } from '../replay/document-fold.js';
+import { bucketCount, bucketOf } from '../replay/bucket.js';
+import { DocumentFold, firstPosition } from './document-fold.js';
 import { SpillFile } from '../replay/spill-file.js';
 import { auditedStored, type AuditedDocument } from './audited-document.js';
 import type { Difference } from './difference.js';

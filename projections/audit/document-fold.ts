@@ -3,7 +3,8 @@ import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { emptyDraft, foldInto, type Draft } from '../fold-document.js';
-import { SpillFile } from './spill-file.js';
+import { bucketCount, bucketOf } from '../replay/bucket.js';
+import { SpillFile } from '../replay/spill-file.js';
 
 /** A stream as far as it was folded into a section. */
 export interface FoldedStream {
@@ -27,19 +28,7 @@ export function firstPosition({ streams }: FoldedDocument): number {
 /** Documents that are held in memory unless said otherwise: some 20 MB of orders. */
 const defaultCapacity = 10_000;
 
-/** Into so many parts keys are divided where they do not all fit into memory. */
-export const bucketCount = 256;
-
 type SpilledLine = readonly [key: string, part: FoldedDocument | null, late: KnownEvent | null];
-
-/** The part of a key, 0 to `bucketCount` − 1. */
-export function bucketOf(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < key.length; index += 1) {
-    hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
-  }
-  return ((hash ^ (hash >>> 16)) >>> 0) % bucketCount;
-}
 
 /**
  * Folds a log of any length, event by event, into the documents of one projection, in bounded memory: the documents

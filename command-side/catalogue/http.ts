@@ -1,5 +1,4 @@
-import { Type } from 'class-transformer';
-import { IsObject, NotEquals, ValidateNested } from 'class-validator';
+import { NotEquals } from 'class-validator';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { Forbidden, NotFound } from '@waybill/shared-kernel/errors.js';
 import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
@@ -8,7 +7,7 @@ import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { MoneyBody } from '../http/money-body.js';
 import { readCommand, readNothing } from '../http/read-command.js';
-import { IsId, IsText, IsWhole, Optional } from '../http/rules.js';
+import { IsId, IsNested, IsText, IsWhole, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
 import type { ProductCommand } from './product.js';
 
@@ -22,9 +21,7 @@ export class ListProductBody {
   @IsText(200)
   name!: string;
 
-  @ValidateNested()
-  @Type(() => MoneyBody)
-  @IsObject({ message: 'It must be an amount with its currency.' })
+  @IsNested(() => MoneyBody, 'an amount with its currency')
   unitPrice!: MoneyBody;
 
   @Optional()
@@ -33,9 +30,7 @@ export class ListProductBody {
 }
 
 export class ChangePriceBody {
-  @ValidateNested()
-  @Type(() => MoneyBody)
-  @IsObject({ message: 'It must be an amount with its currency.' })
+  @IsNested(() => MoneyBody, 'an amount with its currency')
   unitPrice!: MoneyBody;
 }
 

@@ -1,5 +1,3 @@
-import { Type } from 'class-transformer';
-import { IsObject, ValidateNested } from 'class-validator';
 import type { Caller } from '@waybill/infra/http/caller.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { Forbidden, NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
@@ -10,7 +8,7 @@ import { AddressBody, isSameAddress, sealAddress } from '../http/address-body.js
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand } from '../http/read-command.js';
-import { IsId, IsText, Optional } from '../http/rules.js';
+import { IsId, IsNested, IsText, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
 import type { CustomerCommand } from './customer.js';
 
@@ -25,16 +23,12 @@ export class RegisterCustomerBody {
   @IsText(40)
   phone!: string;
 
-  @ValidateNested()
-  @Type(() => AddressBody)
-  @IsObject({ message: 'It must be an address.' })
+  @IsNested(() => AddressBody, 'an address')
   address!: AddressBody;
 }
 
 export class ChangeAddressBody {
-  @ValidateNested()
-  @Type(() => AddressBody)
-  @IsObject({ message: 'It must be an address.' })
+  @IsNested(() => AddressBody, 'an address')
   address!: AddressBody;
 }
 

@@ -1,6 +1,7 @@
 // Nested classes are found by reflection.
 import 'reflect-metadata';
-import { IsInt, Matches, Max, Min, ValidateBy, ValidateIf, type ValidationArguments } from 'class-validator';
+import { Type } from 'class-transformer';
+import { IsInt, IsObject, Matches, Max, Min, ValidateBy, ValidateIf, ValidateNested } from 'class-validator';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
 
@@ -41,7 +42,26 @@ export function IsTime(): PropertyDecorator {
     name: 'isTime',
     validator: {
       validate: (value: unknown) => typeof value === 'string' && utcTime(value) !== undefined,
-      defaultMessage: (_arguments?: ValidationArguments) => 'It must be an RFC 3339 time such as 2026-01-31T12:00:00Z.',
+      defaultMessage: () => 'It must be an RFC 3339 time such as 2026-01-31T12:00:00Z.',
     },
   });
+}
+
+const nestedKinds = new Map<object, Map<string | symbol, () => new () => object>>();
+
+/** An object of another class with rules of its own, or with `each` a list of them. `what` it must be. */
+export function IsNested(kind: () => new () => object, what: string, { each = false } = {}): PropertyDecorator {
+  const rules = [IsObject({ each, message: `It must be ${what}.` }), ValidateNested({ each }), Type(kind)];
+  return (target, property) => {
+    for (const rule of rules) rule(target, property);
+    const ofClass = nestedKinds.get(target.constructor) ?? new Map<string | symbol, () => new () => object>();
+    nestedKinds.set(target.constructor, ofClass.set(property, kind));
+  };
+}
+
+/** The class of the objects in a field. */
+export function nestedKind(of: object, property: string): new () => object {
+  const kind = nestedKinds.get(of)?.get(property);
+  if (kind === undefined) throw new Error(`${property} holds no nested object`);
+  return kind();
 }

@@ -1,5 +1,4 @@
-import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject, ValidateNested } from 'class-validator';
+import { ArrayMaxSize, ArrayMinSize, IsArray } from 'class-validator';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { Forbidden, NotFound } from '@waybill/shared-kernel/errors.js';
 import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
@@ -8,7 +7,7 @@ import { AddressBody } from '../http/address-body.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand } from '../http/read-command.js';
-import { IsId, IsText, IsWhole, Optional } from '../http/rules.js';
+import { IsId, IsNested, IsText, IsWhole, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
 import type { OrderCommand } from './order.js';
 import { placement } from './placement.js';
@@ -37,23 +36,17 @@ export class PlaceOrderBody {
   @IsId()
   customerId!: string;
 
-  @ValidateNested()
-  @Type(() => OrderLineBody)
-  @IsObject({ each: true, message: 'Each line must be an object.' })
+  @IsNested(() => OrderLineBody, 'a list of lines', { each: true })
   @ArrayMaxSize(mostLines, { message: `There may be ${mostLines} lines at most.` })
   @ArrayMinSize(1, { message: 'There must be a line.' })
   @IsArray({ message: 'It must be a list of lines.' })
   lines!: OrderLineBody[];
 
   @Optional()
-  @ValidateNested()
-  @Type(() => AddressBody)
-  @IsObject({ message: 'It must be an address.' })
+  @IsNested(() => AddressBody, 'an address')
   deliveryAddress?: AddressBody;
 
-  @ValidateNested()
-  @Type(() => PaymentBody)
-  @IsObject({ message: 'It must be a payment.' })
+  @IsNested(() => PaymentBody, 'a payment')
   payment!: PaymentBody;
 }
 

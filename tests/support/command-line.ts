@@ -11,9 +11,13 @@ export interface CommandLineResult {
 }
 
 /** Runs `waybill` with these arguments on a data folder, as a process of its own. */
-export async function runCommandLine(dataFolder: string, args: readonly string[]): Promise<CommandLineResult> {
+export async function runCommandLine(
+  dataFolder: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<CommandLineResult> {
   const child = spawn(process.execPath, [commandLineFile, ...args], {
-    env: { ...process.env, NODE_OPTIONS: '', WAYBILL_DATA: dataFolder },
+    env: { ...process.env, NODE_OPTIONS: '', WAYBILL_DATA: dataFolder, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -1,4 +1,4 @@
-import { getMetadataStorage, ValidationTypes, type ValidationArguments } from 'class-validator';
+import { getMetadataStorage, ValidationTypes } from 'class-validator';
 import { nestedKind } from './rules.js';
 
 type Kind = new () => object;
@@ -49,7 +49,7 @@ function compile(kind: Kind): ReadonlyMap<string, Field> {
       }
       case ValidationTypes.CUSTOM_VALIDATION:
         for (const { instance } of storage.getTargetValidatorConstraints(constraintCls)) {
-          const told = { property, constraints, targetName: '', object: {}, value: undefined } as ValidationArguments;
+          const told = { property, constraints, targetName: '', object: {}, value: undefined };
           const holds = (value: unknown): boolean => instance.validate(value, told) === true;
           field.checks.push((_body, value) => (each && Array.isArray(value) ? value.every(holds) : holds(value)));
         }

@@ -51,7 +51,7 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
         return store.readStream(stream, from, limit);
       };
       const streams = new AggregateStreams(
-        { append: (...append) => store.append(...append), readStream },
+        append: (stream, at, events) => store.append(stream, at, events), readStream },
         'product',
         product,
       );

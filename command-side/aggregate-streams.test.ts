@@ -50,11 +50,8 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
         asked.push(from);
         return store.readStream(stream, from, limit);
       };
-      const streams = new AggregateStreams(
-        append: (stream, at, events) => store.append(stream, at, events), readStream },
-        'product',
-        product,
-      );
+      const append: EventStore['append'] = (stream, at, events) => store.append(stream, at, events);
+      const streams = new AggregateStreams({ append, readStream }, 'product', product);
       await store.append('product-p1', -1, [listed]);
       await streams.load('p1');
       await store.append('product-p1', 0, [priced(1), priced(2)]);

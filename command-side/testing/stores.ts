@@ -8,7 +8,7 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 
 export interface OpenedStore {
   readonly store: EventStore;
-  dispose(): Promise<void>;
+  readonly dispose: () => Promise<void>;
 }
 
 /** Every embedded event store, empty. */

@@ -14,6 +14,13 @@ export interface EventStoreUnderTest {
   dispose(): Promise<void>;
 }
 
+export interface EventStoreDifferences {
+  readonly timeoutMs?: number;
+  readonly propertyRuns?: number;
+  /** Bytes of events as JSON that one append may have, where the store has such a limit. */
+  readonly largestAppend?: number;
+}
+
 /**
  * What `EventStore` promises, for every adapter. The log may hold anything before; nobody else writes to it meanwhile.
  * Each test has streams of its own. `make` may ignore the clock where the server has its own.
@@ -21,7 +28,7 @@ export interface EventStoreUnderTest {
 export function eventStoreContract(
   name: string,
   make: (clock: Clock) => Promise<EventStoreUnderTest>,
-  { timeoutMs = 30_000, propertyRuns = 50 }: { readonly timeoutMs?: number; readonly propertyRuns?: number } = {},
+  { timeoutMs = 30_000, propertyRuns = 50, largestAppend = Infinity }: EventStoreDifferences = {},
 ): void {
   describe(`event store: ${name}`, () => {
     const clock = { time: Date.parse('2026-01-01T00:00:00.000Z'), now: () => clock.time };
@@ -59,12 +66,12 @@ export function eventStoreContract(
         expect(appended.revision).toBe(1);
         const events = await store.readStream(stream, 0, 10);
         expect(events).toEqual([
-          { ...first, stream, revision: 0, position: expect.any(Number), recordedAt: appended.recordedAt },
-          { ...second, stream, revision: 1, position: appended.position, recordedAt: appended.recordedAt },
+          { ...first, stream, revision: 0, position: expect.any(Number), recordedAt: expect.any(String) },
+          { ...second, stream, revision: 1, position: appended.position, recordedAt: expect.any(String) },
         ]);
         expect(events[0]?.position).toBeGreaterThan(before);
         expect(events[0]?.position).toBeLessThan(appended.position);
-        expect(appended.recordedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+        for (const { recordedAt } of events) expect(recordedAt).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
       });
 
       promise('refuses every revision but the current one, says that, and changes nothing', async () => {
@@ -178,26 +185,24 @@ export function eventStoreContract(
 
       promise('never records a time before the last one, though the clock goes back', async () => {
         const stream = freshStream();
-        const times: string[] = [];
         let revision = noStream;
         for (const step of [0, 5_000, -60_000, 1, -3_600_000, 7_200_000]) {
           clock.time += step;
           const writer = revision % 2 === 0 ? store : another;
-          const appended = await writer.append(stream, revision, [newEvent(), newEvent()]);
-          revision = appended.revision;
-          times.push(appended.recordedAt);
+          ({ revision } = await writer.append(stream, revision, [newEvent(), newEvent()]));
         }
+        const times = (await store.readStream(stream, 0, 100)).map(({ recordedAt }) => recordedAt);
+        expect(times).toHaveLength(12);
         expect(times).toEqual([...times].sort());
-        expect(lastOf(await store.readStreamBackwards(stream, Infinity, 1)).recordedAt).toBe(times.at(-1));
       });
 
-      promise('gives data back unchanged: any script, escapes, numbers, a megabyte', async () => {
+      promise('gives data back unchanged: any script, escapes, numbers, much at once', async () => {
         const payloads: EventData[] = [
           { name: '서울 ☂ 👩‍👩‍👧 Ünïcödé \u0000 \u2028 "quoted" \\ \ud800 lone', empty: '', nothing: null },
           { small: Number.MIN_VALUE, large: Number.MAX_SAFE_INTEGER, negative: -1.5e-7, yes: true },
           { lines: [{ productId: 'p', quantity: 1 }, {}, []], '': 'no name', constructor: 'own' },
           JSON.parse('{"__proto__":{"polluted":true}}') as EventData,
-          { text: 'ㄱ"\\'.repeat(350_000) },
+          { text: 'ㄱ"\\'.repeat(Math.min(largestAppend - 10_000, 2_500_000) / 7) },
         ];
         const stream = freshStream();
         await store.append(

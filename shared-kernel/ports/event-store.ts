@@ -11,7 +11,6 @@ export interface Appended {
   readonly revision: number;
   /** Position of the last event appended. */
   readonly position: number;
-  readonly recordedAt: string;
 }
 
 /** A page of the log as a subscription hands it out. */
@@ -39,7 +38,10 @@ export interface SubscriptionBatch {
  *   events again at the same revision is safe.
  */
 export interface EventStore {
-  /** Appends at least one event to a stream that stands at `expectedRevision` (−1: has none). */
+  /**
+   * Appends at least one event to a stream that stands at `expectedRevision` (−1: has none). Rejects with
+   * `InvalidInput` where the events are more than the store takes at once.
+   */
   append(stream: string, expectedRevision: number, events: readonly NewEvent[]): Promise<Appended>;
 
   /** At most `limit` events of a stream, forwards from `from` (inclusive). Empty for an unknown stream. */

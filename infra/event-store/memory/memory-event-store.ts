@@ -54,7 +54,7 @@ export class MemoryEventStore implements EventStore {
     }
     this.#streams.set(stream, rows);
     this.#changes.announce();
-    return { revision, position, recordedAt };
+    return { revision, position };
   }
 
   async readStream(stream: string, from: number, limit: number): Promise<readonly RecordedEvent[]> {
@@ -105,7 +105,7 @@ export class MemoryEventStore implements EventStore {
 }
 
 function appended(row: Row): Appended {
-  return { revision: row.revision, position: row.position, recordedAt: row.recordedAt };
+  return { revision: row.revision, position: row.position };
 }
 
 function read(row: Row): RecordedEvent {

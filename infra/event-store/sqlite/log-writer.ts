@@ -20,7 +20,7 @@ export class LogWriter {
   readonly #insertNext: Statement<[]>;
   readonly #has: Statement<[number]>;
   readonly #lastOfStream: Statement<[revision: number]>;
-  readonly #present: Statement<[position: number, recordedAt: string, body: string]>;
+  readonly #present: Statement<[position: number, body: string]>;
 
   constructor(database: Database) {
     this.#database = database;
@@ -34,7 +34,7 @@ export class LogWriter {
       'SELECT revision FROM events WHERE stream = ? ORDER BY revision DESC LIMIT 1',
     );
     this.#present = database.prepare(
-      'SELECT position, recorded_at, body FROM events WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision',
+      'SELECT position, body FROM events WHERE stream = ? AND revision BETWEEN ? AND ? ORDER BY revision',
     );
   }
 
@@ -70,7 +70,7 @@ export class LogWriter {
       const { changes } = this.#insertNext.run((position += 1), stream, (revision += 1), recordedAt, body);
       if (changes === 0) return this.#conflict(stream);
     }
-    return { revision, position, recordedAt };
+    return { revision, position };
   }
 
   #conflict(stream: string): Outcome {
@@ -82,7 +82,7 @@ export class LogWriter {
     const revision = expected + bodies.length;
     const rows = this.#present.all(stream, expected + 1, revision);
     const last = rows.at(-1);
-    const isRepeat = rows.length === bodies.length && rows.every((row, at) => isSameEvent(row[2], bodies[at] ?? '{}'));
-    return last !== undefined && isRepeat ? { revision, position: last[0], recordedAt: last[1] } : undefined;
+    const isRepeat = rows.length === bodies.length && rows.every((row, at) => isSameEvent(row[1], bodies[at] ?? '{}'));
+    return last !== undefined && isRepeat ? { revision, position: last[0] } : undefined;
   }
 }

@@ -9,9 +9,14 @@ export interface Append {
 }
 
 /** Throws `RangeError` for what no caller may ask: no events, or a revision that is none. */
-export function appendOf(stream: string, expected: number, events: readonly NewEvent[]): Append {
+export function assertAppendable(expected: number, events: readonly NewEvent[]): void {
   if (events.length === 0) throw new RangeError('an append needs at least one event');
   if (!Number.isSafeInteger(expected) || expected < -1) throw new RangeError(`not a revision: ${expected}`);
+}
+
+/** Throws as `assertAppendable` does. */
+export function appendOf(stream: string, expected: number, events: readonly NewEvent[]): Append {
+  assertAppendable(expected, events);
   return { stream, expected, bodies: events.map((event) => JSON.stringify(event)) };
 }
 

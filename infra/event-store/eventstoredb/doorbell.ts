@@ -1,0 +1,88 @@
+import { excludeSystemEvents } from '@eventstore/db-client';
+import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { Changes } from '../changes.js';
+import type { Connection } from './connection.js';
+import { faultOf } from './fault.js';
+import { positionOf, readPositionOf } from './position.js';
+
+export interface DoorbellMeans {
+  readonly connection: Connection;
+  /** The position of the last event of the log. */
+  readonly head: () => Promise<number>;
+  readonly changes: Changes;
+  readonly timer: Timer;
+  readonly randomness: Randomness;
+  /** How often the subscription is compared with the log. */
+  readonly watchMs: number;
+  readonly backOff: BackOff;
+  readonly report: (fault: Error) => void;
+}
+
+/**
+ * Announces that the log has grown, by a subscription to it that serves for nothing else: what came is read from the
+ * log, page by page, from the reader's own position. So no event is lost or doubled when a subscription dies, nobody
+ * is cut off for being slow (the server drops whoever is 500 events behind), and no checkpoint is needed, which would
+ * run ahead of what has been worked on. Rings until `signal` aborts; never rejects.
+ */
+export async function ringFor(means: DoorbellMeans, signal: AbortSignal): Promise<void> {
+  const { timer, randomness, backOff, report } = means;
+  for (let failures = 0; !signal.aborted; failures += 1) {
+    try {
+      await listen(means, signal, () => (failures = 0));
+    } catch (error) {
+      if (signal.aborted) return;
+      report(faultOf(error));
+      await timer.sleep(backOffDelay(backOff, failures, randomness), signal);
+    }
+  }
+}
+
+/** One subscription, from the head of the log. Returns when `signal` aborts, rejects when it has died. */
+async function listen(means: DoorbellMeans, signal: AbortSignal, confirmed: () => void): Promise<void> {
+  const { connection, head, changes, timer, watchMs } = means;
+  const { client, credentials } = connection;
+  // Subscribing from a position is exclusive, so everything after this one will ring.
+  let heard = await head();
+  const subscription = client.subscribeToAll({
+    fromPosition: readPositionOf(heard),
+    filter: excludeSystemEvents(),
+    credentials,
+    requiresLeader: true,
+  });
+  const over = new AbortController();
+  const end = (error: Error = new Unavailable('event store', 'The subscription to EventStoreDB has ended.')) => {
+    over.abort(error);
+  };
+  signal.addEventListener('abort', () => end(), { once: true, signal: over.signal });
+  // When the server dies, one error is all that comes: no end, no close.
+  subscription
+    .on('error', end)
+    .on('end', () => end())
+    .on('close', () => end());
+  subscription.on('data', ({ event }) => {
+    if (event !== undefined) heard = positionOf(event.position);
+    changes.announce();
+  });
+  subscription.on('confirmation', () => {
+    confirmed();
+    // For what was appended while nobody listened.
+    changes.announce();
+  });
+  try {
+    // It can also die in silence. What was in the log one look ago must have rung by now.
+    for (let owed = heard; ;) {
+      await timer.sleep(watchMs, over.signal);
+      if (signal.aborted) return;
+      if (over.signal.aborted) throw over.signal.reason;
+      if (heard < owed) throw new Unavailable('event store', 'The subscription to EventStoreDB has fallen silent.');
+      owed = await head();
+      if (owed > heard) changes.announce();
+    }
+  } finally {
+    end();
+    // Not `break` or `destroy`, which leak the call. Fails where the call was never made.
+    subscription.unsubscribe().catch(() => undefined);
+  }
+}

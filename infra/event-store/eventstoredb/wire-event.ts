@@ -1,0 +1,68 @@
+import { jsonEvent, type EventData, type Position } from '@eventstore/db-client';
+import type { EventData as Data, NewEvent, RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { positionOf } from './position.js';
+
+/**
+ * The metadata of an event in EventStoreDB: everything of our envelope that the server has no field of its own for.
+ * Correlation and causation go by the names that its own tools look for.
+ */
+type Envelope = Omit<NewEvent, 'id' | 'type' | 'data' | 'correlationId' | 'causationId'> & {
+  readonly $correlationId: string;
+  readonly $causationId: string;
+};
+
+/** What the client hands out for a record, as far as it is looked at here. */
+export interface Recorded {
+  readonly streamId: string;
+  readonly id: string;
+  readonly type: string;
+  readonly revision: bigint;
+  readonly created: Date;
+  readonly data: unknown;
+  readonly metadata: unknown;
+  readonly position?: Position | undefined;
+}
+
+/** Lower case, as the server gives ids back, and not the empty one, which it refuses. */
+const uuid = /^(?!0{8}-0{4})[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/**
+ * Throws `RangeError` for an id that is no UUID. It must not reach the client: there it ends in `UnknownError` and, ten
+ * seconds later, in a TypeError that nobody can catch.
+ */
+export function wireEventOf(event: NewEvent): EventData {
+  const { id, type, data, correlationId: $correlationId, causationId: $causationId, ...rest } = event;
+  if (!uuid.test(id)) throw new RangeError(`not a UUID in lower case: ${id}`);
+  const metadata: Envelope = { $correlationId, $causationId, ...rest };
+  return jsonEvent({ id, type, data, metadata });
+}
+
+/**
+ * `undefined` for what is not of our log: the server's own events and links (`$…`, also in streams of that name), and
+ * those of other programs that share the server, which have not our envelope.
+ *
+ * `recordedAt` is the time of the one node that leads as it takes the event. It never goes backwards as long as that
+ * node's clock is only ever slewed and those of a cluster agree. It is not mended here: a time that depended on where
+ * the reading began would differ from reader to reader.
+ */
+export function recordedEventOf(recorded: Recorded): RecordedEvent | undefined {
+  const { streamId: stream, id, type, data, metadata } = recorded;
+  if (stream.startsWith('$') || type.startsWith('$') || !isEnvelope(metadata)) return undefined;
+  const { $correlationId: correlationId, $causationId: causationId, ...rest } = metadata;
+  return {
+    ...rest,
+    id,
+    type,
+    correlationId,
+    causationId,
+    data: data as Data,
+    stream,
+    revision: Number(recorded.revision),
+    position: positionOf(recorded.position),
+    recordedAt: recorded.created.toISOString(),
+  };
+}
+
+function isEnvelope(metadata: unknown): metadata is Envelope {
+  return typeof metadata === 'object' && metadata !== null && 'schemaVersion' in metadata && 'partitionKey' in metadata;
+}

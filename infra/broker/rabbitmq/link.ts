@@ -22,6 +22,8 @@ export class Link<C extends Channel> {
   readonly #notify: Notify;
   readonly #closing = new AbortController();
   readonly #finished: Promise<void>;
+  readonly #abandoned: Promise<Error>;
+  #abandon!: (reason: Error) => void;
   #channel: C | undefined;
 
   constructor(connection: Connection, user: LinkUser<C>, tuning: RabbitMqTuning, notify: Notify) {
@@ -29,6 +31,9 @@ export class Link<C extends Channel> {
     this.#user = user;
     this.#tuning = tuning;
     this.#notify = notify;
+    this.#abandoned = new Promise((resolve) => {
+      this.#abandon = resolve;
+    });
     this.#finished = this.#run();
   }
 
@@ -36,13 +41,15 @@ export class Link<C extends Channel> {
   async close(): Promise<void> {
     this.#closing.abort();
     if (this.#channel !== undefined) await goodbye(this.#channel, this.#tuning.closeTimeout);
+    // Of a line that stands still there is nothing to wait for.
+    this.#abandon(new Error('closed'));
     await this.#finished;
   }
 
   async #run(): Promise<void> {
     for (let failures = 0; !this.#isOver(); failures += 1) {
       const began = performance.now();
-      const reason = await this.#live();
+      const reason = await Promise.race([this.#live(), this.#abandoned]);
       if (this.#isOver()) return;
       this.#notify({ kind: 'lost', connection: this.#user.name, reason });
       if (performance.now() - began > this.#tuning.backOff.most) failures = 0;

@@ -8,6 +8,8 @@ export type Notice =
   | { readonly kind: 'unblocked' }
   /** The server refused so many messages, most likely for a full queue; they are published again. */
   | { readonly kind: 'refused'; readonly count: number }
+  /** So many messages had no answer for so long that they are published again. */
+  | { readonly kind: 'unconfirmed'; readonly count: number }
   /** No queue took a message though one was declared here: somebody deleted it. What it held is in the log. */
   | { readonly kind: 'returned'; readonly messageId: string; readonly routingKey: string }
   /** A message was not to be understood and lies with the dead letters now. */

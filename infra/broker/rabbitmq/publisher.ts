@@ -154,7 +154,9 @@ export class Publisher {
     const watch = setInterval(() => {
       const isStuck = this.#underWay.size > 0 && this.#confirms === seen && !this.#connection.isBlocked;
       seen = this.#confirms;
-      if (isStuck) channel.close().catch(() => undefined);
+      if (!isStuck) return;
+      this.#notify({ kind: 'unconfirmed', count: this.#underWay.size });
+      channel.close().catch(() => undefined);
     }, this.#tuning.confirmTimeout);
     channel.once('close', () => clearInterval(watch));
   }

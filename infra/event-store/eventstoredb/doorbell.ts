@@ -23,16 +23,19 @@ export interface DoorbellMeans {
 /**
  * Announces that the log has grown, by a subscription to it that serves for nothing else: what came is read from the
  * log, page by page, from the reader's own position. So no event is lost or doubled when a subscription dies, nobody
- * is cut off for being slow (the server drops whoever is 500 events behind), and no checkpoint is needed, which would
- * run ahead of what has been worked on. Rings until `signal` aborts; never rejects.
+ * is cut off for being slow (the server drops whoever is 500 events behind; newer ones only say `fellBehind`), and
+ * neither `caughtUp` nor a checkpoint is needed, which would run ahead of what has been worked on. (A persistent
+ * subscription gives no order.) It costs that what is appended live is sent twice to a process that follows.
+ * Rings until `signal` aborts; never rejects.
  */
 export async function ringFor(means: DoorbellMeans, signal: AbortSignal): Promise<void> {
   const { timer, randomness, backOff, report } = means;
-  for (let failures = 0; !signal.aborted; failures += 1) {
+  const isOver = () => signal.aborted;
+  for (let failures = 0; !isOver(); failures += 1) {
     try {
       await listen(means, signal, () => (failures = 0));
     } catch (error) {
-      if (signal.aborted) return;
+      if (isOver()) return;
       report(faultOf(error));
       await timer.sleep(backOffDelay(backOff, failures, randomness), signal);
     }

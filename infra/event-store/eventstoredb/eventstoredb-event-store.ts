@@ -47,7 +47,8 @@ export function openEventStoreDb(connectionString: string, options: EventStoreDb
 
 /**
  * The log in EventStoreDB 22.6 or newer. Rejects with `InvalidInput` for an append larger than the server takes.
- * A stream that was soft-deleted there is empty; one that was tombstoned can neither be read nor appended to.
+ * A stream that was soft-deleted there is empty, and its revisions go on with the next append to no stream; one that
+ * was tombstoned can neither be read nor appended to.
  */
 export class EventStoreDbEventStore implements EventStore {
   readonly #connection: Connection;
@@ -78,8 +79,9 @@ export class EventStoreDbEventStore implements EventStore {
     const wireEvents = events.map(wireEventOf);
     const options = { expectedRevision: expectedRevisionOf(expectedRevision), credentials, requiresLeader: true };
     try {
-      // An append whose outcome is unknown is asked for again, with the same ids at the same revision: if it was stored,
-      // the server says again what it got. (With ANY it might store it twice.)
+      // An append whose outcome is unknown is asked for again, with the same ids at the same exact revision: if it was
+      // stored, the server says again what it got. (With ANY it might store it twice.) It compares ids alone; ours
+      // depend on what they stand for. `nextExpectedRevision` is, despite its name, that of the last event written.
       const { nextExpectedRevision, position } = await this.#ask((limitMs) =>
         within(limitMs, client.appendToStream(stream, wireEvents, { ...options, deadline: limitMs })),
       );
@@ -197,11 +199,12 @@ export class EventStoreDbEventStore implements EventStore {
 
   /** Nothing when it is over. */
   async #readUntilItAnswers(after: number, limit: number, over: AbortSignal): Promise<readonly RecordedEvent[]> {
-    for (let failures = 0; !over.aborted; failures += 1) {
+    const isOver = () => over.aborted;
+    for (let failures = 0; !isOver(); failures += 1) {
       try {
         return await this.readAll(after, limit);
       } catch (error) {
-        if (over.aborted) break;
+        if (isOver()) break;
         if (!(error instanceof Unavailable)) throw error;
         this.#report(error);
         await this.#timer.sleep(backOffDelay(this.#backOff, failures, this.#randomness), over);

@@ -25,7 +25,7 @@ const passingMessages = /^(Channel has been shut down|Failed to discover)/;
 export function faultOf(error: unknown): Error {
   if (error instanceof Unavailable) return error;
   const { type, code, message } = partsOf(error);
-  const said = [type, code === undefined ? undefined : `code ${String(code)}`, message].filter(Boolean).join(', ');
+  const said = [type, code === undefined ? undefined : `code ${code}`, message].filter(Boolean).join(', ');
   if (passingTypes.has(type) || passingCodes.has(code) || passingMessages.test(message)) {
     return new Unavailable('event store', `EventStoreDB cannot be reached (${said}).`, { cause: error });
   }
@@ -57,11 +57,15 @@ export function isStreamNotFound(error: unknown): boolean {
   return partsOf(error).type === ErrorType.STREAM_NOT_FOUND;
 }
 
-function partsOf(error: unknown): { readonly type: unknown; readonly code: unknown; readonly message: string } {
-  if (!(error instanceof Error)) return { type: undefined, code: undefined, message: String(error) };
-  return {
-    type: 'type' in error ? error.type : undefined,
-    code: 'code' in error ? error.code : undefined,
-    message: error.message,
-  };
+function partsOf(error: unknown): {
+  readonly type: unknown;
+  readonly code?: string | number;
+  readonly message: string;
+} {
+  if (!(error instanceof Error)) return { type: undefined, message: String(error) };
+  const type = 'type' in error ? error.type : undefined;
+  const code = 'code' in error ? error.code : undefined;
+  // Those of Node's sockets are words.
+  const isCode = typeof code === 'number' || typeof code === 'string';
+  return { type, message: error.message, ...(isCode && { code }) };
 }

@@ -1,6 +1,12 @@
-import { AppendReq, AppendResp, ReadReq, ReadResp } from '@eventstore/db-client/generated/streams_pb.js';
 import { StreamsService, type IStreamsServer } from '@eventstore/db-client/generated/streams_grpc_pb.js';
-import { Empty, StreamIdentifier, UUID } from '@eventstore/db-client/generated/shared_pb.js';
+import type {
+  AppendReq,
+  ReadReq as ReadRequest,
+  ReadResp as ReadResponse,
+} from '@eventstore/db-client/generated/streams_pb.js';
+// Generated so that Node does not see what they export.
+import shared from '@eventstore/db-client/generated/shared_pb.js';
+import streams from '@eventstore/db-client/generated/streams_pb.js';
 import {
   Metadata,
   Server,
@@ -10,6 +16,10 @@ import {
   type ServerReadableStream,
   type ServerWritableStream,
 } from '@grpc/grpc-js';
+
+const { Empty, StreamIdentifier, UUID } = shared;
+const { AppendResp, ReadReq, ReadResp } = streams;
+type AppendResponse = InstanceType<typeof AppendResp>;
 
 interface Row {
   /** Byte offset: rises, with gaps. */
@@ -25,7 +35,7 @@ interface Row {
   readonly append: number;
 }
 
-type ReadCall = ServerWritableStream<ReadReq, ReadResp>;
+type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
 
 /** What the server is to do with the next append: store it and lose the answer, or lose it before it is stored. */
 export type Loss = 'answer' | 'append';
@@ -126,7 +136,7 @@ export class StandInServer {
     this.#server.addService(StreamsService, implementation);
   }
 
-  #append(call: ServerReadableStream<AppendReq, AppendResp>, answer: sendUnaryData<AppendResp>): void {
+  #append(call: ServerReadableStream<AppendReq, AppendResponse>, answer: sendUnaryData<AppendResponse>): void {
     const requests: AppendReq[] = [];
     call.on('data', (request: AppendReq) => requests.push(request));
     call.on('end', () => {
@@ -143,7 +153,7 @@ export class StandInServer {
     });
   }
 
-  #answerTo(requests: readonly AppendReq[]): AppendResp | Metadata {
+  #answerTo(requests: readonly AppendReq[]): AppendResponse | Metadata {
     const options = requests[0]!.getOptions()!;
     const stream = textOf(options.getStreamIdentifier()!.getStreamName_asU8());
     const expected = options.hasNoStream() ? -1 : Number(options.getRevision());
@@ -202,7 +212,7 @@ export class StandInServer {
     }
   }
 
-  #subscribe(call: ReadCall, options: ReadReq.Options): void {
+  #subscribe(call: ReadCall, options: ReadRequest.Options): void {
     const filter = new RegExp(options.getFilter()!.getEventType()!.getRegex());
     const all = options.getAll()!;
     const after = all.hasPosition() ? Number(all.getPosition()!.getCommitPosition()) : 0;
@@ -214,7 +224,7 @@ export class StandInServer {
     for (const row of this.#rows) if (row.position > after && filter.test(row.type)) call.write(response(row));
   }
 
-  #readAll(options: ReadReq.Options): readonly Row[] {
+  #readAll(options: ReadRequest.Options): readonly Row[] {
     const all = options.getAll()!;
     const position = all.hasPosition() ? Number(all.getPosition()!.getCommitPosition()) : undefined;
     if (options.getReadDirection() === ReadReq.Options.ReadDirection.FORWARDS) {
@@ -223,7 +233,7 @@ export class StandInServer {
     return this.#rows.filter((row) => row.position <= (position ?? Infinity)).reverse();
   }
 
-  #readStream(options: ReadReq.Options): readonly Row[] | undefined {
+  #readStream(options: ReadRequest.Options): readonly Row[] | undefined {
     const of = options.getStream()!;
     const stream = textOf(of.getStreamIdentifier()!.getStreamName_asU8());
     const rows = this.#streams.get(stream);
@@ -244,7 +254,7 @@ function bind(server: Server, port: number): Promise<number> {
   });
 }
 
-function response(row: Row): ReadResp {
+function response(row: Row): ReadResponse {
   const event = new ReadResp.ReadEvent.RecordedEvent();
   event.setId(new UUID().setString(row.id));
   event.setStreamIdentifier(new StreamIdentifier().setStreamName(Buffer.from(row.stream)));
@@ -258,17 +268,17 @@ function response(row: Row): ReadResp {
   return new ReadResp().setEvent(readEvent);
 }
 
-function streamNotFound(options: ReadReq.Options): ReadResp {
+function streamNotFound(options: ReadRequest.Options): ReadResponse {
   const notFound = new ReadResp.StreamNotFound().setStreamIdentifier(options.getStream()!.getStreamIdentifier());
   return new ReadResp().setStreamNotFound(notFound);
 }
 
-function success({ revision, position }: Row): AppendResp {
+function success({ revision, position }: Row): AppendResponse {
   const at = new AppendResp.Position().setCommitPosition(String(position)).setPreparePosition(String(position));
   return new AppendResp().setSuccess(new AppendResp.Success().setCurrentRevision(String(revision)).setPosition(at));
 }
 
-function wrongVersion(expected: number, current: number): AppendResp {
+function wrongVersion(expected: number, current: number): AppendResponse {
   const wrong = new AppendResp.WrongExpectedVersion();
   if (current === -1) wrong.setCurrentNoStream(new Empty());
   else wrong.setCurrentRevision(String(current));

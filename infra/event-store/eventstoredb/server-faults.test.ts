@@ -1,0 +1,203 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { noStream, type SubscriptionBatch } from '@waybill/shared-kernel/ports/event-store.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
+import { openEventStoreDb, type EventStoreDbEventStore, type EventStoreDbOptions } from './eventstoredb-event-store.js';
+import { TcpProxy } from '../../broker/rabbitmq/testing/tcp-proxy.js';
+import { freshStream, newEvent } from './testing/new-event.js';
+import { StandInServer } from './testing/stand-in-server.js';
+
+const unavailable = { kind: 'unavailable', what: 'event store' };
+const patient: EventStoreDbOptions = { patienceMs: 20_000, backOff: { first: 1, most: 10 } };
+
+/** Everything that can be asked of a store. */
+function questions(store: EventStoreDbEventStore): readonly Promise<unknown>[] {
+  return [
+    store.append(freshStream(), noStream, [newEvent()]),
+    store.readStream(freshStream(), 0, 10),
+    store.readStreamBackwards(freshStream(), Infinity, 10),
+    store.readAll(0, 10),
+    store.readAllBackwards(Infinity, 10),
+    store.head(),
+  ];
+}
+
+async function expectUnavailable(store: EventStoreDbEventStore): Promise<void> {
+  await Promise.all(questions(store).map((answer) => expect(answer).rejects.toMatchObject(unavailable)));
+}
+
+describe('without a server', () => {
+  test('everything is unavailable where nothing listens', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await new Promise((resolve) => server.close(resolve));
+    const store = openEventStoreDb(`esdb://127.0.0.1:${port}?tls=false`, { patienceMs: 300 });
+    await expectUnavailable(store);
+    await store.close();
+  });
+
+  test('everything is unavailable where a server takes connections and is silent', async () => {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => sockets.add(socket.on('error', () => undefined))).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const store = openEventStoreDb(`esdb://127.0.0.1:${port}?tls=false`, { patienceMs: 100 });
+    await expectUnavailable(store);
+    await expectUnavailable(store);
+    await store.close();
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+});
+
+describe('with a server that fails', () => {
+  let server: StandInServer;
+  let store: EventStoreDbEventStore;
+  let stop: AbortController;
+
+  beforeEach(async () => {
+    server = await StandInServer.listen();
+    stop = new AbortController();
+  });
+
+  afterEach(async () => {
+    stop.abort();
+    await store.close();
+    server.kill();
+  });
+
+  /** Appends one by one, each until it is acknowledged. */
+  async function append(stream: string, from: number, count: number): Promise<string[]> {
+    const events = Array.from({ length: count }, () => newEvent());
+    for (const [index, event] of events.entries()) {
+      for (let isDone = false; !isDone;) {
+        isDone = await store.append(stream, from + index - 1, [event]).then(
+          () => true,
+          (error: unknown) => {
+            expect(error).toMatchObject(unavailable);
+            return false;
+          },
+        );
+      }
+    }
+    return events.map(({ id }) => id);
+  }
+
+  /** The ids that a subscription has given so far. */
+  function follow(): { readonly ids: string[]; readonly batches: SubscriptionBatch[]; readonly end: Promise<void> } {
+    const followed = { ids: [] as string[], batches: [] as SubscriptionBatch[] };
+    const run = async () => {
+      for await (const batch of store.subscribe(0, 3, stop.signal)) {
+        followed.batches.push(batch);
+        followed.ids.push(...batch.events.map(({ id }) => id));
+      }
+    };
+    return { ...followed, end: run() };
+  }
+
+  test.each(['answer', 'append'] as const)('an append of which the %s was lost is stored once', async (lost) => {
+    store = openEventStoreDb(server.url, patient);
+    const stream = freshStream();
+    const events = [newEvent(), newEvent()];
+    server.loseNext(lost);
+    const appended = await store.append(stream, noStream, events);
+    const read = await store.readStream(stream, 0, 10);
+    expect(read.map(({ id }) => id)).toEqual(events.map(({ id }) => id));
+    expect(appended).toEqual({ revision: 1, position: read[1]?.position });
+  });
+
+  test('the same store goes on when the server is back', async () => {
+    store = openEventStoreDb(server.url, { patienceMs: 500 });
+    await store.append(freshStream(), noStream, [newEvent()]);
+    server.kill();
+    await expectUnavailable(store);
+    await server.restart();
+    expect(await store.readAll(0, 10)).toHaveLength(1);
+  });
+
+  test('a server that freezes is unavailable, and all goes on when it thaws', async () => {
+    const line = await TcpProxy.listen({ host: '127.0.0.1', port: server.port });
+    store = openEventStoreDb(`esdb://127.0.0.1:${line.port}?tls=false`, { ...patient, patienceMs: 300 });
+    const followed = follow();
+    const stream = freshStream();
+    const before = await append(stream, 0, 2);
+    line.stall();
+    await expectUnavailable(store);
+    const event = newEvent();
+    await expect(store.append(stream, 1, [event])).rejects.toMatchObject(unavailable);
+    line.resume();
+    await until(() => store.append(stream, 1, [event]).then(Boolean, () => false));
+    const after = await append(stream, 3, 2);
+    const ids = [...before, event.id, ...after];
+    expect((await store.readStream(stream, 0, 10)).map(({ id }) => id)).toEqual(ids);
+    await until(() => after.every((id) => followed.ids.includes(id)));
+    expect(followed.ids.filter((id) => ids.includes(id))).toEqual(ids);
+    await store.close();
+    await line.close();
+  });
+
+  test('a subscription misses nothing and doubles nothing over deaths of the server', async () => {
+    store = openEventStoreDb(server.url, patient);
+    const followed = follow();
+    const stream = freshStream();
+    const ids: string[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      ids.push(...(await append(stream, ids.length, 10)));
+      server.kill();
+      const appended = append(stream, ids.length, 10);
+      await server.restart();
+      ids.push(...(await appended));
+    }
+    await until(() => followed.ids.length === ids.length);
+    expect(followed.ids).toEqual(ids);
+    stop.abort();
+    await followed.end;
+  });
+
+  test('a subscription that was cut off for being slow is taken up again, and that is reported', async () => {
+    const reports: Error[] = [];
+    store = openEventStoreDb(server.url, { ...patient, report: (fault) => reports.push(fault) });
+    const followed = follow();
+    await until(() => server.subscribers === 1);
+    server.drop();
+    await until(() => server.subscribers === 1);
+    const ids = await append(freshStream(), 0, 3);
+    await until(() => followed.ids.length === 3);
+    expect(followed.ids).toEqual(ids);
+    expect(reports).toMatchObject([unavailable]);
+  });
+
+  test('a subscription that fell silent is noticed and replaced, and what it kept to itself is read', async () => {
+    store = openEventStoreDb(server.url, { ...patient, watchMs: 20 });
+    const followed = follow();
+    await until(() => server.subscribers === 1);
+    server.silence();
+    const ids = await append(freshStream(), 0, 3);
+    await until(() => followed.ids.length === 3);
+    await until(() => server.subscribers === 1);
+    expect(followed.ids).toEqual(ids);
+  });
+
+  test('a quiet log is not taken for a silent subscription', async () => {
+    const reports: Error[] = [];
+    store = openEventStoreDb(server.url, { ...patient, watchMs: 1, report: (fault) => reports.push(fault) });
+    await append(freshStream(), 0, 3);
+    follow();
+    await until(() => server.subscribers === 1);
+    const { reads } = server;
+    await until(() => server.reads > reads + 20);
+    expect(reports).toEqual([]);
+  });
+
+  test('closing ends subscriptions, and what is asked afterwards is unavailable', async () => {
+    store = openEventStoreDb(server.url, patient);
+    const followed = follow();
+    await until(() => followed.batches.length > 0);
+    await store.close();
+    await followed.end;
+    await until(() => server.subscribers === 0);
+    await expectUnavailable(store);
+  });
+});

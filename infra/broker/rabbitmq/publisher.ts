@@ -247,6 +247,7 @@ export class Publisher {
       const { routingKey, body, options } = encode(next.message);
       if (this.#topology.isBound(next.message.partition)) options.mandatory = true;
       this.#underWay.set(++this.#lastTag, next);
+      this.#connection.gather();
       try {
         this.#isDrained = channel.publish(this.#names.events, routingKey, body, options);
       } catch {

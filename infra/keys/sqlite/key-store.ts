@@ -3,17 +3,12 @@ import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import { dataKeyLength, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { openDatabase, type Database, type Schema, type Statement } from '../../sqlite/database.js';
 import { whenFree } from '../../sqlite/when-free.js';
-import { unwrapKey, wrapKey } from './key-wrap.js';
-import { makeMasterKey, masterKeyOfText, readMasterKey } from './master-key.js';
+import { fittingMasterKey, proofOf, type MasterKeySource } from '../fitting-master-key.js';
+import { unwrapKey, wrapKey } from '../key-wrap.js';
 
-export interface SqliteKeyStoreOptions {
+export interface SqliteKeyStoreOptions extends MasterKeySource {
   /** The file of the wrapped keys. */
   readonly file: string;
-  /** The file of the master key, made on first use. */
-  readonly masterKeyFile: string;
-  /** The master key as base64, in place of the file: `WAYBILL_MASTER_KEY`. */
-  readonly masterKeyText?: string | undefined;
-  readonly randomness: Randomness;
 }
 
 const schema: Schema = {
@@ -29,10 +24,6 @@ const schema: Schema = {
     `);
   },
 };
-
-/** What the proof is wrapped for; no subject is called so. */
-const proofLabel = '';
-const proof = new Uint8Array(dataKeyLength);
 
 /**
  * Data keys in a SQLite file, each wrapped by the master key; any number of processes may have it open. Commits are
@@ -60,28 +51,14 @@ export function openSqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
 
 /** The master key that fits the file: the file holds a proof of it from the first use on. */
 function masterKeyFor(database: Database, options: SqliteKeyStoreOptions): Uint8Array {
-  const { file, masterKeyFile, masterKeyText, randomness } = options;
-  const name = masterKeyText ? 'WAYBILL_MASTER_KEY' : masterKeyFile;
+  const { file, randomness } = options;
   const find = database.prepare<[Uint8Array]>('SELECT proof FROM master');
-  const fits = (masterKey: Uint8Array, wrapped: Uint8Array): Uint8Array => {
-    if (unwrapKey(masterKey, proofLabel, wrapped) !== undefined) return masterKey;
-    throw new BadDataFile(
-      `The master key of ${name} is not the one that wraps the keys in ${file}. Give the one that does.`,
-    );
-  };
-
-  // The proof is looked for first: whoever wrote it had its master key already.
   const present = find.get();
-  const masterKey = masterKeyText ? masterKeyOfText(masterKeyText) : readMasterKey(masterKeyFile);
-  if (present !== undefined) {
-    if (masterKey !== undefined) return fits(masterKey, present[0]);
-    throw new BadDataFile(
-      `${masterKeyFile} is lost, and without it ${file} cannot be read. Put it back, or set WAYBILL_MASTER_KEY.`,
-    );
-  }
-  const made = masterKey ?? makeMasterKey(masterKeyFile, randomness);
-  database.prepare('INSERT OR IGNORE INTO master VALUES (1, ?)').run(wrapKey(made, proofLabel, proof, randomness));
-  return fits(made, find.get()?.[0] ?? new Uint8Array());
+  const masterKey = fittingMasterKey(options, present?.[0], file);
+  if (present !== undefined) return masterKey;
+  database.prepare('INSERT OR IGNORE INTO master VALUES (1, ?)').run(proofOf(masterKey, randomness));
+  // Whoever was quicker may have another.
+  return fittingMasterKey(options, find.get()?.[0], file);
 }
 
 class SqliteKeyStore implements KeyStore {

@@ -1,0 +1,130 @@
+import { BadDataFile } from '@waybill/shared-kernel/errors.js';
+import { dataKeyLength, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { Binary, type Collection, type Db } from 'mongodb';
+import { isDuplicate, MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
+import { mongoDbTuning } from '../../mongodb/tuning.js';
+import { fittingMasterKey, proofOf, type MasterKeySource } from '../fitting-master-key.js';
+import { unwrapKey, wrapKey } from '../key-wrap.js';
+
+export interface MongoDbKeyStoreOptions extends MongoDbOptions, MasterKeySource {}
+
+/**
+ * Data keys in a MongoDB database, each wrapped by the master key, which is in no database: all processes must be
+ * given the same one. Rejects with `BadDataFile` or `BadConfiguration` where it is lost or another.
+ *
+ * A destroyed key is overwritten where it stands. MongoDB cannot be told to wipe what it no longer uses: the wrapped
+ * key stays in the journal and the oplog until they have moved on, in free blocks until they are used again, and in
+ * backups until they are deleted. To open it there takes the master key as well.
+ */
+export function openMongoDbKeyStore(options: MongoDbKeyStoreOptions): KeyStore {
+  // Commands wait for keys, so a write has no more time than a question.
+  const tuning = { writePatience: mongoDbTuning.readPatience, ...options.tuning };
+  return new MongoDbKeyStore(new MongoDbConnection('key store', { ...options, tuning }), options);
+}
+
+interface StoredKey {
+  /** The subject. */
+  readonly _id: string;
+  /** Null once it was destroyed. */
+  readonly wrapped: Binary | null;
+}
+
+interface StoredProof {
+  readonly _id: 'proof';
+  readonly proof: Binary;
+}
+
+const name = 'the key store';
+
+function keysOf(db: Db): Collection<StoredKey> {
+  return db.collection<StoredKey>('keys');
+}
+
+function proofsOf(db: Db): Collection<StoredProof> {
+  return db.collection<StoredProof>('masterKey');
+}
+
+class MongoDbKeyStore implements KeyStore {
+  readonly #connection: MongoDbConnection;
+  readonly #source: MasterKeySource;
+  /** Found on first use, since the server may be down until then. */
+  #masterKey: Uint8Array | undefined;
+
+  constructor(connection: MongoDbConnection, source: MasterKeySource) {
+    this.#connection = connection;
+    this.#source = source;
+  }
+
+  async find(subject: string): Promise<Uint8Array | undefined> {
+    const masterKey = await this.#fitting();
+    const stored = await this.#stored(subject);
+    return stored === null ? undefined : unwrapped(masterKey, stored);
+  }
+
+  async create(subject: string): Promise<Uint8Array | undefined> {
+    const masterKey = await this.#fitting();
+    const present = await this.#stored(subject);
+    if (present !== null) return unwrapped(masterKey, present);
+    const { randomness } = this.#source;
+    const wrapped = wrapKey(masterKey, subject, randomness.bytes(dataKeyLength), randomness);
+    await this.#insert((db) => keysOf(db).insertOne({ _id: subject, wrapped: new Binary(wrapped) }));
+    // Ours, or that of whoever was quicker.
+    return this.find(subject);
+  }
+
+  async destroy(subject: string): Promise<void> {
+    // The tombstone first, for then there is something to overwrite in every case. Twice is silence.
+    await this.#insert((db) => keysOf(db).insertOne({ _id: subject, wrapped: null }));
+    await this.#connection.write((db) => keysOf(db).updateOne({ _id: subject }, { $set: { wrapped: null } }));
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  #stored(subject: string): Promise<StoredKey | null> {
+    return this.#connection.read((db) => keysOf(db).findOne({ _id: subject }));
+  }
+
+  async #fitting(): Promise<Uint8Array> {
+    this.#masterKey ??= await this.#findMasterKey();
+    return this.#masterKey;
+  }
+
+  async #findMasterKey(): Promise<Uint8Array> {
+    const present = await this.#proof();
+    const masterKey = fittingMasterKey(this.#source, present, name);
+    if (present !== undefined) return masterKey;
+    const proof = new Binary(proofOf(masterKey, this.#source.randomness));
+    await this.#insert((db) => proofsOf(db).insertOne({ _id: 'proof', proof }));
+    // Whoever was quicker may have another.
+    return fittingMasterKey(this.#source, await this.#proof(), name);
+  }
+
+  async #proof(): Promise<Uint8Array | undefined> {
+    const stored = await this.#connection.read((db) => proofsOf(db).findOne({ _id: 'proof' }));
+    return stored === null ? undefined : bytesOf(stored.proof);
+  }
+
+  /** Inserts unless it is there. */
+  async #insert(work: (db: Db) => Promise<unknown>): Promise<void> {
+    try {
+      await this.#connection.write(work);
+    } catch (error) {
+      if (!isDuplicate(error)) throw error;
+    }
+  }
+}
+
+function unwrapped(masterKey: Uint8Array, { _id: subject, wrapped }: StoredKey): Uint8Array | undefined {
+  if (wrapped === null) return undefined;
+  const key = unwrapKey(masterKey, subject, bytesOf(wrapped));
+  if (key === undefined) {
+    throw new BadDataFile(`The key of ${subject} in ${name} is damaged. Restore a backup of it.`);
+  }
+  return key;
+}
+
+function bytesOf(binary: Binary): Uint8Array {
+  return binary.buffer.subarray(0, binary.position);
+}

@@ -1,0 +1,83 @@
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
+import type { Collection, Db } from 'mongodb';
+import { steadyClock } from '../../clock/steady.js';
+import { beginningWith } from '../../mongodb/beginning-with.js';
+import { isDuplicate, MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
+import type { LeaseRecord, LeaseRecords } from '../lease-record.js';
+import { leaseStore } from '../lease-store.js';
+
+/** Leases in a MongoDB database. */
+export function openMongoDbLeaseStore(options: MongoDbOptions, clock: Clock = steadyClock): LeaseStore {
+  return leaseStore(new MongoDbRecords(new MongoDbConnection('lease store', options)), clock);
+}
+
+interface StoredLease extends Omit<LeaseRecord, 'name'> {
+  readonly _id: string;
+}
+
+function leasesOf(db: Db): Collection<StoredLease> {
+  return db.collection<StoredLease>('leases');
+}
+
+class MongoDbRecords implements LeaseRecords {
+  readonly #connection: MongoDbConnection;
+
+  constructor(connection: MongoDbConnection) {
+    this.#connection = connection;
+  }
+
+  async find(name: string): Promise<LeaseRecord | undefined> {
+    const stored = await this.#connection.read((db) => leasesOf(db).findOne({ _id: name }));
+    return stored === null ? undefined : recordOf(stored);
+  }
+
+  async list(prefix: string): Promise<readonly LeaseRecord[]> {
+    const stored = await this.#connection.read((db) =>
+      leasesOf(db)
+        .find({ _id: beginningWith(prefix) })
+        .sort({ _id: 1 })
+        .toArray(),
+    );
+    return stored.map(recordOf);
+  }
+
+  async insert({ name, ...record }: LeaseRecord): Promise<boolean> {
+    try {
+      // Patience of a question: whoever waits longer for a lease than it is worth has lost it.
+      await this.#connection.read((db) => leasesOf(db).insertOne({ _id: name, ...record }));
+      return true;
+    } catch (error) {
+      if (isDuplicate(error)) return false;
+      throw error;
+    }
+  }
+
+  replace({ token, beat }: LeaseRecord, { name, ...record }: LeaseRecord): Promise<boolean> {
+    return this.#update({ _id: name, token, beat }, { $set: record });
+  }
+
+  beat(name: string, owner: string, token: number, ttl: number): Promise<boolean> {
+    return this.#update({ _id: name, token, owner }, { $inc: { beat: 1 }, $set: { ttl } });
+  }
+
+  async vacate(name: string, owner: string, token: number): Promise<void> {
+    await this.#update({ _id: name, token, owner }, { $set: { owner: null } });
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  async #update(
+    filter: Partial<StoredLease>,
+    update: { $set: Partial<StoredLease>; $inc?: { beat: number } },
+  ): Promise<boolean> {
+    const { matchedCount } = await this.#connection.read((db) => leasesOf(db).updateOne(filter, update));
+    return matchedCount === 1;
+  }
+}
+
+function recordOf({ _id, ...record }: StoredLease): LeaseRecord {
+  return { name: _id, ...record };
+}

@@ -1,0 +1,97 @@
+import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { beginning } from '@waybill/shared-kernel/ports/event-store.js';
+import type { CollectionSpec, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
+import { MongoServerError, type Collection, type Db } from 'mongodb';
+import { duplicateKey } from '../../mongodb/connection.js';
+import { collectionName } from './collection-layout.js';
+
+/** How far somebody has come. */
+interface StoredPosition {
+  readonly _id: string;
+  readonly position: number;
+}
+
+interface StoredRelay extends StoredPosition {
+  readonly heads: RelayCheckpoint['heads'];
+}
+
+const relay = 'relay';
+
+function consumerId(consumer: string, partition: number): string {
+  return `consumer:${consumer}:${partition}`;
+}
+
+function collectionIds(collection: CollectionSpec): readonly string[] {
+  return Array.from({ length: partitionCount }, (_, partition) => collectionId(collection, partition));
+}
+
+function collectionId(collection: CollectionSpec, partition: number): string {
+  return `collection:${collectionName(collection)}:${partition}`;
+}
+
+function checkpointsOf(db: Db): Collection<StoredPosition> {
+  return db.collection<StoredPosition>('checkpoints');
+}
+
+/** What a collection has applied, by partition. */
+export async function positionsIn(db: Db, collection: CollectionSpec): Promise<readonly number[]> {
+  const ids = collectionIds(collection);
+  const stored = await checkpointsOf(db)
+    .find({ _id: { $in: ids } })
+    .toArray();
+  const positions = new Map(stored.map(({ _id, position }) => [_id, position]));
+  return ids.map((id) => positions.get(id) ?? beginning);
+}
+
+/** Moves the position of a collection's partition, never backwards. */
+export async function movePosition(
+  db: Db,
+  collection: CollectionSpec,
+  partition: number,
+  position: number,
+): Promise<void> {
+  const filter = { _id: collectionId(collection, partition), position: { $lt: position } };
+  const { matchedCount } = await checkpointsOf(db).updateOne(filter, { $set: { position } });
+  if (matchedCount === 1) return;
+  // Either it is there and not behind, or not there yet.
+  try {
+    await checkpointsOf(db).insertOne({ _id: filter._id, position });
+  } catch (error) {
+    if (!(error instanceof MongoServerError) || error.code !== duplicateKey) throw error;
+    // Perhaps made in between, and behind.
+    await checkpointsOf(db).updateOne(filter, { $set: { position } });
+  }
+}
+
+export async function dropPositions(db: Db, collection: CollectionSpec): Promise<void> {
+  await checkpointsOf(db).deleteMany({ _id: { $in: [...collectionIds(collection)] } });
+}
+
+export async function consumerPositionIn(db: Db, consumer: string, partition: number): Promise<number> {
+  const stored = await checkpointsOf(db).findOne({ _id: consumerId(consumer, partition) });
+  return stored?.position ?? beginning;
+}
+
+export async function saveConsumerPositionIn(
+  db: Db,
+  consumer: string,
+  partition: number,
+  position: number,
+): Promise<void> {
+  await save(db, { _id: consumerId(consumer, partition), position });
+}
+
+export async function relayCheckpointIn(db: Db): Promise<RelayCheckpoint> {
+  const stored = (await checkpointsOf(db).findOne({ _id: relay })) as StoredRelay | null;
+  return stored === null ? { position: beginning, heads: {} } : { position: stored.position, heads: stored.heads };
+}
+
+export async function saveRelayCheckpointIn(db: Db, { position, heads }: RelayCheckpoint): Promise<void> {
+  const stored: StoredRelay = { _id: relay, position, heads };
+  await save(db, stored);
+}
+
+async function save(db: Db, stored: StoredPosition): Promise<void> {
+  const { _id, ...rest } = stored;
+  await checkpointsOf(db).replaceOne({ _id }, rest, { upsert: true });
+}

@@ -1,0 +1,67 @@
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import type { Batch, DocumentWrite } from '@waybill/shared-kernel/ports/read-store.js';
+import { MongoBulkWriteError, MongoServerError, ObjectId, type AnyBulkWriteOperation, type Collection } from 'mongodb';
+import { duplicateKey } from '../../mongodb/connection.js';
+import { documentOf, inOrder, type MongoDbDocument } from './stored-document.js';
+
+/** Writes what may be written of a batch, each document on its own; keys of those that met other revisions. */
+export async function writeConditionally(
+  documents: Collection<MongoDbDocument>,
+  { collection, partition, writes }: Batch,
+): Promise<readonly string[]> {
+  if (writes.length === 0) return [];
+  const commit = new ObjectId();
+  const operations = writes.map((write): AnyBulkWriteOperation<MongoDbDocument> => {
+    const { _id, ...rest } = documentOf(collection, partition, write, commit);
+    return write.expected === undefined
+      ? { insertOne: { document: { _id, ...rest } } }
+      : { replaceOne: { filter: { _id, revisions: inOrder(write.expected) }, replacement: rest } };
+  });
+  const { present, matched } = await writeAll(documents, operations);
+  const conflicts = present.map((index) => writes[index]!.key);
+  const replaced = writes.filter(({ expected }) => expected !== undefined);
+  if (matched < replaced.length) conflicts.push(...(await missed(documents, replaced, commit)));
+  return conflicts;
+}
+
+interface Written {
+  /** Indexes of the inserts that met a document. */
+  readonly present: readonly number[];
+  /** Number of replacements that met what they expected. */
+  readonly matched: number;
+}
+
+async function writeAll(
+  documents: Collection<MongoDbDocument>,
+  operations: AnyBulkWriteOperation<MongoDbDocument>[],
+): Promise<Written> {
+  try {
+    const { matchedCount } = await documents.bulkWrite(operations, { ordered: false });
+    return { present: [], matched: matchedCount };
+  } catch (error) {
+    if (!(error instanceof MongoBulkWriteError)) throw error;
+    // The driver lets a refusal, which may be harmless, hide that the other writes may not be safe yet.
+    const unsafe = error.result.getWriteConcernError();
+    if (unsafe !== undefined) throw new Unavailable('read store', `MongoDB did not make it safe: ${unsafe.errmsg}`);
+    const refused = [error.writeErrors].flat();
+    const other = refused.find(({ code }) => code !== duplicateKey);
+    if (other !== undefined) throw new MongoServerError({ code: other.code, message: other.errmsg ?? 'refused' });
+    if (refused.length === 0) throw error;
+    return { present: refused.map(({ index }) => index), matched: error.result.matchedCount };
+  }
+}
+
+/**
+ * Keys of the replacements that did not go in: the server tells only how many. In a race one that did may be among
+ * them, when another writer has replaced it since; that costs its writer a look and nothing else.
+ */
+async function missed(
+  documents: Collection<MongoDbDocument>,
+  writes: readonly DocumentWrite[],
+  commit: ObjectId,
+): Promise<string[]> {
+  const keys = writes.map(({ key }) => key);
+  const ours = await documents.find({ _id: { $in: keys }, commit }, { projection: { _id: 1 } }).toArray();
+  const written = new Set(ours.map(({ _id }) => _id));
+  return keys.filter((key) => !written.has(key));
+}

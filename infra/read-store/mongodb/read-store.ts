@@ -1,0 +1,172 @@
+import type {
+  Batch,
+  CollectionSpec,
+  Group,
+  GroupQuery,
+  IndexedDocument,
+  ListQuery,
+  ReadStore,
+  RelayCheckpoint,
+  StoredDocument,
+} from '@waybill/shared-kernel/ports/read-store.js';
+import type { Collection, Db } from 'mongodb';
+import { MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
+import {
+  consumerPositionIn,
+  dropPositions,
+  movePosition,
+  positionsIn,
+  relayCheckpointIn,
+  saveConsumerPositionIn,
+  saveRelayCheckpointIn,
+} from './checkpoints.js';
+import { collectionName } from './collection-layout.js';
+import { writeConditionally } from './conditional-writes.js';
+import { declare, forget } from './declaration.js';
+import { groupOf, groupPipeline } from './groups.js';
+import { listFilter, listOrder } from './list-filter.js';
+import { indexedDocument, storedDocument, storedProjection, type MongoDbDocument } from './stored-document.js';
+
+export interface MongoDbReadStoreOptions extends MongoDbOptions {
+  /** Makes nothing: collections must have been declared by another. */
+  readonly readonly?: boolean;
+}
+
+/** The read models in a MongoDB database; any number of processes may use it. Connects on first use. */
+export function openMongoDbReadStore(options: MongoDbReadStoreOptions): ReadStore {
+  return new MongoDbReadStore(new MongoDbConnection('read store', options), options.readonly ?? false);
+}
+
+class MongoDbReadStore implements ReadStore {
+  readonly #connection: MongoDbConnection;
+  readonly #readonly: boolean;
+  readonly #declared = new Set<string>();
+  #questions = 0;
+
+  constructor(connection: MongoDbConnection, readonly: boolean) {
+    this.#connection = connection;
+    this.#readonly = readonly;
+  }
+
+  async declare(collection: CollectionSpec): Promise<void> {
+    const name = collectionName(collection);
+    if (this.#declared.has(name)) return;
+    await this.#connection.declare((db) => declare(db, collection, this.#readonly));
+    this.#declared.add(name);
+  }
+
+  async load(collection: CollectionSpec, keys: readonly string[]): Promise<readonly StoredDocument[]> {
+    const found = await this.#read(collection, (documents, maxTimeMS) =>
+      documents.find({ _id: { $in: [...keys] } }, { projection: storedProjection, maxTimeMS }).toArray(),
+    );
+    return found.map(storedDocument);
+  }
+
+  async commit(batch: Batch): Promise<readonly string[]> {
+    const { collection, partition, position } = batch;
+    return this.#connection.write(async (db) => {
+      const conflicts = await writeConditionally(this.#documents(db, collection), batch);
+      // Only now that a majority has the documents: whoever finds the position finds them.
+      if (conflicts.length === 0) await movePosition(db, collection, partition, position);
+      return conflicts;
+    });
+  }
+
+  async position(collection: CollectionSpec, partition: number): Promise<number> {
+    return (await this.positions(collection))[partition]!;
+  }
+
+  positions(collection: CollectionSpec): Promise<readonly number[]> {
+    return this.#connection.read((db) => positionsIn(db, collection));
+  }
+
+  async list(collection: CollectionSpec, query: ListQuery): Promise<readonly StoredDocument[]> {
+    const filter = listFilter(collection, query);
+    const found = await this.#read(collection, (documents, maxTimeMS) =>
+      documents
+        .find(filter, { projection: storedProjection, maxTimeMS })
+        .sort(listOrder(collection))
+        .limit(query.limit)
+        .toArray(),
+    );
+    return found.map(storedDocument);
+  }
+
+  async groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]> {
+    const rows = await this.#read(collection, (documents, maxTimeMS) =>
+      documents.aggregate(groupPipeline(query), { maxTimeMS }).toArray(),
+    );
+    return rows.map(groupOf);
+  }
+
+  async scan(
+    collection: CollectionSpec,
+    after: string | undefined,
+    limit: number,
+  ): Promise<readonly IndexedDocument[]> {
+    const found = await this.#read(collection, (documents, maxTimeMS) =>
+      documents
+        .find(after === undefined ? {} : { _id: { $gt: after } }, { maxTimeMS })
+        .sort({ _id: 1 })
+        .limit(limit)
+        .toArray(),
+    );
+    return found.map((document) => indexedDocument(collection, document));
+  }
+
+  count(collection: CollectionSpec): Promise<number> {
+    // Counted, since the estimate is wrong after a crash.
+    return this.#read(collection, (documents, maxTimeMS) => documents.countDocuments({}, { maxTimeMS }));
+  }
+
+  relayCheckpoint(): Promise<RelayCheckpoint> {
+    return this.#connection.read(relayCheckpointIn);
+  }
+
+  async saveRelayCheckpoint(checkpoint: RelayCheckpoint): Promise<void> {
+    await this.#connection.write((db) => saveRelayCheckpointIn(db, checkpoint));
+  }
+
+  consumerPosition(consumer: string, partition: number): Promise<number> {
+    return this.#connection.read((db) => consumerPositionIn(db, consumer, partition));
+  }
+
+  async saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void> {
+    await this.#connection.write((db) => saveConsumerPositionIn(db, consumer, partition, position));
+  }
+
+  /** What others commit is not known without asking, so no two answers are equal. */
+  changeCounter(): number {
+    this.#questions += 1;
+    return this.#questions;
+  }
+
+  async drop(collection: CollectionSpec): Promise<void> {
+    await this.#connection.declare(async (db) => {
+      // In this order a drop that dies half-way leaves documents without a position, and they are folded again.
+      await dropPositions(db, collection);
+      await db.collection(collectionName(collection)).drop();
+      await forget(db, collection);
+    });
+    this.#declared.delete(collectionName(collection));
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  #read<T>(
+    collection: CollectionSpec,
+    question: (documents: Collection<MongoDbDocument>, maxTimeMS: number) => Promise<T>,
+  ): Promise<T> {
+    return this.#connection.read((db) =>
+      question(this.#documents(db, collection), this.#connection.tuning.readPatience),
+    );
+  }
+
+  #documents(db: Db, collection: CollectionSpec): Collection<MongoDbDocument> {
+    const name = collectionName(collection);
+    if (!this.#declared.has(name)) throw new Error(`${name} is not declared`);
+    return db.collection<MongoDbDocument>(name);
+  }
+}

@@ -81,7 +81,6 @@ async function listen(means: DoorbellMeans, signal: AbortSignal, confirmed: () =
       if (over.signal.aborted) throw over.signal.reason;
       if (heard < owed) throw new Unavailable('event store', 'The subscription to EventStoreDB has fallen silent.');
       owed = await head();
-      if (owed > heard) changes.announce();
     }
   } finally {
     end();

@@ -4,8 +4,13 @@ import type {
   ReadReq as ReadRequest,
   ReadResp as ReadResponse,
 } from '@eventstore/db-client/generated/streams_pb.js';
+import {
+  ServerFeaturesService,
+  type IServerFeaturesServer,
+} from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
 // Generated so that Node does not see what they export.
 import shared from '@eventstore/db-client/generated/shared_pb.js';
+import features from '@eventstore/db-client/generated/serverfeatures_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import {
   Metadata,
@@ -130,10 +135,15 @@ export class StandInServer {
       read: (call) => this.#read(call),
       delete: (_call, answer) => answer({ code: status.UNIMPLEMENTED }),
       tombstone: (_call, answer) => answer({ code: status.UNIMPLEMENTED }),
-      // A client that came this way would share a table of pending appends with all others.
-      batchAppend: (call) => call.destroy(),
+      // Offered, as real ones do, but whoever comes this way shares a table of pending appends with all others.
+      batchAppend: (call) => call.emit('error', { code: status.UNIMPLEMENTED, details: 'an append came by batch' }),
     };
+    const batchAppend = new features.SupportedMethod();
+    batchAppend.setServiceName('event_store.client.streams.Streams').setMethodName('BatchAppend');
+    const supported = new features.SupportedMethods().setMethodsList([batchAppend]);
+    const offers: IServerFeaturesServer = { getSupportedMethods: (_call, answer) => answer(null, supported) };
     this.#server.addService(StreamsService, implementation);
+    this.#server.addService(ServerFeaturesService, offers);
   }
 
   #append(call: ServerReadableStream<AppendReq, AppendResponse>, answer: sendUnaryData<AppendResponse>): void {

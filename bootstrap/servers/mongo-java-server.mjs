@@ -1,0 +1,31 @@
+// Installs mongo-java-server with Maven (needs a JDK from 17 on) and runs it: a server that speaks MongoDB's protocol,
+// for tests. `node bootstrap/servers/mongo-java-server.mjs [port] [folder]`, see serve.mjs.
+import { execFileSync } from 'node:child_process';
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cacheFolder, serve } from './serve.mjs';
+
+const source = fileURLToPath(new URL('mongo-java-server', import.meta.url));
+const jars = join(cacheFolder, 'mongo-java-server-1.47.0');
+
+if (!existsSync(jars)) {
+  process.stderr.write('Installing mongo-java-server …\n');
+  // Under another name until it is whole.
+  const draft = `${jars}.${process.pid}`;
+  const pom = join(source, 'pom.xml');
+  const goal = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${draft}`];
+  execFileSync('mvn', goal, { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (existsSync(jars)) rmSync(draft, { recursive: true });
+  else renameSync(draft, jars);
+}
+
+await serve('mongodb', (port, folder) => [
+  'java',
+  '-Xmx512m',
+  '-cp',
+  join(jars, '*'),
+  join(source, 'Serve.java'),
+  String(port),
+  join(folder, 'data.mv'),
+]);

@@ -20,7 +20,8 @@ function recorded(event: NewEvent, fields: Partial<Recorded> = {}): Recorded {
   };
 }
 
-const full: NewEvent = {
+/** Has every field there is. */
+const full: Required<NewEvent> = {
   ...newEvent(),
   correlationId: randomUUID(),
   causationId: randomUUID(),

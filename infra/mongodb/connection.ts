@@ -1,5 +1,5 @@
 import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js';
-import { MongoClient, MongoServerError, type Db } from 'mongodb';
+import { MongoClient, MongoServerError, ReadConcern, type Db } from 'mongodb';
 import { faultOf } from './fault.js';
 import { mongoDbTuning, type MongoDbTuning } from './tuning.js';
 
@@ -33,14 +33,18 @@ export class MongoDbConnection {
     this.tuning = { ...mongoDbTuning, ...tuning };
     try {
       this.#client = clientOf(url, this.tuning);
-    } catch (error) {
+    } catch {
       // Neither the address nor the driver's words about it: there is a password in it.
       throw new BadConfiguration(
         `The address of the ${what} is none of MongoDB; it takes mongodb://user:password@host:27017/database.`,
-        { cause: error instanceof Error ? error.name : error },
       );
     }
-    this.#db = this.#client.db(databaseOf(url));
+    // Given here and not to the client, where what the address says would win.
+    this.#db = this.#client.db(databaseOf(url), {
+      writeConcern: { w: 'majority', journal: true },
+      readConcern: new ReadConcern('majority'),
+      readPreference: 'primary',
+    });
   }
 
   /** Asks. Rejects with `Unavailable` when there is no answer in time. */
@@ -89,9 +93,6 @@ function databaseOf(url: string): string {
 function clientOf(url: string, tuning: MongoDbTuning): MongoClient {
   return new MongoClient(url, {
     appName: 'waybill',
-    writeConcern: { w: 'majority', journal: true },
-    readConcern: { level: 'majority' },
-    readPreference: 'primary',
     maxPoolSize: tuning.connections,
     serverSelectionTimeoutMS: tuning.selectTimeout,
     connectTimeoutMS: tuning.selectTimeout,

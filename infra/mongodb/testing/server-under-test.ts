@@ -33,8 +33,11 @@ export class ScratchDatabase {
   async dispose(): Promise<void> {
     if (this.#server === '') return;
     const client = new MongoClient(this.url);
-    await client.db(this.name).dropDatabase();
-    await client.close();
+    try {
+      await client.db(this.name).dropDatabase();
+    } finally {
+      await client.close();
+    }
   }
 
   #at(server: string): string {

@@ -15,6 +15,7 @@ import type {
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Database, SqlValue, Statement } from '../../sqlite/database.js';
 import { whenFree } from '../../sqlite/when-free.js';
+import { WriteGroup } from '../../sqlite/write-group.js';
 import {
   collectionTable,
   createStatements,
@@ -51,12 +52,12 @@ class SqliteReadStore implements ReadStore {
   readonly #readonly: boolean;
   readonly #declared = new Map<string, Declared>();
   readonly #statements = new Map<string, Statement<SqlValue[]>>();
-  /** Commits of this connection, which its own `dataVersion` does not count. */
-  #commits = 0;
+  readonly #writes: WriteGroup;
 
   constructor(database: Database, readonly: boolean) {
     this.#database = database;
     this.#readonly = readonly;
+    this.#writes = new WriteGroup(database);
   }
 
   async declare(collection: CollectionSpec): Promise<void> {
@@ -69,7 +70,7 @@ class SqliteReadStore implements ReadStore {
       if (this.#readonly) {
         throw new Unavailable('read store', `${name} version ${version} is not in ${this.#database.file} yet.`);
       }
-      await this.#commit(() => {
+      await this.#writes.commit(() => {
         if (isThere()) return;
         this.#database.exec(createStatements(table));
         this.#run('INSERT INTO collections VALUES (?, ?, ?)', name, version, spec);
@@ -95,7 +96,7 @@ class SqliteReadStore implements ReadStore {
     const { collection, partition, position } = batch;
     const declared = this.#of(collection);
     const writer = (declared.writer ??= new CollectionWriter(this.#database, declared.table));
-    return this.#commit(() => {
+    return this.#writes.commit(() => {
       const conflicts = writer.write(batch);
       if (conflicts.length === 0) {
         this.#run(
@@ -168,7 +169,7 @@ class SqliteReadStore implements ReadStore {
   }
 
   async saveRelayCheckpoint({ position, heads }: RelayCheckpoint): Promise<void> {
-    await this.#commit(() => {
+    await this.#writes.commit(() => {
       this.#run('INSERT OR REPLACE INTO relay VALUES (1, ?, ?)', position, JSON.stringify(heads));
     });
   }
@@ -182,19 +183,20 @@ class SqliteReadStore implements ReadStore {
   }
 
   async saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void> {
-    await this.#commit(() => {
+    await this.#writes.commit(() => {
       this.#run('INSERT OR REPLACE INTO consumers VALUES (?, ?, ?)', consumer, partition, position);
     });
   }
 
   changeCounter(): number {
-    // Both only ever rise, so an equal sum means that neither moved.
-    return this.#database.dataVersion() + this.#commits;
+    // `dataVersion` does not count what this connection commits. Both only ever rise, so an equal sum means that
+    // neither moved.
+    return this.#database.dataVersion() + this.#writes.commits;
   }
 
   async drop(collection: CollectionSpec): Promise<void> {
     const { name, version } = collection;
-    await this.#commit(() => {
+    await this.#writes.commit(() => {
       this.#database.exec(dropStatements(collectionTable(collection)));
       this.#run('DELETE FROM collections WHERE name = ? AND version = ?', name, version);
       this.#run('DELETE FROM positions WHERE name = ? AND version = ?', name, version);
@@ -203,6 +205,7 @@ class SqliteReadStore implements ReadStore {
   }
 
   async close(): Promise<void> {
+    await this.#writes.idle();
     this.#database.close();
   }
 
@@ -249,12 +252,6 @@ class SqliteReadStore implements ReadStore {
     const declared = this.#declared.get(nameOf(collection));
     if (declared === undefined) throw new Error(`${nameOf(collection)} is not declared`);
     return declared;
-  }
-
-  async #commit<T>(work: () => T): Promise<T> {
-    const result = await whenFree(() => this.#database.immediate(work));
-    this.#commits += 1;
-    return result;
   }
 
   #all<Row extends SqlValue[]>({ sql, parameters }: Bound): Promise<Row[]> {

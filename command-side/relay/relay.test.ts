@@ -75,7 +75,7 @@ class Bench {
     const { log: store, timer } = this;
     return startRelay(
       { store, broker, checkpoints, timer, randomness, report },
-      { batch, backOff: { first: 50, most: 100 } },
+      { batch, linger: 0, backOff: { first: 50, most: 100 } },
     );
   }
 

@@ -20,10 +20,15 @@ export interface RelayMeans {
 export interface RelayTuning {
   /** Most events that are published together. */
   readonly batch: number;
+  /**
+   * Milliseconds it waits after a batch that was not full before it looks for the next. The first event after a quiet time goes at once;
+   * under load those of that moment go together, and every consumer's work is per batch.
+   */
+  readonly linger: number;
   readonly backOff: BackOff;
 }
 
-export const relayTuning: RelayTuning = { batch: 1000, backOff: { first: 50, most: 10_000 } };
+export const relayTuning: RelayTuning = { batch: 1000, linger: 10, backOff: { first: 50, most: 10_000 } };
 
 export interface Relay {
   /** Everything up to here is with the broker; `undefined` until the checkpoint was read. */
@@ -52,6 +57,8 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
           checkpoint = await relayBatch(events, checkpoint, means);
           ({ position } = checkpoint);
           failures = 0;
+          if (tuning.linger > 0 && events.length < tuning.batch)
+            await means.timer.sleep(tuning.linger, stopping.signal);
         }
         if (!isStopping()) throw new Unavailable('event store', 'The subscription to the log ended.');
       } catch (error) {

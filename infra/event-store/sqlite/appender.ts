@@ -11,8 +11,8 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
-/** More than this goes in several batches, so that one long commit does not hold up everybody. */
-const largestBatch = 500;
+/** More than this goes in several batches, so that a thread with much to append does not hold up a request for long. */
+const largestBatch = 100;
 
 /**
  * Collects the appends of one thread. One batch of them is on its way at a time; the next collects meanwhile, so the

@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { runFulfilment } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { startRelay } from '@waybill/command-side/relay/relay.js';
@@ -24,6 +25,8 @@ export type FollowersSay =
 // projector and fulfilment. It ends when it is told to, whatever is under way finished first.
 const main = parentPort;
 if (main === null) throw new Error('followers.js is started as a thread by main.js');
+// 0 is the calling thread: requests come first, and what they leave of the processors is enough to follow them.
+setPriority(0, 19);
 const { dataFolder, appender } = workerData as FollowersData;
 const files = dataFiles(dataFolder);
 const [clock, randomness, timer] = [systemClock, systemRandomness, systemTimer];

@@ -61,6 +61,8 @@ async function start(config: Config): Promise<Running> {
   const followers = new Worker(new URL('./followers.js', import.meta.url), {
     workerData: { dataFolder: config.dataFolder, appender } satisfies FollowersData,
     transferList: [appender],
+    // Events live from their reading to their batch's commit: room for them to die young.
+    resourceLimits: { maxYoungGenerationSizeMb: 128 },
   });
   let following = false;
   followers.on('message', (message: FollowersSay) => {

@@ -1,0 +1,45 @@
+import { systemClock, systemRandomness } from '../infra/dist/clock/system.js';
+import { dataFiles } from '../infra/dist/config.js';
+import { openSqliteEventStore } from '../infra/dist/event-store/sqlite/sqlite-event-store.js';
+import { openSqliteKeyStore } from '../infra/dist/keys/sqlite/key-store.js';
+import { openSqliteReadStore } from '../infra/dist/read-store/sqlite/read-store.js';
+import { catchUp } from '../projections/dist/catch-up.js';
+import { projections } from '../projections/dist/catalogue.js';
+import { seal } from '../shared-kernel/dist/personal-data.js';
+import { fillLog } from './orders-log.mjs';
+
+/** Fills a data folder with orders, their customers' keys and all read models, before a server opens it. */
+export async function fillFolder(folder, { orders, customers }) {
+  const files = dataFiles(folder);
+  const keys = openSqliteKeyStore({ file: files.keys, masterKeyFile: files.masterKey, randomness: systemRandomness });
+  const addresses = new Map();
+  for (let number = 0; number < customers; number += 1) {
+    const customerId = `customer-${number}`;
+    const address = { street: `Weg ${number}`, city: 'Berlin', postalCode: '10115' };
+    addresses.set(customerId, { address, key: await keys.create(customerId) });
+  }
+  await keys.close();
+  const store = openSqliteEventStore(files.log, { clock: systemClock });
+  const addressOf = (customerId) => {
+    const { address, key } = addresses.get(customerId);
+    return seal(customerId, key, address, systemRandomness);
+  };
+  await fillLog(store, { orders, customers, addressOf });
+  const readStore = openSqliteReadStore(files.readModels);
+  await catchUp(projections, { store, readStore, clock: systemClock });
+  await readStore.saveRelayCheckpoint(await checkpointAtEnd(store, readStore));
+  await readStore.close();
+  await store.close();
+}
+
+/** As if a relay had carried it all: the server need not do so before it is measured. */
+async function checkpointAtEnd(store, readStore) {
+  const position = await store.head();
+  const recordedAt = new Date().toISOString();
+  const heads = {};
+  for (const [partition, reached] of (await readStore.positions(projections[0].collection)).entries()) {
+    heads[partition] = { position: reached, recordedAt };
+    await readStore.saveConsumerPosition('fulfilment', partition, reached);
+  }
+  return { position, heads };
+}

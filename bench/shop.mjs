@@ -1,0 +1,62 @@
+import { systemClock } from '../infra/dist/clock/system.js';
+import { dataFiles } from '../infra/dist/config.js';
+import { openSqliteEventStore } from '../infra/dist/event-store/sqlite/sqlite-event-store.js';
+import { issueDevelopmentToken, openDevelopmentKey } from '../infra/dist/http/development-key.js';
+import { openSqliteReadStore } from '../infra/dist/read-store/sqlite/read-store.js';
+import { projections } from '../projections/dist/catalogue.js';
+
+/** A token that may do everything in a data folder. */
+export async function tokenFor(dataFolder) {
+  const key = await openDevelopmentKey(dataFiles(dataFolder).developmentKey);
+  return issueDevelopmentToken(key, { sub: 'shop', roles: ['operator', 'merchant'] }, systemClock);
+}
+
+/** A product in a running Waybill, and a token that may do everything. */
+export async function openShop(dataFolder, { writeUrl }) {
+  const files = dataFiles(dataFolder);
+  const token = await tokenFor(dataFolder);
+
+  async function post(path, body) {
+    const response = await fetch(writeUrl + path, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${token}`,
+        'idempotency-key': path + JSON.stringify(body),
+      },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  }
+  await post('/v1/products', { productId: 'tea', name: 'Green Tea', unitPrice: { amount: 900, currency: 'EUR' } });
+
+  return {
+    token,
+    registerCustomer: (customerId) => {
+      const address = { street: 'Weg 1', city: 'Berlin', postalCode: '10115' };
+      return post('/v1/customers', { customerId, name: 'Ann', phone: '+49 30 1', address });
+    },
+    /** Resolves when nothing has been appended for a moment and every read model is where the log is. */
+    async untilProjected() {
+      const store = openSqliteEventStore(files.log, { clock: systemClock });
+      const readStore = openSqliteReadStore(files.readModels, { readonly: true });
+      try {
+        for (let before = -1; ;) {
+          const head = await store.head();
+          const relayed = (await readStore.relayCheckpoint()).heads;
+          const reached = await Promise.all(projections.map(({ collection }) => readStore.positions(collection)));
+          const behind = reached.some((positions) =>
+            positions.some((position, partition) => position < (relayed[partition]?.position ?? 0)),
+          );
+          const { position } = await readStore.relayCheckpoint();
+          if (head === before && position === head && !behind) return;
+          before = head;
+          await new Promise((resolve) => setTimeout(resolve, 25));
+        }
+      } finally {
+        await store.close();
+        await readStore.close();
+      }
+    },
+  };
+}

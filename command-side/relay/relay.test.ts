@@ -53,7 +53,7 @@ class Bench {
     }
   }
 
-  start(batch = 1000): Relay {
+  start(batch = 1000, linger = 0): Relay {
     const broker: Pick<Broker, 'publish'> = {
       publish: async (messages) => {
         this.fail('publish');
@@ -75,7 +75,7 @@ class Bench {
     const { log: store, timer } = this;
     return startRelay(
       { store, broker, checkpoints, timer, randomness, report },
-      { batch, linger: 0, backOff: { first: 50, most: 100 } },
+      { batch, linger, backOff: { first: 50, most: 100 } },
     );
   }
 
@@ -158,6 +158,24 @@ describe('the relay', () => {
     await next.stop();
     await bench.expectComplete();
     expect(bench.faults).toEqual([]);
+    await bench.end();
+  });
+
+  test('lingers after a batch that was not full, so that what comes meanwhile goes together', async () => {
+    const bench = new Bench(await logOf(['a']));
+    await bench.consume();
+    const relay = bench.start(1000, 10);
+    await until(() => bench.timer.waits.includes(10));
+    expect(relay.position()).toBe(1);
+    let batches = 0;
+    bench.fail = (step) => {
+      if (step === 'publish') batches += 1;
+    };
+    for (const key of ['a', 'b', 'c']) await append(bench.log, key);
+    bench.timer.elapse();
+    await until(() => relay.position() === 4);
+    expect(batches).toBe(1);
+    await relay.stop();
     await bench.end();
   });
 

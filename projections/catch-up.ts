@@ -74,11 +74,11 @@ export async function catchUp(
     for (const event of page) distribute(event, lanes);
     position = page.at(-1)!.position;
     events += page.length;
-    await Promise.all(lanes.flat().map((lane) => advance(lane, position, mostChanged)));
+    for (const lane of lanes.flat()) await advance(lane, position, mostChanged);
     progress?.(position, head);
     if (signal?.aborted === true) break;
   }
-  await Promise.all(lanes.flat().map((lane) => advance(lane, position, 0)));
+  for (const lane of lanes.flat()) await advance(lane, position, 0);
   const halted = lanes.flat().flatMap((lane) => lane.halted ?? []);
   return { position, events, halted };
 }

@@ -29,6 +29,8 @@ const keyCacheTtl = 30_000;
 const lockPatience = 1_000;
 
 interface Running {
+  readonly writeUrl: string;
+  readonly readUrl: string;
   /** Takes no new requests, finishes what is under way, and lets the data folder go. */
   stop(): Promise<void>;
   /** Resolves, with a sentence, when a part of it ended that should not have. */
@@ -106,9 +108,9 @@ async function start(config: Config): Promise<Running> {
     hostVariable: 'WAYBILL_HOST',
     portVariable: 'WAYBILL_WRITE_PORT',
   });
-  greet(write.url, read.url, config.dataFolder);
-
   return {
+    writeUrl: write.url,
+    readUrl: read.url,
     stop: async () => {
       await Promise.all([write.close(), read.close()]);
       followers.postMessage('stop');
@@ -137,7 +139,7 @@ async function takeLock(dataFolder: string): Promise<DataFolderLock> {
   );
 }
 
-function greet(writeUrl: string, readUrl: string, dataFolder: string): void {
+function greet({ writeUrl, readUrl }: Running, { dataFolder }: Config): void {
   process.stdout.write(`Waybill is running.
 
   write API  ${writeUrl}  (documentation: ${writeUrl}/docs)
@@ -158,7 +160,8 @@ function fail(error: unknown): never {
 }
 
 try {
-  const running = await start(readConfig());
+  const config = readConfig();
+  const running = await start(config);
   let stopping = false;
   const stop = (): void => {
     if (stopping) process.exit(1);
@@ -172,6 +175,7 @@ try {
     process.stderr.write(`${sentence}\n`);
     process.exit(1);
   });
+  greet(running, config);
 } catch (error) {
   fail(error);
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { dataFiles } from '@waybill/infra/config.js';
-import { openDatabase } from '@waybill/infra/sqlite/database.js';
+import { Database } from '@waybill/infra/sqlite/database.js';
 import { runCommandLine } from './support/command-line.js';
 import { startServer, type Server } from './support/server.js';
 import { post } from './support/write-client.js';
@@ -140,8 +140,10 @@ describe('a start that cannot be is refused in one sentence that says what to do
     const server = await start();
     await server.stop('SIGINT');
     const file = dataFiles(folder)[name];
-    const applicationId = applicationIdOf(await readFile(file));
-    openDatabase(file, { what: name, schema: { applicationId, version: 1000, migrate: () => undefined } }).close();
+    const schema = { applicationId: 0, version: 0, migrate: () => undefined };
+    const database = new Database(file, { what: name, schema });
+    database.exec('PRAGMA user_version = 1000');
+    database.close();
     expect(await refusal()).toMatch(/newer than this program knows/);
   });
 
@@ -150,8 +152,3 @@ describe('a start that cannot be is refused in one sentence that says what to do
     expect(await refusal()).toMatch(/holds no development key/);
   });
 });
-
-/** See the file format of SQLite, "The Database Header". */
-function applicationIdOf(file: Buffer): number {
-  return file.readInt32BE(68);
-}

@@ -7,7 +7,7 @@ import autocannon from 'autocannon';
  *   all of them, and latencies in milliseconds
  * @throws when an answer was anything but 2xx, or a connection broke
  */
-export async function load({ url, connections = 64, seconds, ...request }) {
+export async function load({ url, connections = 128, seconds, ...request }) {
   const result = await autocannon({
     url,
     connections,

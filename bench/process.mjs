@@ -46,7 +46,7 @@ export async function startBareExpress() {
 /** Waybill as `npm start` runs it, on a data folder and on free ports. */
 export async function startWaybill(dataFolder) {
   const { match, stop } = await startProcess(
-    '../dist/main.js',
+    '../bootstrap/start.mjs',
     /write API\s+(http:\S+)[\s\S]*read API\s+(http:\S+)/,
     { WAYBILL_DATA: dataFolder, WAYBILL_WRITE_PORT: '0', WAYBILL_READ_PORT: '0' },
     startFlags(),

@@ -9,9 +9,18 @@ const stampFile = join(root, 'node_modules', '.waybill-installed.json');
 
 /** `development`, `production`, or `undefined` when what is installed is not what the lockfile of today asks for. */
 export function installed() {
+  const stamp = lastInstall();
+  return stamp?.lock === lockHash() && stamp.platform === platform ? stamp.mode : undefined;
+}
+
+/** Whether this checkout is somebody's workplace: the last install was for building and testing, of whatever lockfile. */
+export function isWorkplace() {
+  return lastInstall()?.mode === 'development';
+}
+
+function lastInstall() {
   try {
-    const stamp = JSON.parse(readFileSync(stampFile, 'utf8'));
-    return stamp.lock === lockHash() && stamp.platform === platform ? stamp.mode : undefined;
+    return JSON.parse(readFileSync(stampFile, 'utf8'));
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { alone } from './alone.mjs';
 import { compile, compiled } from './compile.mjs';
 import { explained } from './explained.mjs';
-import { install, installed } from './install.mjs';
+import { install, installed, isWorkplace } from './install.mjs';
 import { requireNode } from './node-version.mjs';
 import { root } from './root.mjs';
 
@@ -39,7 +39,7 @@ function ready({ dev }) {
 }
 
 async function makeReady({ dev }) {
-  if (!suffices(installed(), dev)) await install({ dev });
+  if (!suffices(installed(), dev)) await install({ dev: dev || isWorkplace() });
   const withTests = installed() === 'development';
   if (!compiled({ dev: withTests })) await compile({ dev: withTests });
 }

@@ -78,6 +78,14 @@ describe('prepare', () => {
     const mended = await scratch.prepare(true);
     expect([mended.code, mended.said]).toEqual([0, expect.stringContaining('Installing')]);
   });
+
+  test('where tests were run, a start takes nothing of them away when the lockfile changed', async () => {
+    const lockfile = join(scratch.folder, 'package-lock.json');
+    await writeFile(lockfile, `${await readFile(lockfile, 'utf8')}\n`);
+    const started = await scratch.prepare(false);
+    expect([started.code, started.said]).toEqual([0, expect.stringContaining('building and testing')]);
+    expect(await scratch.prepare(true)).toEqual({ code: 0, said: '' });
+  });
 });
 
 describe('alone', () => {

@@ -65,11 +65,7 @@ export function indexedDocument(
 
 /** JSON with the names of the outermost object in order, so that equal documents are equal as text. */
 export function sortedJson(object: Readonly<Record<string, unknown>>): string {
-  const names = Object.keys(object).sort();
-  let text = '{';
-  for (const name of names) {
-    const value = JSON.stringify(object[name]) as string | undefined;
-    if (value !== undefined) text += `${text === '{' ? '' : ','}${JSON.stringify(name)}:${value}`;
-  }
-  return `${text}}`;
+  const names = Object.keys(object);
+  const isInOrder = names.every((name, index) => index === 0 || names[index - 1]! < name);
+  return JSON.stringify(isInOrder ? object : Object.fromEntries(names.sort().map((name) => [name, object[name]])));
 }

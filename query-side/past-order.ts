@@ -4,6 +4,7 @@ import { foldDocument } from '@waybill/projections/fold-document.js';
 import { orders, orderView, partiesOf } from '@waybill/projections/orders.js';
 import { readEverythingOf } from '@waybill/projections/replay/order.js';
 import { isKnown, type PointInTime } from '@waybill/projections/replay/point-in-time.js';
+import { timelineEvent } from '@waybill/projections/timeline-event.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
@@ -47,34 +48,16 @@ export async function orderInThePast(
   return json(200, { ...view, deliveryAddress: keys.open(view.deliveryAddress), freshness }, headers);
 }
 
-/** A payload with its personal data opened, or null. A payment token is nobody's to read. */
+/** A payload with its personal data opened, or null. */
 function openData({ type, data }: KnownEvent, keys: Keyring): object {
   switch (type) {
     case 'OrderPlaced':
-      return { ...data, deliveryAddress: keys.open(data.deliveryAddress), paymentToken: null };
+      return { ...data, deliveryAddress: keys.open(data.deliveryAddress) };
     case 'DeliveryScheduled':
       return { ...data, address: keys.open(data.address) };
     default:
       return data;
   }
-}
-
-function shownEvent(event: KnownEvent, keys: Keyring): object {
-  const { stream, revision, position, type, schemaVersion, occurredAt, recordedAt, actor } = event;
-  const { correlationId, causationId } = event;
-  return {
-    stream,
-    revision,
-    position: String(position),
-    type,
-    schemaVersion,
-    occurredAt,
-    recordedAt,
-    ...(actor !== undefined && { actor }),
-    correlationId,
-    causationId,
-    data: openData(event, keys),
-  };
 }
 
 /** As it happened; what happened at once, as it was recorded. */
@@ -90,7 +73,7 @@ export function timelineRoute(means: Means): Route {
     const wish = wishOf(headers);
     const { orderId } = params;
     const { events, keys } = await historyFor(means, orderId, caller);
-    const shown = events.toSorted(byTime).map((event) => shownEvent(event, keys));
+    const shown = events.toSorted(byTime).map((event) => timelineEvent(event, openData(event, keys)));
     return json(200, { orderId, events: shown }, wish?.headers);
   }
   return route(

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { OrderView } from '../orders.js';
 import { replayOrder, type PointInOrder, type ReplayedOrder } from '../replay/order.js';
+import { timelineEvent } from '../timeline-event.js';
 import { print, printJson, type Context } from './context.js';
 import { withLog } from './data-folder.js';
 import { moneyText } from './money-text.js';
@@ -42,28 +42,11 @@ function revisionOption(text: string): number {
   return Number(text);
 }
 
-/** An event as the timeline shows it. */
-function publicEvent(event: KnownEvent) {
-  const { stream, revision, position, type, schemaVersion, occurredAt, recordedAt, actor, correlationId, causationId } =
-    event;
-  return {
-    stream,
-    revision,
-    position: String(position),
-    type,
-    schemaVersion,
-    occurredAt,
-    recordedAt,
-    ...(actor !== undefined && { actor }),
-    correlationId,
-    causationId,
-    // A payment token is nobody's to read.
-    data: withoutPersonalData(event.type === 'OrderPlaced' ? { ...event.data, paymentToken: null } : event.data),
-  };
-}
-
 function publicForm({ order, events }: ReplayedOrder) {
-  return { order: withoutPersonalData(order), events: events.map(publicEvent) };
+  return {
+    order: withoutPersonalData(order),
+    events: events.map((event) => withoutPersonalData(timelineEvent(event, event.data))),
+  };
 }
 
 function told({ order, events }: ReplayedOrder): string {

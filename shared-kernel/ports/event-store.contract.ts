@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { EventData, NewEvent, RecordedEvent } from '../message.js';
 import { readLog, readWholeStream } from '../read-stream.js';
+import { freshStream, newEvent } from '../testing/new-event.js';
 import type { Clock } from './clock.js';
 import { beginning, noStream, type Appended, type EventStore } from './event-store.js';
 
@@ -508,24 +509,6 @@ export function eventStoreContract(
       expect(ids((await wholeLog(another, start)).filter(({ stream }) => own.has(stream)))).toEqual(log);
     }
   });
-}
-
-function freshStream(): string {
-  return `order-${randomUUID()}`;
-}
-
-function newEvent(): NewEvent {
-  const id = randomUUID();
-  return {
-    id,
-    type: 'OrderPlaced',
-    schemaVersion: 1,
-    occurredAt: '2026-01-01T09:00:00.000Z',
-    correlationId: id,
-    causationId: id,
-    partitionKey: id,
-    data: { total: 1_500, currency: 'KRW' },
-  };
 }
 
 async function appendSome(store: EventStore, stream: string, count: number): Promise<readonly NewEvent[]> {

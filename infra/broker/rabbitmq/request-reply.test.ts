@@ -6,7 +6,7 @@ import { Names } from './names.js';
 import { openRabbitMqRequestReply } from './request-reply.js';
 import { ScratchNames } from './testing/scratch-names.js';
 import { amqpUrl, describeWithServer, serverAddress, urlThrough } from './testing/server-under-test.js';
-import { TcpProxy } from './testing/tcp-proxy.js';
+import { TcpProxy } from '../../testing/tcp-proxy.js';
 
 describeWithServer('over a server', () => {
   const { prefix } = new ScratchNames();

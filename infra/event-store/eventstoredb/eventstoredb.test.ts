@@ -4,7 +4,7 @@ import { eventStoreContract } from '@waybill/shared-kernel/ports/event-store.con
 import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import { connectionTo } from './connection.js';
 import { EventStoreDbEventStore, openEventStoreDb } from './eventstoredb-event-store.js';
-import { freshStream, newEvent } from './testing/new-event.js';
+import { freshStream, newEvent } from '@waybill/shared-kernel/testing/new-event.js';
 import { esdbUrl, servers } from './testing/server-under-test.js';
 
 if (esdbUrl === '') {

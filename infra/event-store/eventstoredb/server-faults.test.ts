@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { noStream, type SubscriptionBatch } from '@waybill/shared-kernel/ports/event-store.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { openEventStoreDb, type EventStoreDbEventStore, type EventStoreDbOptions } from './eventstoredb-event-store.js';
-import { TcpProxy } from '../../broker/rabbitmq/testing/tcp-proxy.js';
-import { freshStream, newEvent } from './testing/new-event.js';
+import { TcpProxy } from '../../testing/tcp-proxy.js';
+import { freshStream, newEvent } from '@waybill/shared-kernel/testing/new-event.js';
 import { StandInServer } from './testing/stand-in-server.js';
 
 const unavailable = { kind: 'unavailable', what: 'event store' };

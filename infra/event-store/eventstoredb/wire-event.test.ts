@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
-import { newEvent } from './testing/new-event.js';
+import { newEvent } from '@waybill/shared-kernel/testing/new-event.js';
 import { recordedEventOf, wireEventOf, type Recorded } from './wire-event.js';
 
 /** An event as the client hands it out after the server has taken it. */

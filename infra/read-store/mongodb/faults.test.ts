@@ -3,7 +3,7 @@ import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { sampleCollection, sampleWrite } from '@waybill/shared-kernel/ports/read-store.contract.js';
 import type { CollectionSpec, DocumentWrite, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import fc from 'fast-check';
-import { TcpProxy } from '../../broker/rabbitmq/testing/tcp-proxy.js';
+import { TcpProxy } from '../../testing/tcp-proxy.js';
 import { describeWithServer, ScratchDatabase, serverAddress } from '../../mongodb/testing/server-under-test.js';
 import { describeWithServerProcess, freePort, ServerProcess } from '../../mongodb/testing/server-process.js';
 import { openMongoDbReadStore } from './read-store.js';

@@ -1,7 +1,7 @@
 import type { RabbitMqBroker, RabbitMqOptions } from '../broker.js';
 import { ScratchNames } from './scratch-names.js';
 import { amqpUrl, serverAddress, urlThrough } from './server-under-test.js';
-import { TcpProxy } from './tcp-proxy.js';
+import { TcpProxy } from '../../../testing/tcp-proxy.js';
 
 /** What a test opened, so that it is all closed and deleted after it. */
 export class SetUp {

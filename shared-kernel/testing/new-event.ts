@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { NewEvent } from '@waybill/shared-kernel/message.js';
+import type { NewEvent } from '../message.js';
 
 export function newEvent(id: string = randomUUID()): NewEvent {
   return {

@@ -150,17 +150,24 @@ export class StandInServer {
     const requests: AppendReq[] = [];
     call.on('data', (request: AppendReq) => requests.push(request));
     call.on('end', () => {
-      const lose = this.#lose;
-      this.#lose = undefined;
-      const lost = { code: status.UNAVAILABLE, details: 'Connection dropped' };
-      if (lose === 'append') answer(lost);
-      else {
-        const response = this.#answerTo(requests);
-        if (lose === 'answer') answer(lost);
-        else if (response instanceof Metadata) answer({ code: status.INVALID_ARGUMENT, metadata: response });
-        else answer(null, response);
-      }
+      // A call cut on its way ends too, and may have brought a part of its events: a server stores all of them or none.
+      setImmediate(() => {
+        if (!call.cancelled && requests.length > 1) this.#take(requests, answer);
+      });
     });
+  }
+
+  #take(requests: readonly AppendReq[], answer: sendUnaryData<AppendResponse>): void {
+    const lose = this.#lose;
+    this.#lose = undefined;
+    const lost = { code: status.UNAVAILABLE, details: 'Connection dropped' };
+    if (lose === 'append') answer(lost);
+    else {
+      const response = this.#answerTo(requests);
+      if (lose === 'answer') answer(lost);
+      else if (response instanceof Metadata) answer({ code: status.INVALID_ARGUMENT, metadata: response });
+      else answer(null, response);
+    }
   }
 
   #answerTo(requests: readonly AppendReq[]): AppendResponse | Metadata {

@@ -1,13 +1,54 @@
 import { join, resolve } from 'node:path';
 import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
 
+/** Every variable a process of Waybill reads, and what it is for. */
+export const variables = {
+  WAYBILL_HOST: 'Address at which the APIs listen; 127.0.0.1 unless set.',
+  WAYBILL_WRITE_PORT: 'Port of the write API; 4000 unless set, 0 is any free one.',
+  WAYBILL_READ_PORT: 'Port of the read API; 4001 unless set, 0 is any free one.',
+  WAYBILL_HEALTH_PORT:
+    'Port at which relay, projector and fulfilment answer /healthz, /readyz and /metrics; none unless set.',
+  WAYBILL_DATA: 'Folder of the embedded files; ./waybill-data unless set.',
+  WAYBILL_EVENT_STORE: 'The log: sqlite: in the data folder, or esdb://… (kurrentdb://…).',
+  WAYBILL_BROKER: 'What carries events to the projectors: memory:, or amqp://… (amqps://…).',
+  WAYBILL_READ_STORE: 'The read models: sqlite: in the data folder, or mongodb://… (mongodb+srv://…).',
+  WAYBILL_MASTER_KEY: "Base64 of the 32 bytes that wrap the customers' keys; made in the data folder unless set.",
+  WAYBILL_OIDC_ISSUER: 'Issuer of the tokens that are believed; a development key in the data folder unless set.',
+  WAYBILL_JWKS_URL: "Where the issuer's keys are.",
+  WAYBILL_AUDIENCE: 'What tokens must be meant for; waybill unless set.',
+  WAYBILL_PUBLIC_READ_URL: 'Base URL at which clients reach the read API; where it listens unless set.',
+} as const;
+
+export type Variable = keyof typeof variables;
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A file in the data folder, or a server. */
+export type EventStoreChoice = { readonly kind: 'sqlite' } | { readonly kind: 'eventstoredb'; readonly url: string };
+export type BrokerChoice = { readonly kind: 'memory' } | { readonly kind: 'rabbitmq'; readonly url: string };
+export type ReadStoreChoice = { readonly kind: 'sqlite' } | { readonly kind: 'mongodb'; readonly url: string };
+
+/** Whose tokens are believed. */
+export interface IdentityProvider {
+  readonly issuer: string;
+  readonly jwksUrl: string;
+  readonly audience: string;
+}
+
 /** Where everything is and how it is reached. One reading of the environment per process, at its composition root. */
 export interface Config {
   readonly host: string;
   readonly writePort: number;
   readonly readPort: number;
+  readonly healthPort: number | undefined;
   /** Absolute path of the folder of the embedded files. */
   readonly dataFolder: string;
+  readonly eventStore: EventStoreChoice;
+  readonly broker: BrokerChoice;
+  readonly readStore: ReadStoreChoice;
+  /** Base64; `undefined`: the one of the data folder. */
+  readonly masterKey: string | undefined;
+  /** `undefined`: the development key of the data folder. */
+  readonly identityProvider: IdentityProvider | undefined;
   /** Base URL at which clients reach the read API, without a slash at its end; where it listens unless set. */
   readonly publicReadUrl: string | undefined;
 }
@@ -17,6 +58,7 @@ export function dataFiles(dataFolder: string) {
   return {
     log: join(dataFolder, 'log.sqlite'),
     readModels: join(dataFolder, 'read-models.sqlite'),
+    leases: join(dataFolder, 'leases.sqlite'),
     keys: join(dataFolder, 'keys.sqlite'),
     masterKey: join(dataFolder, 'master.key'),
     developmentKey: join(dataFolder, 'development-key.json'),
@@ -24,32 +66,76 @@ export function dataFiles(dataFolder: string) {
   } as const;
 }
 
-function port(environment: NodeJS.ProcessEnv, name: string, otherwise: number): number {
-  const text = environment[name];
-  if (text === undefined || text === '') return otherwise;
-  const number = Number(text);
-  if (!Number.isInteger(number) || number < 0 || number > 65535) {
-    throw new BadConfiguration(`${name} is "${text}"; it takes a port number from 0 to 65535 (0: any free one).`);
-  }
-  return number;
+/** Whether nothing but files of the data folder is used. */
+export function isEmbedded({ eventStore, broker, readStore }: Config): boolean {
+  return eventStore.kind === 'sqlite' && broker.kind === 'memory' && readStore.kind === 'sqlite';
 }
 
-function embeddedOnly(environment: NodeJS.ProcessEnv, name: string, embedded: string): void {
-  const text = environment[name];
-  if (text === undefined || text === '' || text === embedded) return;
-  throw new BadConfiguration(`${name} is "${text}"; this version takes "${embedded}" only. Unset it.`);
+/** Whether anything of the profile is a file of the data folder, so that its processes must share that folder. */
+export function usesDataFolder({ eventStore, readStore }: Config): boolean {
+  return eventStore.kind === 'sqlite' || readStore.kind === 'sqlite';
+}
+
+/** An address as it may be shown: without its password. */
+export function shown(url: string): string {
+  return url.replace(/^([^:/]+:\/\/[^:@/]*):[^@/]*@/, '$1:…@');
 }
 
 /** The configuration of an environment. Throws `BadConfiguration` with the variable's name and what it takes. */
-export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  embeddedOnly(environment, 'WAYBILL_EVENT_STORE', 'sqlite:');
-  embeddedOnly(environment, 'WAYBILL_READ_STORE', 'sqlite:');
-  embeddedOnly(environment, 'WAYBILL_BROKER', 'memory:');
+export function readConfig(environment: Environment = process.env): Config {
+  const valueOf = (name: Variable): string | undefined => environment[name] || undefined;
+
+  function port<Otherwise>(name: Variable, otherwise: Otherwise): number | Otherwise {
+    const text = valueOf(name);
+    if (text === undefined) return otherwise;
+    const number = Number(text);
+    if (!Number.isInteger(number) || number < 0 || number > 65535) {
+      throw new BadConfiguration(`${name} is "${text}"; it takes a port number from 0 to 65535 (0: any free one).`);
+    }
+    return number;
+  }
+
+  /** The server of a variable, or `undefined` for what is embedded. */
+  function server(name: Variable, embedded: string, schemes: readonly string[]): string | undefined {
+    const text = valueOf(name);
+    if (text === undefined || text === embedded) return undefined;
+    if (schemes.some((scheme) => text.startsWith(`${scheme}://`) && text.length > scheme.length + 3)) return text;
+    const servers = schemes.map((scheme) => `${scheme}://…`).join(', ');
+    throw new BadConfiguration(`${name} is "${shown(text)}"; it takes ${embedded} (the default) or ${servers}.`);
+  }
+
+  const eventStore = server('WAYBILL_EVENT_STORE', 'sqlite:', eventStoreSchemes);
+  const broker = server('WAYBILL_BROKER', 'memory:', ['amqp', 'amqps']);
+  const readStore = server('WAYBILL_READ_STORE', 'sqlite:', ['mongodb', 'mongodb+srv']);
   return {
-    host: environment['WAYBILL_HOST'] || '127.0.0.1',
-    writePort: port(environment, 'WAYBILL_WRITE_PORT', 4000),
-    readPort: port(environment, 'WAYBILL_READ_PORT', 4001),
-    dataFolder: resolve(environment['WAYBILL_DATA'] || 'waybill-data'),
-    publicReadUrl: environment['WAYBILL_PUBLIC_READ_URL']?.replace(/\/+$/, '') || undefined,
+    host: valueOf('WAYBILL_HOST') ?? '127.0.0.1',
+    writePort: port('WAYBILL_WRITE_PORT', 4000),
+    readPort: port('WAYBILL_READ_PORT', 4001),
+    healthPort: port('WAYBILL_HEALTH_PORT', undefined),
+    dataFolder: resolve(valueOf('WAYBILL_DATA') ?? 'waybill-data'),
+    eventStore: eventStore === undefined ? { kind: 'sqlite' } : { kind: 'eventstoredb', url: eventStore },
+    broker: broker === undefined ? { kind: 'memory' } : { kind: 'rabbitmq', url: broker },
+    readStore: readStore === undefined ? { kind: 'sqlite' } : { kind: 'mongodb', url: readStore },
+    masterKey: valueOf('WAYBILL_MASTER_KEY'),
+    identityProvider: identityProvider(valueOf),
+    publicReadUrl: valueOf('WAYBILL_PUBLIC_READ_URL')?.replace(/\/+$/, ''),
   };
+}
+
+/** Schemes of an address of EventStoreDB, under its old name and its new one. */
+export const eventStoreSchemes: readonly string[] = ['esdb', 'esdb+discover', 'kurrentdb', 'kurrentdb+discover'];
+
+function identityProvider(valueOf: (name: Variable) => string | undefined): IdentityProvider | undefined {
+  const issuer = valueOf('WAYBILL_OIDC_ISSUER');
+  const jwksUrl = valueOf('WAYBILL_JWKS_URL');
+  if (issuer === undefined && jwksUrl === undefined) return undefined;
+  if (issuer === undefined || jwksUrl === undefined) {
+    const [there, missing] =
+      issuer === undefined ? ['WAYBILL_JWKS_URL', 'WAYBILL_OIDC_ISSUER'] : ['WAYBILL_OIDC_ISSUER', 'WAYBILL_JWKS_URL'];
+    throw new BadConfiguration(`${there} is set and ${missing} is not; an identity provider takes both.`);
+  }
+  if (!URL.canParse(jwksUrl) || !/^https?:$/.test(new URL(jwksUrl).protocol)) {
+    throw new BadConfiguration(`WAYBILL_JWKS_URL is "${shown(jwksUrl)}"; it takes an http(s) address.`);
+  }
+  return { issuer, jwksUrl, audience: valueOf('WAYBILL_AUDIENCE') ?? 'waybill' };
 }

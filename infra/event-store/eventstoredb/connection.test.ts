@@ -1,3 +1,4 @@
+import { EventStoreDBClient } from '@eventstore/db-client';
 import { expect, test } from '@jest/globals';
 import { connectionTo } from './connection.js';
 
@@ -9,6 +10,13 @@ test('takes user and password from the connection string, for every append', () 
 test('has credentials without TLS too, where there are no users', () => {
   expect(connectionTo('esdb://127.0.0.1:2113?tls=false').credentials).toEqual(expect.any(Object));
 });
+
+test.each(['kurrentdb://a:b@one:2113', 'kurrentdb+discover://one:2113?tls=false', 'esdb+discover://one?tls=false'])(
+  'takes the newer name too: %s',
+  (url) => {
+    expect(connectionTo(url).client).toBeInstanceOf(EventStoreDBClient);
+  },
+);
 
 test.each([
   ['no user where there is TLS', 'esdb://127.0.0.1:2113'],

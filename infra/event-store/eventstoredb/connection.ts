@@ -7,7 +7,8 @@ export interface Connection {
 }
 
 /**
- * A client for `esdb://…` or `esdb+discover://…`; it connects when it is first used. Throws `BadConfiguration`.
+ * A client for `esdb://…` or `esdb+discover://…`, or the same under their newer name `kurrentdb`; it connects when it
+ * is first used. Throws `BadConfiguration`.
  *
  * Its credentials are to be given with every append. Without them appends go through a stream shared by all, whose
  * pending ones are in one table for the whole module: when any client of the process loses its connection, all are
@@ -22,7 +23,10 @@ export function connectionTo(connectionString: string): Connection {
   }
   const credentials = credentialsIn(connectionString);
   try {
-    return { client: EventStoreDBClient.connectionString(connectionString), credentials };
+    return {
+      client: EventStoreDBClient.connectionString(connectionString.replace(/^kurrentdb\b/, 'esdb')),
+      credentials,
+    };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new BadConfiguration(`The connection string of EventStoreDB cannot be used: ${why}`, { cause: error });

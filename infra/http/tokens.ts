@@ -6,12 +6,12 @@ import { idPattern } from '@waybill/shared-kernel/stream.js';
 import { isRole, type Caller } from './caller.js';
 
 /**
- * Says who a bearer token stands for, or throws `Unauthenticated`. A token that was verified before is answered at
- * once, without a promise, until it expires.
+ * Says who a bearer token stands for. Throws `Unauthenticated`, or `Unavailable` when the key that would tell cannot be
+ * had. A token that was verified a moment ago is answered at once, without a promise.
  */
 export type TokenVerifier = (token: string) => Caller | Promise<Caller>;
 
-/** Whose tokens are believed: the development key's now, an identity provider's (a key set by URL) the same way. */
+/** Whose tokens are believed: those of the development key, or of an identity provider (a key set by URL). */
 export interface TrustedIssuer {
   readonly issuer: string;
   readonly audience: string;
@@ -23,6 +23,8 @@ export interface TrustedIssuer {
 /** Clocks of two machines may differ by so many seconds. */
 const clockTolerance = 5;
 const rememberedTokens = 10_000;
+/** A good token is looked at again after so many milliseconds: its key may have been taken back. */
+const rememberedFor = 5 * 60_000;
 /** Longer ones are no tokens of ours and are not worth an attempt. */
 const longestToken = 4096;
 
@@ -36,14 +38,13 @@ function callerOf({ sub, roles }: JWTPayload): Caller {
 
 function refusal(error: unknown): unknown {
   if (error instanceof errors.JWTExpired) return new Unauthenticated('The token has expired.', { cause: error });
-  if (error instanceof errors.JWKSTimeout) return error;
   if (error instanceof errors.JOSEError) return new Unauthenticated('The token does not hold.', { cause: error });
   return error;
 }
 
 /** Checks signature, issuer, audience and times, and remembers who a good token stands for. */
 export function createTokenVerifier(trusted: TrustedIssuer, clock: Clock): TokenVerifier {
-  const known = new LRUCache<string, { readonly caller: Caller; readonly expiresAt: number }>({
+  const known = new LRUCache<string, { readonly caller: Caller; readonly until: number }>({
     max: rememberedTokens,
   });
   const { issuer, audience, algorithms, key } = trusted;
@@ -63,7 +64,7 @@ export function createTokenVerifier(trusted: TrustedIssuer, clock: Clock): Token
       });
       if (payload.iat! > now / 1000 + clockTolerance) throw new Unauthenticated('The token was issued in the future.');
       const caller = callerOf(payload);
-      known.set(token, { caller, expiresAt: payload.exp! * 1000 });
+      known.set(token, { caller, until: Math.min(payload.exp! * 1000, now + rememberedFor) });
       return caller;
     } catch (error) {
       throw refusal(error);
@@ -72,7 +73,7 @@ export function createTokenVerifier(trusted: TrustedIssuer, clock: Clock): Token
 
   return (token) => {
     const entry = known.get(token);
-    if (entry !== undefined && clock.now() < entry.expiresAt) return entry.caller;
+    if (entry !== undefined && clock.now() < entry.until) return entry.caller;
     return verify(token);
   };
 }

@@ -1,0 +1,15 @@
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { dataFiles, type Config } from '../config.js';
+import { openDevelopmentKey } from './development-key.js';
+import { trustedProvider } from './identity-provider.js';
+import { createTokenVerifier, type TokenVerifier } from './tokens.js';
+
+/** Believes the identity provider that the configuration names, else the development key of the data folder. */
+export async function tokenVerifierOf(
+  { identityProvider, dataFolder }: Pick<Config, 'identityProvider' | 'dataFolder'>,
+  clock: Clock,
+): Promise<TokenVerifier> {
+  if (identityProvider !== undefined) return createTokenVerifier(trustedProvider(identityProvider, clock), clock);
+  const { trusted } = await openDevelopmentKey(dataFiles(dataFolder).developmentKey);
+  return createTokenVerifier(trusted, clock);
+}

@@ -63,6 +63,7 @@ export function dataFiles(dataFolder: string) {
     masterKey: join(dataFolder, 'master.key'),
     developmentKey: join(dataFolder, 'development-key.json'),
     lock: join(dataFolder, 'lock.sqlite'),
+    processes: join(dataFolder, 'processes.sqlite'),
   } as const;
 }
 

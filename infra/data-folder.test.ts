@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
-import { lockDataFolder, prepareDataFolder } from './data-folder.js';
+import { lockDataFolder, prepareDataFolder, shareDataFolder } from './data-folder.js';
 
 let folder: string;
 beforeEach(() => {
@@ -21,6 +21,20 @@ test('a data folder has one holder at a time, and another once that one let go',
   const second = lockDataFolder(folder);
   expect(second).toBeDefined();
   second?.release();
+});
+
+test('processes share a data folder, and nobody has it alone until the last of them let go', () => {
+  const [first, second] = [shareDataFolder(folder), shareDataFolder(folder)];
+  expect([first, second]).toEqual([expect.anything(), expect.anything()]);
+  expect(lockDataFolder(folder)).toBeUndefined();
+  first?.release();
+  expect(lockDataFolder(folder)).toBeUndefined();
+  second?.release();
+  const alone = lockDataFolder(folder);
+  expect(alone).toBeDefined();
+  expect(shareDataFolder(folder)).toBeUndefined();
+  alone?.release();
+  shareDataFolder(folder)?.release();
 });
 
 test('a folder is made with its parents', () => {

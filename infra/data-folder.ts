@@ -1,9 +1,9 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
 import { dataFiles } from './config.js';
-import { isBusy, openDatabase } from './sqlite/database.js';
+import { isBusy, openDatabase, type Database } from './sqlite/database.js';
 
-/** Held by the one server of a data folder; the system drops it however the process ends. */
+/** Held by who uses a data folder; the system drops it however the process ends. */
 export interface DataFolderLock {
   release(): void;
 }
@@ -24,22 +24,63 @@ export function prepareDataFolder(folder: string): void {
 }
 
 /**
- * Takes the lock by which a data folder has one server at a time: an open write transaction on `lock.sqlite`, because
- * a lock of the system ends with its process where a file with a process id would stay. `undefined`: another has it.
+ * Takes a data folder for one server alone. `undefined`: another has it, or processes share it. A lock of the system
+ * (an open transaction) ends with its process, where a file with a process id would stay.
  */
 export function lockDataFolder(folder: string): DataFolderLock | undefined {
-  const database = openDatabase(dataFiles(folder).lock, { what: 'data folder', schema });
+  const door = shutDoor(folder);
+  if (door === undefined) return undefined;
+  const shared = openProcesses(folder);
   try {
-    database.exec('BEGIN IMMEDIATE');
+    // Nobody comes in while the door is shut, so one look is enough.
+    shared.exec('BEGIN EXCLUSIVE; ROLLBACK');
+    return door;
   } catch (error) {
-    database.close();
+    door.release();
+    if (isBusy(error)) return undefined;
+    throw error;
+  } finally {
+    shared.close();
+  }
+}
+
+/** Takes a data folder together with other processes. `undefined`: one server has it alone. */
+export function shareDataFolder(folder: string): DataFolderLock | undefined {
+  const door = shutDoor(folder);
+  if (door === undefined) return undefined;
+  try {
+    const shared = openProcesses(folder);
+    shared.exec('BEGIN; SELECT * FROM sqlite_schema');
+    return {
+      release: () => {
+        shared.exec('ROLLBACK');
+        shared.close();
+      },
+    };
+  } finally {
+    door.release();
+  }
+}
+
+/** Held by whoever has the folder alone for as long as it has it; by those who share it, while they come in. */
+function shutDoor(folder: string): DataFolderLock | undefined {
+  const door = openDatabase(dataFiles(folder).lock, { what: 'data folder', schema });
+  try {
+    door.exec('BEGIN IMMEDIATE');
+  } catch (error) {
+    door.close();
     if (isBusy(error)) return undefined;
     throw error;
   }
   return {
     release: () => {
-      database.exec('ROLLBACK');
-      database.close();
+      door.exec('ROLLBACK');
+      door.close();
     },
   };
+}
+
+/** In this journal mode a transaction that reads keeps out one that is exclusive. */
+function openProcesses(folder: string): Database {
+  return openDatabase(dataFiles(folder).processes, { what: 'data folder', schema, journal: 'DELETE' });
 }

@@ -29,6 +29,8 @@ export interface DatabaseOptions {
   readonly readonly?: boolean;
   /** FULL (the default): a commit that returned survives a power cut. NORMAL: it survives a crash of the process. */
   readonly synchronous?: 'FULL' | 'NORMAL';
+  /** WAL (the default): readers and a writer side by side. DELETE: they exclude one another, also between processes. */
+  readonly journal?: 'WAL' | 'DELETE';
   /** Overwrites what is deleted with zeros. */
   readonly secureDelete?: boolean;
   /** How long one statement may block its thread waiting for a lock, in milliseconds. 20 unless said otherwise. */
@@ -282,7 +284,7 @@ function setUp(database: Database, options: DatabaseOptions): void {
   const wasCurrent = isCurrent(database, options);
   if (options.readonly === true) return;
   database.exec(
-    `PRAGMA journal_mode = WAL;
+    `PRAGMA journal_mode = ${options.journal ?? 'WAL'};
      PRAGMA synchronous = ${options.synchronous ?? 'FULL'};
      PRAGMA secure_delete = ${options.secureDelete === true ? 'ON' : 'OFF'};
      PRAGMA wal_autocheckpoint = ${checkpointPages};`,
@@ -297,7 +299,7 @@ function setUp(database: Database, options: DatabaseOptions): void {
 }
 
 /**
- * Opens a file, in WAL mode and brought to the version of `schema`; creates it where there is none. Any number of
+ * Opens a file, in its journal mode and brought to the version of `schema`; creates it where there is none. Any number of
  * threads and processes may do so at once. Throws `BadDataFile` or `Unavailable`, each with a sentence that names the
  * file and says what to do.
  */

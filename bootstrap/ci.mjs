@@ -6,10 +6,13 @@ import { npm } from './install.mjs';
 import { requireNode } from './node-version.mjs';
 import { checkRealOrders } from './real-orders.mjs';
 import { root } from './root.mjs';
+import { installPackages } from './servers/packages.mjs';
 
-/** Runs what a person would type, counts what passed, and says it on the last line. */
+/** Runs what a person would type, with the servers it takes, counts what passed, and says it on the last line. */
 const scratch = mkdtempSync(join(tmpdir(), 'waybill-ci-'));
 const count = { passed: 0, failed: 0, skipped: 0 };
+/** What all tests may take, milliseconds; then they are ended and have failed. */
+const testsLimit = 20 * 60_000;
 const visible = { stdio: ['ignore', 'inherit', 'inherit'] };
 
 function note(name, ok, detail = '') {
@@ -17,10 +20,27 @@ function note(name, ok, detail = '') {
   process.stdout.write(`${ok ? 'ok' : 'NOT OK'}  ${name}${ok || detail === '' ? '' : `: ${detail}`}\n`);
 }
 
-async function tests() {
+/** Whether the servers that the tests take are installed now. */
+async function servers() {
+  const name = 'the servers of the tests are installed';
+  try {
+    await installPackages();
+    note(name, true);
+    return true;
+  } catch (error) {
+    note(name, false, error.message);
+    return false;
+  }
+}
+
+/** All tests. A test that needs a server is skipped where there are none. */
+async function tests(withServers, orders) {
   const report = join(scratch, 'tests.json');
-  const code = await npm(['test', '--', '--json', `--outputFile=${report}`], {
+  const script = withServers ? ['run', '--silent', 'test:servers'] : ['test'];
+  const code = await npm([...script, '--', '--json', `--outputFile=${report}`], {
     stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, WAYBILL_TEST_OLIST: orders },
+    timeout: testsLimit,
   });
   if (existsSync(report)) {
     const results = JSON.parse(readFileSync(report, 'utf8'));
@@ -52,10 +72,11 @@ async function realOrders(folder) {
 }
 
 await explained(async () => requireNode(), 3);
+const orders = resolve(root, process.argv[2] ?? 'no-folder-given');
 try {
-  await tests();
+  await tests(await servers(), orders);
   await checks();
-  await realOrders(resolve(root, process.argv[2] ?? 'no-folder-given'));
+  await realOrders(orders);
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

@@ -9,16 +9,7 @@ import { cacheFolder, serve } from './serve.mjs';
 const source = fileURLToPath(new URL('mongo-java-server', import.meta.url));
 const jars = join(cacheFolder, 'mongo-java-server-1.47.0');
 
-if (!existsSync(jars)) {
-  process.stderr.write('Installing mongo-java-server …\n');
-  // Under another name until it is whole.
-  const draft = `${jars}.${process.pid}`;
-  const pom = join(source, 'pom.xml');
-  const goal = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${draft}`];
-  execFileSync('mvn', goal, { stdio: ['ignore', 'ignore', 'inherit'] });
-  if (existsSync(jars)) rmSync(draft, { recursive: true });
-  else renameSync(draft, jars);
-}
+install();
 
 await serve('mongodb', (port, folder) => [
   'java',
@@ -29,3 +20,22 @@ await serve('mongodb', (port, folder) => [
   String(port),
   join(folder, 'data.mv'),
 ]);
+
+function install() {
+  const attempts = 3;
+  for (let attempt = 1; !existsSync(jars); attempt += 1) {
+    process.stderr.write('Installing mongo-java-server …\n');
+    // Under another name until it is whole.
+    const draft = `${jars}.${process.pid}`;
+    const pom = join(source, 'pom.xml');
+    const goal = ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${draft}`];
+    try {
+      execFileSync('mvn', goal, { stdio: ['ignore', 'ignore', 'inherit'], timeout: 180_000 });
+      if (!existsSync(jars)) renameSync(draft, jars);
+    } catch (error) {
+      if (attempt === attempts) throw error;
+    } finally {
+      rmSync(draft, { recursive: true, force: true });
+    }
+  }
+}

@@ -10,6 +10,9 @@ import { connect } from 'amqplib';
 /** The scripts of Debian's package `rabbitmq-server`; those on the PATH insist on a user of their own. */
 const programs = '/usr/lib/rabbitmq/bin';
 
+/** What a start may take, milliseconds; it takes some seconds. */
+const startLimit = 180_000;
+
 export const isRabbitMqInstalled = existsSync(join(programs, 'rabbitmq-server'));
 
 /** Lines of `rabbitmq.conf` beside those about ports. */
@@ -71,8 +74,9 @@ export class RabbitMqServer {
     return `amqp://127.0.0.1:${this.port}`;
   }
 
-  /** Resolves when it takes connections. */
+  /** Resolves when it takes connections. Rejects when it ends before, or takes minutes. */
   async start(): Promise<void> {
+    const deadline = Date.now() + startLimit;
     // Else the server would leave one behind.
     this.#portMapper ??= spawn('epmd', [], { env: this.#environment, stdio: 'ignore' });
     // A process group of its own, so that nothing of it is left when it is killed.
@@ -83,7 +87,7 @@ export class RabbitMqServer {
       detached: true,
     });
     for (;;) {
-      if (this.#server.exitCode !== null) throw new Error('RabbitMQ did not start.');
+      if (this.#server.exitCode !== null || Date.now() > deadline) throw new Error('RabbitMQ did not start.');
       try {
         await (await connect(this.url)).close();
         return;

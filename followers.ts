@@ -9,6 +9,7 @@ import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-e
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { startProjector } from '@waybill/projections/projector.js';
+import { everyPartition } from '@waybill/shared-kernel/assignment.js';
 
 /** What the thread is given. */
 export interface FollowersData {
@@ -40,7 +41,7 @@ const store = openSqliteEventStore(files.log, { clock, appender });
 const readStore = openSqliteReadStore(files.readModels);
 for (const { collection } of projections) await readStore.declare(collection);
 const broker = openMemoryBroker();
-const means = { broker, store, checkpoints: readStore, timer, randomness, clock };
+const means = { broker, store, checkpoints: readStore, timer, randomness, clock, assign: everyPartition };
 
 const projector = startProjector(projections, {
   ...means,

@@ -21,6 +21,8 @@ export interface CatchUpOptions {
   readonly progress?: (position: number, head: number) => void;
   /** Ends it early, with what was read so far written. */
   readonly signal?: AbortSignal;
+  /** Only these; all of them unless told. */
+  readonly partitions?: readonly number[];
 }
 
 /** A partition of a projection that stands still because it cannot take what comes next. */
@@ -64,9 +66,9 @@ interface Lane {
 export async function catchUp(
   projections: readonly Projection[],
   means: CatchUpMeans,
-  { progress, signal }: CatchUpOptions = {},
+  { progress, signal, partitions }: CatchUpOptions = {},
 ): Promise<CaughtUp> {
-  const lanes = await openLanes(projections, means);
+  const lanes = await openLanes(projections, means, partitions);
   const head = await means.store.head();
   let position = Math.min(head, ...lanes.flat().map((lane) => lane.written));
   let events = 0;
@@ -84,12 +86,17 @@ export async function catchUp(
 }
 
 /** By partition. */
-async function openLanes(projections: readonly Projection[], means: CatchUpMeans): Promise<readonly Lane[][]> {
+async function openLanes(
+  projections: readonly Projection[],
+  means: CatchUpMeans,
+  partitions: readonly number[] | undefined,
+): Promise<readonly Lane[][]> {
   const lanes: Lane[][] = [];
   for (const projection of projections) {
     await means.readStore.declare(projection.collection);
     const positions = await means.readStore.positions(projection.collection);
     for (const [partition, written] of positions.entries()) {
+      if (partitions?.includes(partition) === false) continue;
       const projector = new PartitionProjector(projection, partition, means, mostChanged);
       (lanes[partition] ??= []).push({ projection, partition, projector, written, page: [], halted: undefined });
     }

@@ -4,6 +4,7 @@ import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
 import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import { everyPartition } from '@waybill/shared-kernel/assignment.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { Broker, Message } from '@waybill/shared-kernel/ports/broker.js';
@@ -38,6 +39,7 @@ class Bench {
       clock: this.clock,
       timer: this.timer,
       randomness: seededRandomness('projector'),
+      assign: everyPartition,
       report: (fault) => this.faults.push(fault),
       readStore: {
         declare: (collection) => readStore.declare(collection),

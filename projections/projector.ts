@@ -1,137 +1,113 @@
-import { backOffDelay } from '@waybill/shared-kernel/back-off.js';
-import {
-  consumePartition,
-  consumerTuning,
-  type ConsumerMeans,
-  type ConsumerState,
-  type ConsumerTuning,
-} from '@waybill/shared-kernel/consume-partition.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { AssignPartitions, PartitionWork } from '@waybill/shared-kernel/assignment.js';
+import { consumerTuning, type ConsumerTuning } from '@waybill/shared-kernel/consume-partition.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { catchUp } from './catch-up.js';
-import { PartitionProjector } from './project.js';
+import {
+  followTogether,
+  PartitionFollower,
+  queueOf,
+  type FollowMeans,
+  type PartitionState,
+} from './follow-partition.js';
 
-export interface ProjectorMeans extends Omit<ConsumerMeans, 'checkpoints' | 'report' | 'store'> {
-  readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
-  readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'position' | 'positions' | 'relayCheckpoint'>;
-  readonly clock: Clock;
-  /** Told of each fault that pauses a partition; without a partition, of one that holds up the start. */
-  readonly report?: (fault: Error, queue: string, partition?: number) => void;
-}
-
-export interface PartitionState extends ConsumerState {
-  readonly projection: string;
-  readonly version: number;
-  readonly partition: number;
+export interface ProjectorMeans extends FollowMeans {
+  readonly assign: AssignPartitions;
 }
 
 export interface Projector {
-  /** Resolves when it has caught up for the first time and follows, or was stopped before. */
+  /** Resolves when what it was given first is caught up and followed, or when it was stopped before. */
   readonly following: Promise<void>;
-  /** Empty until it follows. */
+  /** Partitions it was given, rising. */
+  held(): readonly number[];
+  /** Of what is followed; empty until then. */
   states(): readonly PartitionState[];
+  /**
+   * Keeps up these from now on, each known by name and version of its collection: the new ones are caught up first,
+   * together; those that are left out finish what is being written and stop. Resolves when all is as told.
+   */
+  setProjections(projections: readonly Projection[]): Promise<void>;
   /** Finishes what is being written, then stops. */
   stop(): Promise<void>;
 }
 
-/** Name of the queues of a collection: one per version, so that two versions can run side by side. */
-export function queueOf({ name, version }: CollectionSpec): string {
-  return `${name}.v${version}`;
-}
-
 /**
- * Keeps read models up to date until it is stopped: first catches up, reading the log once for all of them, then
- * follows the broker, each partition on its own.
+ * Keeps read models up to date until it is stopped, in the partitions that it is assigned: catches up, reading the
+ * log once for all that begins together, then follows the broker, each partition of each projection on its own.
  */
 export function startProjector(
   projections: readonly Projection[],
   means: ProjectorMeans,
   tuning: ConsumerTuning = consumerTuning,
 ): Projector {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  let consumers: readonly RunningConsumer[] = [];
+  const followers = new Set<PartitionFollower>();
+  const held = new Set<number>();
+  let current = projections;
+  let given: PartitionFollower[] = [];
+  let changed: Promise<void> = Promise.resolve();
+  let firstFollows = (): void => {};
+  const following = new Promise<void>((resolve) => {
+    firstFollows = resolve;
+  });
 
-  async function start(): Promise<void> {
-    await persist(() => catchUp(projections, means, { signal }), means, tuning, signal);
-    if (signal.aborted) return;
-    consumers = projections.flatMap((projection) =>
-      Array.from({ length: partitionCount }, (_, partition) => consume(projection, partition, means, tuning)),
-    );
+  function add(projection: Projection, partition: number): PartitionFollower {
+    const follower = new PartitionFollower(projection, partition);
+    followers.add(follower);
+    return follower;
   }
 
-  const following = start();
+  async function begin(some: readonly PartitionFollower[]): Promise<void> {
+    await followTogether(some, means, tuning);
+    if (some.some((follower) => follower.state() !== undefined)) firstFollows();
+  }
+
+  async function end(which: (follower: PartitionFollower) => boolean): Promise<void> {
+    const ending = [...followers].filter(which);
+    await Promise.all(ending.map((follower) => follower.stop()));
+    for (const follower of ending) followers.delete(follower);
+  }
+
+  /** Those that are given in one turn begin together. */
+  function work(partition: number): PartitionWork {
+    if (given.length === 0) {
+      queueMicrotask(() => {
+        const together = given;
+        given = [];
+        void begin(together);
+      });
+    }
+    held.add(partition);
+    given.push(...current.map((projection) => add(projection, partition)));
+    return {
+      stop: () => {
+        held.delete(partition);
+        return end((follower) => follower.partition === partition);
+      },
+    };
+  }
+
+  async function change(next: readonly Projection[]): Promise<void> {
+    const before = queuesOf(current);
+    const after = queuesOf(next);
+    current = next;
+    const added = next.filter(({ collection }) => !before.has(queueOf(collection)));
+    await Promise.all([
+      end((follower) => !after.has(follower.queue)),
+      begin(added.flatMap((projection) => [...held].map((partition) => add(projection, partition)))),
+    ]);
+  }
+
+  const assignment = means.assign('projector', work);
   return {
     following,
-    states: () => consumers.map((consumer) => consumer.state()),
+    held: () => assignment.held(),
+    states: () => [...followers].flatMap((follower) => follower.state() ?? []),
+    setProjections: (next) => (changed = changed.then(() => change(next))),
     stop: async () => {
-      stopping.abort();
-      await following;
-      await Promise.all(consumers.map((consumer) => consumer.stop()));
+      await assignment.stop();
+      firstFollows();
     },
   };
 }
 
-interface RunningConsumer {
-  state(): PartitionState;
-  stop(): Promise<void>;
-}
-
-function consume(
-  projection: Projection,
-  partition: number,
-  means: ProjectorMeans,
-  tuning: ConsumerTuning,
-): RunningConsumer {
-  const { collection, categories } = projection;
-  const projector = new PartitionProjector(projection, partition, means);
-  const consumer = queueOf(collection);
-  const running = consumePartition(
-    {
-      consumer,
-      partition,
-      categories,
-      position: () => means.readStore.position(collection, partition),
-      apply: (events, position) => projector.apply(events, position),
-    },
-    {
-      broker: means.broker,
-      store: means.store,
-      checkpoints: means.readStore,
-      timer: means.timer,
-      randomness: means.randomness,
-      report: (fault) => means.report?.(fault, consumer, partition),
-    },
-    tuning,
-  );
-  return {
-    state: (): PartitionState => ({
-      projection: collection.name,
-      version: collection.version,
-      partition,
-      ...running.state(),
-    }),
-    stop: () => running.stop(),
-  };
-}
-
-/** Tries until it works or is told to stop. */
-async function persist(
-  task: () => Promise<unknown>,
-  means: ProjectorMeans,
-  tuning: ConsumerTuning,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let failures = 0; !signal.aborted; failures += 1) {
-    try {
-      await task();
-      return;
-    } catch (error) {
-      means.report?.(error instanceof Error ? error : new Error(String(error)), 'projector');
-      await means.timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), signal);
-    }
-  }
+function queuesOf(projections: readonly Projection[]): ReadonlySet<string> {
+  return new Set(projections.map(({ collection }) => queueOf(collection)));
 }

@@ -4,6 +4,7 @@ import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
 import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import { everyPartition } from '@waybill/shared-kernel/assignment.js';
 import type { DomainEvent } from '@waybill/shared-kernel/decider.js';
 import { WaybillError } from '@waybill/shared-kernel/errors.js';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
@@ -166,7 +167,7 @@ describe('fulfilment', () => {
       timer: bench.timer,
       randomness: seededRandomness('relay'),
     });
-    const running = runFulfilment(bench.means());
+    const running = runFulfilment({ ...bench.means(), assign: everyPartition });
     const orders = Array.from({ length: 50 }, (_, index) => `o${index}`);
     await Promise.all(orders.map((orderId) => bench.place(orderId)));
     await until(async () => (await bench.events()).length === 250);

@@ -1,12 +1,13 @@
+import type { AssignPartitions } from '@waybill/shared-kernel/assignment.js';
 import {
   consumePartition,
   type ConsumerMeans,
+  type ConsumerState,
   type ConsumerTuning,
   type PartitionConsumer,
   type PartitionTarget,
 } from '@waybill/shared-kernel/consume-partition.js';
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
@@ -59,22 +60,38 @@ function byOrder(events: readonly KnownEvent[]): Map<string, KnownEvent[]> {
   return groups;
 }
 
+export interface RunningFulfilmentMeans extends FulfilmentMeans {
+  readonly assign: AssignPartitions;
+}
+
 export interface RunningFulfilment {
-  /** One per partition. */
-  readonly consumers: readonly PartitionConsumer[];
+  /** Partitions it was given, rising. */
+  held(): readonly number[];
+  /** Of each of them. */
+  states(): readonly ConsumerState[];
   /** Finishes what is being worked on, then stops. */
   stop(): Promise<void>;
 }
 
-/** The process manager on all partitions, until it is stopped. */
-export function runFulfilment(means: FulfilmentMeans, tuning?: ConsumerTuning): RunningFulfilment {
-  const consumers = Array.from({ length: partitionCount }, (_, partition) =>
-    consumePartition(fulfilmentOf(partition, means), means, tuning),
-  );
+/**
+ * The process manager on the partitions that it is assigned, until it is stopped. One that comes back begins anew,
+ * since what is remembered of its streams is from before another worked on them.
+ */
+export function runFulfilment(means: RunningFulfilmentMeans, tuning?: ConsumerTuning): RunningFulfilment {
+  const consumers = new Map<number, PartitionConsumer>();
+  const assignment = means.assign(fulfilmentConsumer, (partition) => {
+    const consumer = consumePartition(fulfilmentOf(partition, means), means, tuning);
+    consumers.set(partition, consumer);
+    return {
+      stop: async () => {
+        await consumer.stop();
+        consumers.delete(partition);
+      },
+    };
+  });
   return {
-    consumers,
-    stop: async () => {
-      await Promise.all(consumers.map((consumer) => consumer.stop()));
-    },
+    held: () => assignment.held(),
+    states: () => [...consumers.values()].map((consumer) => consumer.state()),
+    stop: () => assignment.stop(),
   };
 }

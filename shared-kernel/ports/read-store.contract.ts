@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { partitionCount } from '../partition.js';
+import type { CollectionVersions } from './collection-versions.js';
 import { beginning } from './event-store.js';
 import type {
   CollectionSpec,
@@ -277,6 +278,19 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         expect(await store.position(collection, 0)).toBe(beginning);
       });
 
+      test('are gone when their collection was dropped, perhaps twice', async () => {
+        await commit([sampleWrite('a')], 5);
+        const other = await open();
+        await other.declare(collection);
+        await store.drop(collection);
+        await store.drop(collection);
+        await other.drop(collection);
+        await (await open()).drop(collection);
+        await store.declare(collection);
+        expect(await store.load(collection, ['a'])).toEqual([]);
+        expect(await store.positions(collection)).toEqual(Array(partitionCount).fill(beginning));
+      });
+
       test('stay when their collection is declared again', async () => {
         await commit([sampleWrite('a')]);
         await store.declare(collection);
@@ -477,6 +491,58 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
       }
     });
 
+    describe('versions', () => {
+      const versions = (revision: number, live = revision): CollectionVersions => ({
+        revision,
+        newest: live,
+        shapes: { 1: { live, obsolete: [] } },
+      });
+
+      test('of a name are none at first, and are kept', async () => {
+        const { name } = collection;
+        expect(await store.versions(name)).toBeUndefined();
+        expect(await store.saveVersions(name, versions(1))).toBe(true);
+        expect(await store.versions(name)).toEqual(versions(1));
+        expect(await store.saveVersions(name, versions(2))).toBe(true);
+        expect(await (await open()).versions(name)).toEqual(versions(2));
+        expect(await store.versions(`${name}-other`)).toBeUndefined();
+      });
+
+      test.each([0, 1, 2, 4])('are not written as revision %i after the second', async (revision) => {
+        const { name } = collection;
+        await store.saveVersions(name, versions(1));
+        await store.saveVersions(name, versions(2));
+        expect(await store.saveVersions(name, versions(revision, 9))).toBe(false);
+        expect(await store.versions(name)).toEqual(versions(2));
+      });
+
+      test('are not written after a revision that never was', async () => {
+        expect(await store.saveVersions(collection.name, versions(2))).toBe(false);
+        expect(await store.versions(collection.name)).toBeUndefined();
+      });
+
+      test('of several that write at once, one wins, each time', async () => {
+        const { name } = collection;
+        const stores = [store, ...(await Promise.all(Array.from({ length: 3 }, open)))];
+        for (const revision of [1, 2, 3]) {
+          const won = await Promise.all(
+            Array.from({ length: 12 }, (_, index) =>
+              stores[index % 4]!.saveVersions(name, versions(revision, 100 + index)),
+            ),
+          );
+          expect(won.filter(Boolean)).toHaveLength(1);
+          expect(await store.versions(name)).toEqual(versions(revision, 100 + won.indexOf(true)));
+        }
+      });
+
+      test('move the change counter', async () => {
+        const reader = await open();
+        const before = reader.changeCounter();
+        await store.saveVersions(collection.name, versions(1));
+        expect(reader.changeCounter()).not.toBe(before);
+      });
+    });
+
     describe('checkpoints', () => {
       test('of the relay begin at the beginning and are kept', async () => {
         const before = await store.relayCheckpoint();
@@ -486,8 +552,27 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         };
         await store.saveRelayCheckpoint(checkpoint);
         expect(await store.relayCheckpoint()).toEqual(checkpoint);
-        await store.saveRelayCheckpoint({ position: checkpoint.position, heads: {} });
-        expect(await (await open()).relayCheckpoint()).toEqual({ position: checkpoint.position, heads: {} });
+        const next = { position: checkpoint.position + 1, heads: {} };
+        await store.saveRelayCheckpoint(next);
+        expect(await (await open()).relayCheckpoint()).toEqual(next);
+      });
+
+      test('of the relay never go back, whoever saves them in which order', async () => {
+        const { position } = await store.relayCheckpoint();
+        const checkpoints = Array.from({ length: 12 }, (_, index) => {
+          const reached = position + 1 + index;
+          return { position: reached, heads: { 5: { position: reached, recordedAt: `${reached}` } } };
+        });
+        const [last, ...earlier] = [...checkpoints].reverse();
+        await store.saveRelayCheckpoint(last!);
+        await store.saveRelayCheckpoint(earlier[0]!);
+        await store.saveRelayCheckpoint({ position: last!.position, heads: {} });
+        expect(await store.relayCheckpoint()).toEqual(last);
+        const other = await open();
+        const later = checkpoints.map((each) => ({ ...each, position: each.position + 20 }));
+        const mixed = later.map((each, index) => later[(index * 5) % later.length] ?? each);
+        await Promise.all(mixed.map((each, index) => (index % 2 ? store : other).saveRelayCheckpoint(each)));
+        expect(await store.relayCheckpoint()).toEqual(later.at(-1));
       });
 
       test('of consumers are their own', async () => {
@@ -499,6 +584,19 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         expect(await store.consumerPosition(consumer, 1)).toBe(7);
         expect(await store.consumerPosition(consumer, 2)).toBe(6);
         expect(await store.consumerPosition(`${consumer}-other`, 1)).toBe(beginning);
+      });
+
+      test('of consumers never go back, whoever saves them in which order', async () => {
+        const consumer = `consumer-${randomUUID()}`;
+        const other = await open();
+        const positions = [4, 9, 1, 7, 12, 3, 11, 5, 2, 10, 6, 8];
+        const saved = positions.map((position, index) =>
+          (index % 2 ? store : other).saveConsumerPosition(consumer, 1, position),
+        );
+        await Promise.all(saved);
+        expect(await store.consumerPosition(consumer, 1)).toBe(12);
+        await store.saveConsumerPosition(consumer, 1, 11);
+        expect(await store.consumerPosition(consumer, 1)).toBe(12);
       });
     });
 

@@ -1,3 +1,5 @@
+import type { CollectionVersions } from './collection-versions.js';
+
 /**
  * What a document is made of. Each section is written by the events of one stream; `revisions` says up to which
  * revision of that stream it has been folded. What is derived from sections is in `fields` and computed on reading.
@@ -12,14 +14,33 @@ export interface StoredDocument {
   readonly sections: Readonly<Record<string, unknown>>;
   /** When it was written last, RFC 3339 UTC. Not part of what audits and rebuilds compare. */
   readonly projectedAt: string;
-  /** Set while its key is quarantined: since when its reads are stale, and why. */
+  /** Set while it is quarantined: it stands as it was before an event that could not be applied. */
   readonly degraded?: Degraded;
 }
 
-/** `since` is RFC 3339 UTC. */
+/** Why a document is quarantined, and what waits until it is released. Times are RFC 3339 UTC. */
 export interface Degraded {
   readonly since: string;
-  readonly reason: string;
+  /** When it was tried last, and what went wrong then: for operators. */
+  readonly triedAt: string;
+  readonly error: string;
+  readonly event: FailedEvent;
+  /** Section name → last revision that the log was seen to have. What lies behind the document's `revisions` waits. */
+  readonly seen: Readonly<Record<string, number>>;
+}
+
+/** The event that could not be applied. */
+export interface FailedEvent {
+  readonly id: string;
+  readonly stream: string;
+  readonly revision: number;
+  readonly position: number;
+  readonly type: string;
+}
+
+/** A document that is quarantined. */
+export interface QuarantinedDocument extends StoredDocument {
+  readonly degraded: Degraded;
 }
 
 export type FieldValue = string | number | null;
@@ -64,12 +85,18 @@ export interface DocumentWrite {
   readonly key: string;
   /** The document's `revisions` as it was read, `undefined` if there was none: the write is conditional on it. */
   readonly expected: Readonly<Record<string, number>> | undefined;
+  /** The document's `degraded` as it was read: the write is conditional on that too. */
+  readonly expectedDegraded?: Degraded;
   readonly revisions: Readonly<Record<string, number>>;
   readonly sections: Readonly<Record<string, unknown>>;
   readonly fields: Fields;
   readonly projectedAt: string;
+  /** Notes the document as quarantined; absent: it is not, or no longer. */
   readonly degraded?: Degraded;
 }
+
+/** Bytes of JSON (UTF-8) that the sections of a document may have: with its fields it then fits into every store. */
+export const largestSections = 8 * 1024 * 1024;
 
 export interface Batch {
   readonly collection: CollectionSpec;
@@ -128,12 +155,15 @@ export interface RelayCheckpoint {
  * Documents, and how far each partition of each collection has come. Promises of every adapter, checked by
  * `read-store.contract.ts`:
  *
- * - A write goes in only if the document's revisions still are `expected`; the batch's other writes do, and `commit`
- *   answers with the keys that did not.
+ * - A write goes in only if the document's revisions still are `expected` and it is as `expectedDegraded`; the batch's
+ *   other writes do, and `commit` answers with the keys that did not.
+ * - A document that it can never hold makes `commit` reject with `DocumentNotStorable`, the position unmoved: sections
+ *   that are larger than `largestSections` or no JSON, values of fields that are not of the spec's kind.
  * - The partition's position moves when all writes of the batch are in and never before them; never backwards by
  *   `commit`.
  * - A reader sees each document whole, before or after a write.
  * - Lists come in the collection's order and, followed by `after`, give every document that stood still exactly once.
+ * - Of several who write the versions of a name after the same revision, one wins.
  */
 export interface ReadStore {
   /** Makes what a collection needs; again is silence. */
@@ -149,6 +179,12 @@ export interface ReadStore {
   positions(collection: CollectionSpec): Promise<readonly number[]>;
 
   list(collection: CollectionSpec, query: ListQuery): Promise<readonly StoredDocument[]>;
+  /** The quarantined documents by key, after `after` (exclusive), at most `limit`; those without a place in lists too. */
+  quarantined(
+    collection: CollectionSpec,
+    after: string | undefined,
+    limit: number,
+  ): Promise<readonly QuarantinedDocument[]>;
   /** Groups by `by`, then `and`, rising, null first. */
   groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]>;
   /** Every document by key, after `after` (exclusive), at most `limit`, with its fields as the indexes hold them: for audits. */
@@ -156,11 +192,18 @@ export interface ReadStore {
   /** Number of documents. */
   count(collection: CollectionSpec): Promise<number>;
 
+  /** Which versions of the collections of a name there are; `undefined` before anybody wrote it. */
+  versions(name: string): Promise<CollectionVersions | undefined>;
+  /** Writes them in place of those of the revision before. False: another was quicker, and nothing is written. */
+  saveVersions(name: string, versions: CollectionVersions): Promise<boolean>;
+
   /** The relay's checkpoint, the beginning where it has none. */
   relayCheckpoint(): Promise<RelayCheckpoint>;
+  /** Never backwards: where the present one is as far or further, that stays, whole. */
   saveRelayCheckpoint(checkpoint: RelayCheckpoint): Promise<void>;
   /** How far a consumer with side effects (the process manager) has come in a partition. */
   consumerPosition(consumer: string, partition: number): Promise<number>;
+  /** Never backwards. */
   saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void>;
 
   /**
@@ -169,7 +212,7 @@ export interface ReadStore {
    */
   changeCounter(): number;
 
-  /** Drops a collection's documents and positions. */
+  /** Drops a collection's documents and positions; again is silence. */
   drop(collection: CollectionSpec): Promise<void>;
   close(): Promise<void>;
 }

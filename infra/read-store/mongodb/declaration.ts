@@ -39,6 +39,17 @@ export async function declare(db: Db, spec: CollectionSpec, readonly: boolean): 
   await declarationsOf(db).updateOne({ _id: present._id }, { $set: { indexesVersion } });
 }
 
+/** What servers before MongoDB 7 say to whoever drops what is not there; not all that speak its protocol give a code. */
+const notThere = 'ns not found';
+
+export async function dropDocuments(db: Db, spec: CollectionSpec): Promise<void> {
+  try {
+    await db.collection(collectionName(spec)).drop();
+  } catch (error) {
+    if (!(error instanceof MongoServerError) || error.message !== notThere) throw error;
+  }
+}
+
 export async function forget(db: Db, spec: CollectionSpec): Promise<void> {
   await declarationsOf(db).deleteOne({ _id: collectionName(spec) });
 }

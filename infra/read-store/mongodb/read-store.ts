@@ -1,3 +1,4 @@
+import type { CollectionVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type {
   Batch,
   CollectionSpec,
@@ -22,10 +23,11 @@ import {
 } from './checkpoints.js';
 import { collectionName } from './collection-layout.js';
 import { writeConditionally } from './conditional-writes.js';
-import { declare, forget } from './declaration.js';
+import { declare, dropDocuments, forget } from './declaration.js';
 import { groupOf, groupPipeline } from './groups.js';
 import { listFilter, listOrder } from './list-filter.js';
 import { indexedDocument, storedDocument, storedProjection, type MongoDbDocument } from './stored-document.js';
+import { saveVersionsIn, versionsIn } from './versions.js';
 
 export interface MongoDbReadStoreOptions extends MongoDbOptions {
   /** Makes nothing: collections must have been declared by another. */
@@ -119,6 +121,14 @@ class MongoDbReadStore implements ReadStore {
     return this.#read(collection, (documents, maxTimeMS) => documents.countDocuments({}, { maxTimeMS }));
   }
 
+  versions(name: string): Promise<CollectionVersions | undefined> {
+    return this.#connection.read((db) => versionsIn(db, name));
+  }
+
+  saveVersions(name: string, versions: CollectionVersions): Promise<boolean> {
+    return this.#connection.write((db) => saveVersionsIn(db, name, versions));
+  }
+
   relayCheckpoint(): Promise<RelayCheckpoint> {
     return this.#connection.read(relayCheckpointIn);
   }
@@ -145,7 +155,7 @@ class MongoDbReadStore implements ReadStore {
     await this.#connection.declare(async (db) => {
       // In this order a drop that dies half-way leaves documents without a position, and they are folded again.
       await dropPositions(db, collection);
-      await db.collection(collectionName(collection)).drop();
+      await dropDocuments(db, collection);
       await forget(db, collection);
     });
     this.#declared.delete(collectionName(collection));

@@ -1,5 +1,6 @@
 import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import type { CollectionVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import { beginning } from '@waybill/shared-kernel/ports/event-store.js';
 import type {
   Batch,
@@ -159,6 +160,32 @@ class SqliteReadStore implements ReadStore {
     return row?.[0] ?? 0;
   }
 
+  async versions(name: string): Promise<CollectionVersions | undefined> {
+    const [row] = await this.#all<[string]>({
+      sql: 'SELECT versions FROM versions WHERE name = ?',
+      parameters: [name],
+    });
+    return row === undefined ? undefined : (JSON.parse(row[0]) as CollectionVersions);
+  }
+
+  async saveVersions(name: string, versions: CollectionVersions): Promise<boolean> {
+    const { revision } = versions;
+    const text = JSON.stringify(versions);
+    return this.#writes.commit(() => {
+      const { changes } =
+        revision === 1
+          ? this.#run('INSERT INTO versions VALUES (?, 1, ?) ON CONFLICT DO NOTHING', name, text)
+          : this.#run(
+              'UPDATE versions SET revision = ?, versions = ? WHERE name = ? AND revision = ?',
+              revision,
+              text,
+              name,
+              revision - 1,
+            );
+      return changes === 1;
+    });
+  }
+
   async relayCheckpoint(): Promise<RelayCheckpoint> {
     const [row] = await this.#all<[position: number, heads: string]>({
       sql: 'SELECT position, heads FROM relay',
@@ -170,7 +197,12 @@ class SqliteReadStore implements ReadStore {
 
   async saveRelayCheckpoint({ position, heads }: RelayCheckpoint): Promise<void> {
     await this.#writes.commit(() => {
-      this.#run('INSERT OR REPLACE INTO relay VALUES (1, ?, ?)', position, JSON.stringify(heads));
+      this.#run(
+        `INSERT INTO relay VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position,
+         heads = excluded.heads WHERE excluded.position > relay.position`,
+        position,
+        JSON.stringify(heads),
+      );
     });
   }
 
@@ -184,7 +216,13 @@ class SqliteReadStore implements ReadStore {
 
   async saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void> {
     await this.#writes.commit(() => {
-      this.#run('INSERT OR REPLACE INTO consumers VALUES (?, ?, ?)', consumer, partition, position);
+      this.#run(
+        `INSERT INTO consumers VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position
+         WHERE excluded.position > consumers.position`,
+        consumer,
+        partition,
+        position,
+      );
     });
   }
 
@@ -258,8 +296,8 @@ class SqliteReadStore implements ReadStore {
     return whenFree(() => this.#prepare<Row>(sql).all(...parameters));
   }
 
-  #run(sql: string, ...parameters: readonly SqlValue[]): void {
-    this.#prepare<[]>(sql).run(...parameters);
+  #run(sql: string, ...parameters: readonly SqlValue[]): { readonly changes: number } {
+    return this.#prepare<[]>(sql).run(...parameters);
   }
 
   #prepare<Row extends SqlValue[]>(sql: string): Statement<Row> {

@@ -5,25 +5,30 @@ const applicationId = 0x5762526d;
 
 const schema: Schema = {
   applicationId,
-  version: 1,
-  migrate: (database) => {
-    database.exec(`
-      CREATE TABLE collections (
-        name TEXT NOT NULL, version INTEGER NOT NULL, spec TEXT NOT NULL,
-        PRIMARY KEY (name, version)
-      ) WITHOUT ROWID;
-      CREATE TABLE positions (
-        name TEXT NOT NULL, version INTEGER NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
-        PRIMARY KEY (name, version, partition)
-      ) WITHOUT ROWID;
-      CREATE TABLE consumers (
-        consumer TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
-        PRIMARY KEY (consumer, partition)
-      ) WITHOUT ROWID;
-      CREATE TABLE relay (
-        id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, heads TEXT NOT NULL
-      );
-    `);
+  version: 2,
+  migrate: (database, from) => {
+    if (from < 1) {
+      database.exec(`
+        CREATE TABLE collections (
+          name TEXT NOT NULL, version INTEGER NOT NULL, spec TEXT NOT NULL,
+          PRIMARY KEY (name, version)
+        ) WITHOUT ROWID;
+        CREATE TABLE positions (
+          name TEXT NOT NULL, version INTEGER NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
+          PRIMARY KEY (name, version, partition)
+        ) WITHOUT ROWID;
+        CREATE TABLE consumers (
+          consumer TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER NOT NULL,
+          PRIMARY KEY (consumer, partition)
+        ) WITHOUT ROWID;
+        CREATE TABLE relay (
+          id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, heads TEXT NOT NULL
+        );
+      `);
+    }
+    if (from < 2) {
+      database.exec('CREATE TABLE versions (name TEXT PRIMARY KEY, revision INTEGER NOT NULL, versions TEXT NOT NULL)');
+    }
   },
 };
 

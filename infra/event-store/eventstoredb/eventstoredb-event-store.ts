@@ -1,4 +1,4 @@
-import { BACKWARDS, END, FORWARDS, type Direction, type StreamingRead } from '@eventstore/db-client';
+import { BACKWARDS, END, FORWARDS, type Direction, type EventData, type StreamingRead } from '@eventstore/db-client';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent, RecordedEvent } from '@waybill/shared-kernel/message.js';
@@ -19,7 +19,7 @@ import { faultOf, isStreamNotFound, isWrongExpectedVersion } from './fault.js';
 import { positionOf, readPositionOf } from './position.js';
 import { expectedRevisionOf, revisionOf } from './revision.js';
 import { collect, within } from './time-limit.js';
-import { recordedEventOf, wireEventOf } from './wire-event.js';
+import { movedWireEventOf, recordedEventOf, wireEventOf } from './wire-event.js';
 
 export interface EventStoreDbOptions {
   /** How long an append, or a read while nothing of it comes, may take before it is `Unavailable`. 1.5 s by default. */
@@ -73,26 +73,15 @@ export class EventStoreDbEventStore implements EventStore {
   }
 
   async append(stream: string, expectedRevision: number, events: readonly NewEvent[]): Promise<Appended> {
-    this.#assertOpen();
-    assertAppendable(expectedRevision, events);
-    const { client, credentials } = this.#connection;
-    const wireEvents = events.map(wireEventOf);
-    const options = { expectedRevision: expectedRevisionOf(expectedRevision), credentials, requiresLeader: true };
-    try {
-      // An append whose outcome is unknown is asked for again, with the same ids at the same exact revision: if it was
-      // stored, the server says again what it got. (With ANY it might store it twice.) It compares ids alone; ours
-      // depend on what they stand for. `nextExpectedRevision` is, despite its name, that of the last event written.
-      const { nextExpectedRevision, position } = await this.#ask((limitMs) =>
-        within(limitMs, client.appendToStream(stream, wireEvents, { ...options, deadline: limitMs })),
-      );
-      return { revision: revisionOf(nextExpectedRevision), position: positionOf(position) };
-    } catch (error) {
-      if (!isWrongExpectedVersion(error)) throw error;
-      // The server knows a repeat of an append or of its first events, but not of its last ones, which is one as well.
-      const repeated = await this.#repeated(stream, expectedRevision, events);
-      if (repeated !== undefined) return repeated;
-      throw new WrongExpectedRevision(stream, expectedRevision, revisionOf(error.actualVersion));
-    }
+    return this.#append(stream, expectedRevision, events, wireEventOf);
+  }
+
+  /**
+   * Appends events of another log to the same stream, which keep the times at which that one took them. All else is as
+   * with `append`.
+   */
+  async adopt(stream: string, expectedRevision: number, events: readonly RecordedEvent[]): Promise<Appended> {
+    return this.#append(stream, expectedRevision, events, movedWireEventOf);
   }
 
   async readStream(stream: string, from: number, limit: number): Promise<readonly RecordedEvent[]> {
@@ -143,6 +132,34 @@ export class EventStoreDbEventStore implements EventStore {
     this.#changes.close();
     await this.#ringing;
     await this.#connection.client.dispose();
+  }
+
+  async #append<Event extends NewEvent>(
+    stream: string,
+    expectedRevision: number,
+    events: readonly Event[],
+    onTheWire: (event: Event) => EventData,
+  ): Promise<Appended> {
+    this.#assertOpen();
+    assertAppendable(expectedRevision, events);
+    const { client, credentials } = this.#connection;
+    const wireEvents = events.map(onTheWire);
+    const options = { expectedRevision: expectedRevisionOf(expectedRevision), credentials, requiresLeader: true };
+    try {
+      // An append whose outcome is unknown is asked for again, with the same ids at the same exact revision: if it was
+      // stored, the server says again what it got. (With ANY it might store it twice.) It compares ids alone; ours
+      // depend on what they stand for. `nextExpectedRevision` is, despite its name, that of the last event written.
+      const { nextExpectedRevision, position } = await this.#ask((limitMs) =>
+        within(limitMs, client.appendToStream(stream, wireEvents, { ...options, deadline: limitMs })),
+      );
+      return { revision: revisionOf(nextExpectedRevision), position: positionOf(position) };
+    } catch (error) {
+      if (!isWrongExpectedVersion(error)) throw error;
+      // The server knows a repeat of an append or of its first events, but not of its last ones, which is one as well.
+      const repeated = await this.#repeated(stream, expectedRevision, events);
+      if (repeated !== undefined) return repeated;
+      throw new WrongExpectedRevision(stream, expectedRevision, revisionOf(error.actualVersion));
+    }
   }
 
   async #readStream(

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
 import { newEvent } from '@waybill/shared-kernel/testing/new-event.js';
-import { recordedEventOf, wireEventOf, type Recorded } from './wire-event.js';
+import { movedWireEventOf, recordedEventOf, wireEventOf, type Recorded } from './wire-event.js';
 
 /** An event as the client hands it out after the server has taken it. */
 function recorded(event: NewEvent, fields: Partial<Recorded> = {}): Recorded {
@@ -44,6 +44,19 @@ describe('an event on the wire', () => {
   ])('%s comes back as it was', (_, event) => {
     const place = { stream: 'order-1', revision: 7, position: 4_711, recordedAt: '2026-01-02T03:04:05.678Z' };
     expect(recordedEventOf(recorded(event))).toEqual({ ...event, ...place });
+  });
+
+  test.each([
+    ['with everything', full],
+    ['with what it must have', newEvent()],
+  ])('%s, moved from another log, keeps when that one took it', (_, event) => {
+    const place = { stream: 'order-1', revision: 7, recordedAt: '2025-12-24T01:02:03.004Z' };
+    const { metadata } = movedWireEventOf({ ...event, ...place, position: 12 });
+    expect(recordedEventOf(recorded(event, { metadata: JSON.parse(JSON.stringify(metadata)) as unknown }))).toEqual({
+      ...event,
+      ...place,
+      position: 4_711,
+    });
   });
 
   test.each(['', 'order-1', '00000000-0000-0000-0000-000000000000', full.id.toUpperCase()])(

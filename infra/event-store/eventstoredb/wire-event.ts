@@ -9,6 +9,8 @@ import { positionOf } from './position.js';
 type Envelope = Omit<NewEvent, 'id' | 'type' | 'data' | 'correlationId' | 'causationId'> & {
   readonly $correlationId: string;
   readonly $causationId: string;
+  /** Of an event that was moved here from another log: when that one took it. */
+  readonly recordedAt?: string;
 };
 
 /** What the client hands out for a record, as far as it is looked at here. */
@@ -37,12 +39,19 @@ export function wireEventOf(event: NewEvent): EventData {
   return jsonEvent({ id, type, data, metadata });
 }
 
+/** An event of another log, which keeps the time at which that one took it. Throws as `wireEventOf` does. */
+export function movedWireEventOf(recorded: RecordedEvent): EventData {
+  const { stream, revision, position, recordedAt, ...event } = recorded;
+  const wireEvent = wireEventOf(event);
+  return { ...wireEvent, metadata: { ...(wireEvent.metadata as Envelope), recordedAt } };
+}
+
 /**
  * `undefined` for what is not of our log: the server's own events and links (`$…`, also in streams of that name), and
  * those of other programs that share the server, which have not our envelope.
  *
- * `recordedAt` is the time of the one node that leads as it takes the event. It never goes backwards as long as that
- * node's clock is only ever slewed and those of a cluster agree. It is not mended here: a time that depended on where
+ * `recordedAt` is the time of the one node that leads as it takes the event, or the one that the event was moved here
+ * with. It never goes backwards as long as that node's clock is only ever slewed and those of a cluster agree. It is not mended here: a time that depended on where
  * the reading began would differ from reader to reader.
  */
 export function recordedEventOf(recorded: Recorded): RecordedEvent | undefined {
@@ -61,7 +70,7 @@ export function recordedEventOf(recorded: Recorded): RecordedEvent | undefined {
     stream: streamId,
     revision: Number(recorded.revision),
     position: positionOf(recorded.position),
-    recordedAt: recorded.created.toISOString(),
+    recordedAt: metadata.recordedAt ?? recorded.created.toISOString(),
   };
   if (metadata.actor !== undefined) event.actor = metadata.actor;
   if (metadata.traceparent !== undefined) event.traceparent = metadata.traceparent;

@@ -45,13 +45,13 @@ type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
 /** What the server is to do with the next append: store it and lose the answer, or lose it before it is stored. */
 export type Loss = 'answer' | 'append';
 
-const largestAppend = 1024 * 1024;
-
 /**
  * Speaks as much of EventStoreDB's protocol as the adapter uses, the way a real 23.10 was seen to behave: what stands
  * in for it where there is none. It shows what the adapter makes of a server like that, not what a server does.
  */
 export class StandInServer {
+  /** Bytes it takes in one append. */
+  largestAppend = 1024 * 1024;
   readonly #port: number;
   readonly #rows: Row[] = [];
   readonly #streams = new Map<string, Row[]>();
@@ -185,10 +185,10 @@ export class StandInServer {
       (sum, { type, metadata, data }) => sum + type.length * 2 + metadata.length + data.length,
       0,
     );
-    if (size > largestAppend) {
+    if (size > this.largestAppend) {
       const refusal = new Metadata();
       refusal.set('exception', 'maximum-append-size-exceeded');
-      refusal.set('maximum-append-size', String(largestAppend));
+      refusal.set('maximum-append-size', String(this.largestAppend));
       return refusal;
     }
     const present = this.#streams.get(stream) ?? [];

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { keyStoreContract } from '@waybill/shared-kernel/ports/keys.contract.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { virtualClock } from '../clock/seeded.js';
@@ -71,6 +72,48 @@ describe('cached keys', () => {
     answer();
     expect(await found).toBeDefined();
     expect(await keys.find('meanwhile')).toBeUndefined();
+  });
+
+  describe('while the store is down', () => {
+    const bounds = { maxKeys: 10, ttlMs: 1_000, outageMs: 5_000, clock };
+    let isDown = true;
+    const failing: KeyStore = {
+      ...counted,
+      find: async (subject) => {
+        if (isDown) {
+          asked.push(subject);
+          throw new Unavailable('key store', 'It is down.');
+        }
+        return counted.find(subject);
+      },
+    };
+
+    test('a key at hand goes on, for a while, and the store is asked seldom', async () => {
+      const keys = cachedKeys(failing, bounds);
+      const key = await keys.create('outage');
+      clock.advance(1_001);
+      expect(await askedOnce(() => keys.find('outage'))).toEqual(['outage']);
+      expect(await askedOnce(async () => expect(await keys.find('outage')).toEqual(key))).toEqual([]);
+      clock.advance(5_000);
+      await expect(keys.find('outage')).rejects.toBeInstanceOf(Unavailable);
+    });
+
+    test('one that is not at hand is not to be had', async () => {
+      await expect(cachedKeys(failing, bounds).find('elsewhere')).rejects.toBeInstanceOf(Unavailable);
+    });
+
+    test('one that another process destroyed is gone once the store is back', async () => {
+      const keys = cachedKeys(failing, bounds);
+      await keys.create('back');
+      clock.advance(1_001);
+      await keys.find('back');
+      await store.destroy('back');
+      isDown = false;
+      clock.advance(1_001);
+      expect(await keys.find('back')).toBeUndefined();
+      isDown = true;
+      await expect(keys.find('back')).rejects.toBeInstanceOf(Unavailable);
+    });
   });
 
   test('never more keys than it may hold', async () => {

@@ -1,8 +1,8 @@
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import { beginning } from '@waybill/shared-kernel/ports/event-store.js';
 import type { CollectionSpec, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
-import { MongoServerError, type Collection, type Db } from 'mongodb';
-import { duplicateKey } from '../../mongodb/connection.js';
+import type { Collection, Db } from 'mongodb';
+import { isDuplicate } from '../../mongodb/connection.js';
 import { collectionName } from './collection-layout.js';
 
 /** How far somebody has come. */
@@ -50,17 +50,7 @@ export async function movePosition(
   partition: number,
   position: number,
 ): Promise<void> {
-  const filter = { _id: collectionId(collection, partition), position: { $lt: position } };
-  const { matchedCount } = await checkpointsOf(db).updateOne(filter, { $set: { position } });
-  if (matchedCount === 1) return;
-  // Either it is there and not behind, or not there yet.
-  try {
-    await checkpointsOf(db).insertOne({ _id: filter._id, position });
-  } catch (error) {
-    if (!(error instanceof MongoServerError) || error.code !== duplicateKey) throw error;
-    // Perhaps made in between, and behind.
-    await checkpointsOf(db).updateOne(filter, { $set: { position } });
-  }
+  await moveForwards(db, { _id: collectionId(collection, partition), position });
 }
 
 export async function dropPositions(db: Db, collection: CollectionSpec): Promise<void> {
@@ -78,7 +68,7 @@ export async function saveConsumerPositionIn(
   partition: number,
   position: number,
 ): Promise<void> {
-  await save(db, { _id: consumerId(consumer, partition), position });
+  await moveForwards(db, { _id: consumerId(consumer, partition), position });
 }
 
 export async function relayCheckpointIn(db: Db): Promise<RelayCheckpoint> {
@@ -88,10 +78,21 @@ export async function relayCheckpointIn(db: Db): Promise<RelayCheckpoint> {
 
 export async function saveRelayCheckpointIn(db: Db, { position, heads }: RelayCheckpoint): Promise<void> {
   const stored: StoredRelay = { _id: relay, position, heads };
-  await save(db, stored);
+  await moveForwards(db, stored);
 }
 
-async function save(db: Db, stored: StoredPosition): Promise<void> {
+/** Puts it in place of one that is behind it, or of none. */
+async function moveForwards(db: Db, stored: StoredPosition): Promise<void> {
   const { _id, ...rest } = stored;
-  await checkpointsOf(db).replaceOne({ _id }, rest, { upsert: true });
+  const behind = { _id, position: { $lt: stored.position } };
+  const { matchedCount } = await checkpointsOf(db).updateOne(behind, { $set: rest });
+  if (matchedCount === 1) return;
+  // Either it is there and not behind, or not there yet.
+  try {
+    await checkpointsOf(db).insertOne(stored);
+  } catch (error) {
+    if (!isDuplicate(error)) throw error;
+    // Perhaps made in between, and behind.
+    await checkpointsOf(db).updateOne(behind, { $set: rest });
+  }
 }

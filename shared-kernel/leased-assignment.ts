@@ -1,0 +1,190 @@
+import type { Assignment, AssignPartitions, PartitionWork, WorkOnPartition } from './assignment.js';
+import { shareOf } from './fair-share.js';
+import { keepLease, type KeptLease, type LeaseMeans } from './keep-lease.js';
+import { partitionCount } from './partition.js';
+import type { Randomness } from './ports/clock.js';
+import type { HeldLease, Lease } from './ports/lease.js';
+
+export interface LeasedMeans extends LeaseMeans {
+  readonly randomness: Randomness;
+}
+
+/** Milliseconds. Whoever is gone is replaced after `ttl` and at most two looks. */
+export interface LeasedTuning {
+  /** For how long a lease is taken. It is renewed four times as often, and counts as lost a quarter before its end. */
+  readonly ttl: number;
+  /** How long between two looks at who is there and what nobody has. */
+  readonly look: number;
+}
+
+export const partitionTuning: LeasedTuning = { ttl: 4_000, look: 500 };
+export const leadershipTuning: LeasedTuning = { ttl: 2_500, look: 400 };
+
+/**
+ * Divides the partitions evenly among the processes of a group, without a coordinator. Each process holds a numbered
+ * seat, by which the others know of it, and the partitions that it works on, all of them as leases; it looks again and
+ * again at who is there, gives up what is more than its share, once the work on it is finished, and takes of what
+ * nobody has what is its own by everybody's reckoning (see `shareOf`). Those whose lease is lost, because the store is
+ * down or the process stood still, stop their work before another can have it. Work may nevertheless be late, where a
+ * process wakes in the middle of a write: what is done in a partition must bear a second one that does the same.
+ */
+export function leasedPartitions(means: LeasedMeans, tuning: LeasedTuning = partitionTuning): AssignPartitions {
+  return (group, work) => new LeasedAssignment(group, partitionCount, work, means, tuning);
+}
+
+/** The same for what one process of a group does at a time: there is one partition, 0. The others stand by. */
+export function leasedLeadership(means: LeasedMeans, tuning: LeasedTuning = leadershipTuning): AssignPartitions {
+  return (group, work) => new LeasedAssignment(group, 1, work, means, tuning);
+}
+
+/** A partition that is held, and from when on it is being given back. */
+interface Tenure {
+  readonly lease: KeptLease;
+  work: PartitionWork | undefined;
+  ended: Promise<void> | undefined;
+}
+
+class LeasedAssignment implements Assignment {
+  readonly #partitions: number;
+  readonly #work: WorkOnPartition;
+  readonly #means: LeasedMeans;
+  readonly #tuning: LeasedTuning;
+  readonly #owner: string;
+  readonly #seats: string;
+  readonly #tenancies: string;
+  readonly #stopping = new AbortController();
+  readonly #tenures = new Map<number, Tenure>();
+  readonly #looking: Promise<void>;
+  #seat: KeptLease | undefined;
+
+  constructor(group: string, partitions: number, work: WorkOnPartition, means: LeasedMeans, tuning: LeasedTuning) {
+    this.#partitions = partitions;
+    this.#work = work;
+    this.#means = means;
+    this.#tuning = tuning;
+    this.#owner = means.randomness.uuid();
+    this.#seats = `${group}/seat/`;
+    this.#tenancies = `${group}/partition/`;
+    this.#looking = this.#run();
+  }
+
+  held(): readonly number[] {
+    const held = [...this.#tenures].filter(([, { ended }]) => ended === undefined);
+    return held.map(([partition]) => partition).sort((left, right) => left - right);
+  }
+
+  /** The seat goes first, so that the others take what is given back as it comes. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    const partitions = [...this.#tenures.keys()];
+    await Promise.all([this.#seat?.release(), ...partitions.map((partition) => this.#end(partition)), this.#looking]);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await this.#look();
+      } catch (error) {
+        this.#report(error, this.#seats);
+      }
+      await this.#means.timer.sleep(this.#tuning.look, signal);
+    }
+  }
+
+  async #look(): Promise<void> {
+    const seated = await this.#means.leases.held(this.#seats);
+    if (this.#seat === undefined) {
+      // What is its share it sees at the next look, when the others have seen it too.
+      await this.#sit(seated);
+      return;
+    }
+    const { giveUp, take } = this.#share(seated, await this.#means.leases.held(this.#tenancies));
+    for (const partition of giveUp) void this.#end(partition);
+    await this.#take(take);
+  }
+
+  #share(seated: readonly Lease[], tenancies: readonly Lease[]): ReturnType<typeof shareOf> {
+    const holders = new Map<number, string>();
+    for (const { name, owner } of tenancies) {
+      // One of its own that it does not know of was lost, or is still on its way back: nobody's yet.
+      holders.set(Number(name.slice(this.#tenancies.length)), owner === this.#owner ? '' : owner);
+    }
+    for (const partition of this.#tenures.keys()) holders.set(partition, this.#owner);
+    const members = seated
+      .map(({ name, owner }) => ({ owner, seat: Number(name.slice(this.#seats.length)) }))
+      .sort((left, right) => left.seat - right.seat)
+      .map(({ owner }) => owner);
+    return shareOf(this.#owner, { members, partitions: this.#partitions, holders });
+  }
+
+  /** Takes the first seat that is free; where others were quicker, the next one at the next look. */
+  async #sit(seated: readonly Lease[]): Promise<void> {
+    const taken = new Set(seated.map(({ name }) => name));
+    let number = 0;
+    while (taken.has(`${this.#seats}${number}`)) number += 1;
+    const lease = await this.#acquire(`${this.#seats}${number}`);
+    if (lease === undefined) return;
+    const seat = this.#keep(lease, () => {
+      if (this.#seat === seat) this.#seat = undefined;
+    });
+    this.#seat = seat;
+    if (this.#isStopping()) await seat.release();
+  }
+
+  /** Begins the work on all of them together, when all questions are answered. */
+  async #take(partitions: readonly number[]): Promise<void> {
+    await Promise.all(
+      partitions.map(async (partition) => {
+        const name = `${this.#tenancies}${partition}`;
+        try {
+          const lease = await this.#acquire(name);
+          if (lease === undefined) return;
+          const kept = this.#keep(lease, () => void this.#end(partition));
+          this.#tenures.set(partition, { lease: kept, work: undefined, ended: undefined });
+          if (this.#isStopping()) await this.#end(partition);
+        } catch (error) {
+          this.#report(error, name);
+        }
+      }),
+    );
+    for (const partition of partitions) {
+      const tenure = this.#tenures.get(partition);
+      if (tenure !== undefined && tenure.ended === undefined) tenure.work ??= this.#work(partition);
+    }
+  }
+
+  /** Finishes the work on a partition, then gives it back. */
+  #end(partition: number): Promise<void> {
+    const tenure = this.#tenures.get(partition);
+    if (tenure === undefined) return Promise.resolve();
+    tenure.ended ??= this.#giveBack(partition, tenure);
+    return tenure.ended;
+  }
+
+  async #giveBack(partition: number, { work, lease }: Tenure): Promise<void> {
+    try {
+      await work?.stop();
+    } catch (error) {
+      this.#report(error, `${this.#tenancies}${partition}`);
+    }
+    await lease.release();
+    this.#tenures.delete(partition);
+  }
+
+  #acquire(name: string): Promise<HeldLease | undefined> {
+    return this.#means.leases.acquire(name, this.#owner, this.#tuning.ttl);
+  }
+
+  #keep(lease: HeldLease, lost: () => void): KeptLease {
+    return keepLease(lease, this.#tuning.ttl, this.#means, lost);
+  }
+
+  #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  #report(error: unknown, lease: string): void {
+    this.#means.report?.(error instanceof Error ? error : new Error(String(error)), lease);
+  }
+}

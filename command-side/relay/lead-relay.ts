@@ -1,0 +1,37 @@
+import type { AssignPartitions } from '@waybill/shared-kernel/assignment.js';
+import { startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
+
+export interface LeadRelayMeans extends RelayMeans {
+  /** Of one partition: whoever has it leads. */
+  readonly assign: AssignPartitions;
+}
+
+export interface LeadRelay extends Relay {
+  /** Whether this process is the one that relays. The others stand by. */
+  leads(): boolean;
+}
+
+/**
+ * One of several relays of a log, of which one works at a time. A deposed one may be late, and does no harm: what it
+ * publishes, position and `previous` alike, follows from the log alone, so each of its messages is a copy of one of
+ * its successor's, and duplicates are silence; and its checkpoint cannot put a later one back (see `ReadStore`), nor
+ * would that do more than have some events published once more.
+ */
+export function leadRelay(means: LeadRelayMeans, tuning?: RelayTuning): LeadRelay {
+  let relay: Relay | undefined;
+  const assignment = means.assign('relay', () => {
+    const leading = startRelay(means, tuning);
+    relay = leading;
+    return {
+      stop: async () => {
+        await leading.stop();
+        if (relay === leading) relay = undefined;
+      },
+    };
+  });
+  return {
+    leads: () => assignment.held().length > 0,
+    position: () => relay?.position(),
+    stop: () => assignment.stop(),
+  };
+}

@@ -4,6 +4,14 @@ import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 const nonceLength = 12;
 const tagLength = 16;
 
+/** A data key as stores keep it. */
+export interface WrappedKey {
+  /** Also the label it is wrapped for. */
+  readonly subject: string;
+  /** Null once it was destroyed. */
+  readonly wrapped: Uint8Array | null;
+}
+
 /** Encrypts a key under the master key with AES-256-GCM: nonce, text, tag. It opens for the same `label` only. */
 export function wrapKey(masterKey: Uint8Array, label: string, key: Uint8Array, randomness: Randomness): Uint8Array {
   const nonce = randomness.bytes(nonceLength);

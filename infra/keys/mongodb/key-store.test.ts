@@ -9,12 +9,14 @@ import { MongoClient } from 'mongodb';
 import { systemRandomness } from '../../clock/system.js';
 import { freePort } from '../../mongodb/testing/server-process.js';
 import { describeWithServer, ScratchDatabase } from '../../mongodb/testing/server-under-test.js';
-import { openMongoDbKeyStore, type MongoDbKeyStoreOptions } from './key-store.js';
+import { wrapKey } from '../key-wrap.js';
+import { openSqliteKeyStore, wrappedKeysIn } from '../sqlite/key-store.js';
+import { openMongoDbKeyStore, type MongoDbKeyStore, type MongoDbKeyStoreOptions } from './key-store.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'waybill-keys-'));
 const opened: KeyStore[] = [];
 
-function open(options: Pick<MongoDbKeyStoreOptions, 'url'> & Partial<MongoDbKeyStoreOptions>): KeyStore {
+function open(options: Pick<MongoDbKeyStoreOptions, 'url'> & Partial<MongoDbKeyStoreOptions>): MongoDbKeyStore {
   const keys = openMongoDbKeyStore({
     masterKeyFile: join(folder, 'master.key'),
     randomness: systemRandomness,
@@ -88,5 +90,37 @@ describeWithServer('with a MongoDB server', () => {
     await keys.destroy('one');
     expect(await stored.findOne({ _id: 'one' })).toEqual({ _id: 'one', wrapped: null });
     await client.close();
+  });
+
+  test('takes the keys of a SQLite file, those destroyed too, as often as it is asked', async () => {
+    const target = new ScratchDatabase();
+    const from = { file: join(folder, 'keys.sqlite'), masterKeyFile: join(folder, 'none'), masterKeyText };
+    const embedded = openSqliteKeyStore({ ...from, randomness: systemRandomness });
+    const subjects = Array.from({ length: 1_100 }, (_, index) => `customer-${index}`);
+    const keys = await Promise.all(subjects.map((subject) => embedded.create(subject)));
+    await embedded.destroy('customer-1');
+    const store = open({ ...source, url: target.url });
+    for (let time = 0; time < 2; time += 1) {
+      await store.adopt(wrappedKeysIn(from.file));
+      expect(await store.find('customer-1')).toBeUndefined();
+      for (const index of [0, 499, 500, 1_099]) expect(await store.find(`customer-${index}`)).toEqual(keys[index]);
+    }
+    await embedded.destroy('customer-0');
+    await store.destroy('customer-2');
+    await store.adopt(wrappedKeysIn(from.file));
+    for (const index of [0, 2]) expect(await store.find(`customer-${index}`)).toBeUndefined();
+    await embedded.close();
+    await target.dispose();
+  });
+
+  test('takes no key of a subject that has another one', async () => {
+    const target = new ScratchDatabase();
+    const store = open({ ...source, url: target.url });
+    await store.create('somebody');
+    const other = wrapKey(Buffer.from(masterKeyText, 'base64'), 'somebody', new Uint8Array(32), systemRandomness);
+    await expect(store.adopt([{ subject: 'somebody', wrapped: other }])).rejects.toThrow(
+      'has another key of somebody already',
+    );
+    await target.dispose();
   });
 });

@@ -4,7 +4,7 @@ import { Binary, type Collection, type Db } from 'mongodb';
 import { isDuplicate, MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
 import { mongoDbTuning } from '../../mongodb/tuning.js';
 import { fittingMasterKey, proofOf, type MasterKeySource } from '../fitting-master-key.js';
-import { unwrapKey, wrapKey } from '../key-wrap.js';
+import { unwrapKey, wrapKey, type WrappedKey } from '../key-wrap.js';
 
 export interface MongoDbKeyStoreOptions extends MongoDbOptions, MasterKeySource {}
 
@@ -16,7 +16,7 @@ export interface MongoDbKeyStoreOptions extends MongoDbOptions, MasterKeySource 
  * key stays in the journal and the oplog until they have moved on, in free blocks until they are used again, and in
  * backups until they are deleted. To open it there takes the master key as well.
  */
-export function openMongoDbKeyStore(options: MongoDbKeyStoreOptions): KeyStore {
+export function openMongoDbKeyStore(options: MongoDbKeyStoreOptions): MongoDbKeyStore {
   // Commands wait for keys, so a write has no more time than a question.
   const tuning = { writePatience: mongoDbTuning.readPatience, ...options.tuning };
   return new MongoDbKeyStore(new MongoDbConnection('key store', { ...options, tuning }), options);
@@ -35,6 +35,7 @@ interface StoredProof {
 }
 
 const name = 'the key store';
+const adoptedAtOnce = 500;
 
 function keysOf(db: Db): Collection<StoredKey> {
   return db.collection<StoredKey>('keys');
@@ -44,7 +45,7 @@ function proofsOf(db: Db): Collection<StoredProof> {
   return db.collection<StoredProof>('masterKey');
 }
 
-class MongoDbKeyStore implements KeyStore {
+export class MongoDbKeyStore implements KeyStore {
   readonly #connection: MongoDbConnection;
   readonly #source: MasterKeySource;
   /** Found on first use, since the server may be down until then. */
@@ -78,8 +79,43 @@ class MongoDbKeyStore implements KeyStore {
     await this.#connection.write((db) => keysOf(db).updateOne({ _id: subject }, { $set: { wrapped: null } }));
   }
 
+  /**
+   * Takes keys of another store of the same master key, as they are wrapped; again is silence. What is destroyed in one
+   * of the two is destroyed. Rejects with `BadDataFile` where it has another key for a subject already.
+   */
+  async adopt(keys: readonly WrappedKey[]): Promise<void> {
+    const masterKey = await this.#fitting();
+    for (let from = 0; from < keys.length; from += adoptedAtOnce) {
+      const some = keys.slice(from, from + adoptedAtOnce).map(({ subject, wrapped }) => ({
+        _id: subject,
+        wrapped: wrapped === null ? null : new Binary(wrapped),
+      }));
+      for (const key of some) unwrapped(masterKey, key);
+      await this.#insert((db) => keysOf(db).insertMany(some, { ordered: false }));
+      for (const subject of await this.#destroyedOf(some)) await this.destroy(subject);
+    }
+  }
+
   close(): Promise<void> {
     return this.#connection.close();
+  }
+
+  /** Subjects of those keys that are destroyed, and here they are not. */
+  async #destroyedOf(keys: readonly StoredKey[]): Promise<readonly string[]> {
+    const wanted = new Map(keys.map((key) => [key._id, key.wrapped]));
+    const present = await this.#connection.read((db) => {
+      const filter = { _id: { $in: [...wanted.keys()] }, wrapped: { $ne: null } };
+      return keysOf(db).find(filter).toArray();
+    });
+    return present.flatMap(({ _id: subject, wrapped }) => {
+      const want = wanted.get(subject);
+      if (wrapped === null) return [];
+      if (want === null || want === undefined) return [subject];
+      if (Buffer.from(bytesOf(want)).equals(bytesOf(wrapped))) return [];
+      throw new BadDataFile(
+        `${name} has another key of ${subject} already: it was used with another log. Use a database that is new.`,
+      );
+    });
   }
 
   #stored(subject: string): Promise<StoredKey | null> {

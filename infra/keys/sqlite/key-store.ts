@@ -4,7 +4,7 @@ import { dataKeyLength, type KeyStore } from '@waybill/shared-kernel/ports/keys.
 import { openDatabase, type Database, type Schema, type Statement } from '../../sqlite/database.js';
 import { whenFree } from '../../sqlite/when-free.js';
 import { fittingMasterKey, proofOf, type MasterKeySource } from '../fitting-master-key.js';
-import { unwrapKey, wrapKey } from '../key-wrap.js';
+import { unwrapKey, wrapKey, type WrappedKey } from '../key-wrap.js';
 
 export interface SqliteKeyStoreOptions extends MasterKeySource {
   /** The file of the wrapped keys. */
@@ -46,6 +46,17 @@ export function openSqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
   } catch (error) {
     database.close();
     throw error;
+  }
+}
+
+/** Every key of a file as it is wrapped, those destroyed included. Opens nothing but the file. Throws `BadDataFile`. */
+export function wrappedKeysIn(file: string): readonly WrappedKey[] {
+  const database = openDatabase(file, { what: 'key store', schema, readonly: true, busyTimeoutMs: 5_000 });
+  try {
+    const rows = database.prepare<[string, Uint8Array | null]>('SELECT subject, wrapped FROM keys ORDER BY id').all();
+    return rows.map(([subject, wrapped]) => ({ subject, wrapped }));
+  } finally {
+    database.close();
   }
 }
 

@@ -118,12 +118,14 @@ class LeasedAssignment implements Assignment {
     return shareOf(this.#owner, { members, partitions: this.#partitions, holders });
   }
 
-  /** Takes the first seat that is free; where others were quicker, the next one at the next look. */
+  /** Takes the first seat that is free; where another was quicker, the next one. */
   async #sit(seated: readonly Lease[]): Promise<void> {
     const taken = new Set(seated.map(({ name }) => name));
-    let number = 0;
-    while (taken.has(`${this.#seats}${number}`)) number += 1;
-    const lease = await this.#acquire(`${this.#seats}${number}`);
+    let lease: HeldLease | undefined;
+    for (let number = 0; lease === undefined && !this.#isStopping(); number += 1) {
+      const name = `${this.#seats}${number}`;
+      if (!taken.has(name)) lease = await this.#acquire(name);
+    }
     if (lease === undefined) return;
     const seat = this.#keep(lease, () => {
       if (this.#seat === seat) this.#seat = undefined;

@@ -14,6 +14,7 @@ install();
 await serve('mongodb', (port, folder) => [
   'java',
   '-Xmx512m',
+  '-Dslf4j.internal.verbosity=ERROR',
   '-cp',
   join(jars, '*'),
   join(source, 'Serve.java'),

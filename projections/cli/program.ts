@@ -5,6 +5,7 @@ import { addImport } from './import-olist.js';
 import type { Context } from './context.js';
 import { addDemo } from './demo.js';
 import { endingOf, exitCodes, type ExitCode } from './exit-code.js';
+import { addMigrate } from './migrate.js';
 import { addReplayHistory } from './replay-history.js';
 import { addReplayOrder } from './replay-order.js';
 import { addRestore } from './restore.js';
@@ -37,6 +38,7 @@ The environment is that of the server; WAYBILL_DATA is the data folder (./waybil
   addStatus(program, context);
   addBackup(program, context);
   addRestore(program, context);
+  addMigrate(program, context, end);
   return program;
 }
 

@@ -26,6 +26,7 @@ const verbs = [
   'status',
   'backup',
   'restore',
+  'migrate',
 ];
 
 describe('using the command line', () => {
@@ -58,6 +59,9 @@ describe('using the command line', () => {
     ['replay history --as-of 2017-11-24'],
     ['audit'],
     ['status --loudly'],
+    ['migrate'],
+    ['migrate --to mongodb://localhost'],
+    ['migrate --to esdb://localhost:2113'],
     ['backup'],
     ['restore'],
     ['token --role customer'],

@@ -84,6 +84,20 @@ export class EventStoreDbEventStore implements EventStore {
     return this.#append(stream, expectedRevision, events, movedWireEventOf);
   }
 
+  /** When the server took the last of all its records, ours or not, RFC 3339 UTC; `undefined`: it has none. */
+  async lastTakenAt(): Promise<string | undefined> {
+    const { client, credentials } = this.#connection;
+    const options = {
+      fromPosition: END,
+      maxCount: 1,
+      direction: BACKWARDS,
+      credentials,
+      requiresLeader: true,
+    } as const;
+    const [last] = await this.#read(() => client.readAll(options));
+    return last?.event?.created.toISOString();
+  }
+
   async readStream(stream: string, from: number, limit: number): Promise<readonly RecordedEvent[]> {
     return this.#readStream(stream, BigInt(Math.max(0, from)), limit, FORWARDS);
   }

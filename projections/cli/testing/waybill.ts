@@ -18,6 +18,8 @@ export interface Ran {
 export class Waybill {
   readonly scratch = mkdtempSync(join(tmpdir(), 'waybill-cli-'));
   dataFolder = join(this.scratch, 'data');
+  /** Variables it is given beside those of the folder and of ports that nobody listens at. */
+  environment: Readonly<Record<string, string>> = {};
 
   start(...words: readonly string[]): { readonly child: ChildProcess; readonly ended: Promise<Ran> } {
     const child = spawn(process.execPath, ['--enable-source-maps', main, ...words], {
@@ -27,6 +29,7 @@ export class Waybill {
         WAYBILL_DATA: this.dataFolder,
         WAYBILL_WRITE_PORT: '1',
         WAYBILL_READ_PORT: '1',
+        ...this.environment,
       },
     });
     const ended = new Promise<Ran>((resolve, reject) => {

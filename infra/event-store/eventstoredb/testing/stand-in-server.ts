@@ -82,6 +82,11 @@ export class StandInServer {
     return `esdb://127.0.0.1:${this.#port}?tls=false`;
   }
 
+  /** Records in its log. */
+  get records(): number {
+    return this.#rows.length;
+  }
+
   /** Subscriptions open now. */
   get subscribers(): number {
     return this.#subscribers.size;

@@ -24,11 +24,7 @@ export class DocumentTrial {
    * `appliedUpTo`: the position up to which its partition says that everything is applied.
    */
   async judge(stored: AuditedDocument, appliedUpTo: number): Promise<readonly Difference[]> {
-    const { projection, folded } = this;
-    if (atSameRevisions(stored, folded)) {
-      const expected = auditedFolded(projection, folded.partition, folded);
-      if (deviations(expected, stored).length === 0) return [];
-    }
+    if (this.agrees(stored)) return [];
     const events = await this.#readEvents();
     return [
       ...this.#omissions(events, stored.revisions, appliedUpTo),
@@ -37,11 +33,29 @@ export class DocumentTrial {
     ];
   }
 
+  /** It has come as far as the log and says the same. */
+  agrees(stored: AuditedDocument): boolean {
+    return this.isOfTheSameAge(stored) && deviations(this.#expected(), stored).length === 0;
+  }
+
+  /** It has come as far as the log. */
+  isOfTheSameAge(stored: AuditedDocument): boolean {
+    return atSameRevisions(stored, this.folded);
+  }
+
+  /** A document of the same age that differs, as one difference whose event was not looked for. */
+  unexplained(stored: AuditedDocument): Difference {
+    return this.#difference('', this.#expected(), stored, undefined);
+  }
+
   /** The log knows of it and the read model has no document. */
   missing(): Difference {
+    return this.#difference('', this.#expected(), undefined, firstPosition(this.folded));
+  }
+
+  #expected(): AuditedDocument {
     const { projection, folded } = this;
-    const expected = auditedFolded(projection, folded.partition, folded);
-    return this.#difference('', expected, undefined, firstPosition(folded));
+    return auditedFolded(projection, folded.partition, folded);
   }
 
   /** Events up to the applied position that the document passed over. */

@@ -23,13 +23,7 @@ export interface ShapeVersions {
   /** How the last one ended. */
   readonly last?: RebuildOutcome;
   /** To be dropped, once nobody can be reading or writing them any more. */
-  readonly obsolete: readonly ObsoleteVersion[];
-}
-
-export interface ObsoleteVersion {
-  readonly version: number;
-  /** Milliseconds since 1970. */
-  readonly since: number;
+  readonly obsolete: readonly number[];
 }
 
 /** `rebuild`: a new version. `rollback`: back to the previous one, brought up to date. */
@@ -51,18 +45,19 @@ export interface Rebuild {
   readonly builder?: RebuildBuilder;
 }
 
-/** How far the step has come. Positions of the log. */
+/** How far the step has come through the log. */
 export interface RebuildProgress {
   readonly position: number;
+  /** Where it ends. */
   readonly head: number;
-  /** Positions a second, lately; 0 as long as it is not known. */
+  /** Events a second; 0 as long as it is not known. */
   readonly rate: number;
 }
 
 export interface RebuildBuilder {
   readonly id: string;
-  /** When it last said so, milliseconds since 1970: after long silence another goes on. */
-  readonly seen: number;
+  /** Grows as long as it is at work: where it stands still for long, another goes on. */
+  readonly beat: number;
 }
 
 /** `differs`: it was not switched to, because it is not what the log says. `failed`: it could not be made. */

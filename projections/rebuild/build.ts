@@ -1,0 +1,250 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { timestamp, type Clock, type Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type {
+  CollectionVersions,
+  Rebuild,
+  RebuildOutcome,
+  RebuildProgress,
+  RebuildStep,
+  ShapeVersions,
+} from '@waybill/shared-kernel/ports/collection-versions.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { compareWithLog } from '../audit/verify-read-models.js';
+import { catchUp } from '../catch-up.js';
+import { changeVersions } from './change-versions.js';
+import { DifferenceCount, none, shownDifferences } from './found-differences.js';
+import { advanced, atVersion, ended } from './versions.js';
+
+export interface BuildMeans {
+  readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
+  readonly readStore: Pick<
+    ReadStore,
+    'declare' | 'load' | 'commit' | 'position' | 'positions' | 'scan' | 'versions' | 'saveVersions'
+  >;
+  readonly clock: Clock;
+  readonly timer: Timer;
+}
+
+export interface BuildTuning {
+  /** Milliseconds between two words about how far it is. */
+  readonly beat: number;
+  /** Milliseconds between two looks at whether the new version has come as far as the live one. */
+  readonly look: number;
+}
+
+export const buildTuning: BuildTuning = { beat: 500, look: 100 };
+
+/** So few events left, and projectors take over. */
+const fewEvents = 1000;
+
+/** Another took the rebuild over, or ended it. */
+class NoLongerBuilder extends Error {}
+
+/** It cannot be made, however often it is tried. */
+class CannotBeBuilt extends Error {}
+
+/**
+ * Takes a rebuild to its end as its builder, `builder`, from wherever the one before it left it: replays the log into
+ * the version, lets projectors follow it, compares it with the log, and switches to it in one write if they agree.
+ * Every step can be done again, and two builders do no harm. Resolves early when another took over or `signal` aborts;
+ * rejects with `Unavailable`, and is called again then.
+ */
+export async function build(
+  projection: Projection,
+  rebuild: Rebuild,
+  builder: string,
+  means: BuildMeans,
+  signal: AbortSignal,
+  tuning: BuildTuning = buildTuning,
+): Promise<void> {
+  await new Build(projection, rebuild, builder, means, signal, tuning).run();
+}
+
+class Build {
+  readonly #stopped = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #target: Projection;
+  #step: RebuildStep;
+  #progress: RebuildProgress = { position: 0, head: 0, rate: 0 };
+  #stepBegan = 0;
+  #events = 0;
+
+  constructor(
+    private readonly projection: Projection,
+    private readonly rebuild: Rebuild,
+    private readonly builder: string,
+    private readonly means: BuildMeans,
+    signal: AbortSignal,
+    private readonly tuning: BuildTuning,
+  ) {
+    this.#signal = AbortSignal.any([signal, this.#stopped.signal]);
+    this.#target = atVersion(projection, rebuild.version);
+    this.#step = rebuild.step;
+  }
+
+  async run(): Promise<void> {
+    const beating = this.#beat();
+    try {
+      await this.#takeSteps();
+    } catch (error) {
+      if (error instanceof Unavailable) throw error;
+      if (this.#signal.aborted || error instanceof NoLongerBuilder) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      await this.#end({ result: 'failed', reason, documents: 0, differences: none, mended: none });
+    } finally {
+      this.#stopped.abort(new NoLongerBuilder());
+      await beating;
+    }
+  }
+
+  async #takeSteps(): Promise<void> {
+    await this.means.readStore.declare(this.#target.collection);
+    if (this.#step === 'replaying') {
+      await this.#enter('replaying');
+      await this.#replay();
+      await this.#enter('following');
+    }
+    await this.#drawLevel();
+    await this.#enter('comparing');
+    const outcome = await this.#compare();
+    if (outcome.result === 'switched') await this.#drawLevel();
+    await this.#end(outcome);
+  }
+
+  /** Reads the log to its end, again for what came meanwhile, until that is little. */
+  async #replay(): Promise<void> {
+    let left: number;
+    do left = await this.#catchUp();
+    while (left > fewEvents);
+  }
+
+  /** Number of events read. */
+  async #catchUp(): Promise<number> {
+    const { events, halted } = await catchUp(
+      [this.#target],
+      { ...this.means, store: this.#watched() },
+      { progress: (position, head) => this.#advance(position, head), signal: this.#signal },
+    );
+    this.#signal.throwIfAborted();
+    const [first] = halted;
+    if (first !== undefined) {
+      throw new CannotBeBuilt(
+        `Version ${this.rebuild.version} stands still at position ${first.position}: ${first.error.message}`,
+      );
+    }
+    return events;
+  }
+
+  /**
+   * Waits until the version has applied whatever the live one had when it began to wait, in every partition. Projectors
+   * see to that; where none is at work, it does so itself.
+   */
+  async #drawLevel(): Promise<void> {
+    const { readStore, timer } = this.means;
+    const { live } = await this.#versions();
+    const due = await readStore.positions(atVersion(this.projection, live).collection);
+    const isLevel = async (): Promise<boolean> => {
+      const positions = await readStore.positions(this.#target.collection);
+      return positions.every((position, partition) => position >= due[partition]!);
+    };
+    while (!(await isLevel())) {
+      await timer.sleep(this.tuning.look, this.#signal);
+      this.#signal.throwIfAborted();
+      if (!(await isLevel())) await this.#catchUp();
+    }
+  }
+
+  async #compare(): Promise<Pick<RebuildOutcome, 'result' | 'documents' | 'differences' | 'mended'>> {
+    const live = atVersion(this.projection, (await this.#versions()).live);
+    const found = [new DifferenceCount(), new DifferenceCount()] as const;
+    const { documents } = await compareWithLog(
+      [this.#target, live],
+      { ...this.means, store: this.#watched() },
+      (difference, index) => found[index as 0 | 1].add(difference),
+      {
+        explained: shownDifferences,
+        onProgress: (position, head) => this.#advance(position, head),
+        signal: this.#signal,
+      },
+    );
+    const [differences, mended] = found;
+    return {
+      result: differences.count === 0 ? 'switched' : 'differs',
+      documents: documents[0]!,
+      differences: differences.found(),
+      mended: mended.found(),
+    };
+  }
+
+  async #end(
+    outcome: Pick<RebuildOutcome, 'result' | 'reason' | 'documents' | 'differences' | 'mended'>,
+  ): Promise<void> {
+    const { id, kind, version } = this.rebuild;
+    const endedAt = timestamp(this.means.clock);
+    await this.#change((versions) =>
+      ended(versions, this.projection.collection, { id, kind, version, endedAt, ...outcome }),
+    );
+  }
+
+  async #enter(step: RebuildStep): Promise<void> {
+    this.#step = step;
+    this.#stepBegan = this.means.clock.now();
+    this.#events = 0;
+    this.#progress = { position: 0, head: await this.means.store.head(), rate: 0 };
+    await this.#say();
+  }
+
+  #advance(position: number, head: number): void {
+    const seconds = (this.means.clock.now() - this.#stepBegan) / 1000;
+    const rate = seconds > 0 ? Math.round(this.#events / seconds) : 0;
+    this.#progress = { position, head, rate };
+  }
+
+  /** Says now and then how far it is, and notices that somebody else goes on. */
+  async #beat(): Promise<void> {
+    const { timer } = this.means;
+    for (;;) {
+      await timer.sleep(this.tuning.beat, this.#signal);
+      if (this.#signal.aborted) return;
+      try {
+        await this.#say();
+      } catch (error) {
+        // A store that is down is met by the work as well, which says so.
+        if (error instanceof NoLongerBuilder) this.#stopped.abort(error);
+      }
+    }
+  }
+
+  async #say(): Promise<void> {
+    const { rebuild } = await this.#change((versions) =>
+      advanced(versions, this.projection.collection, this.builder, this.#step, this.#progress),
+    );
+    if (rebuild?.id !== this.rebuild.id || rebuild.builder?.id !== this.builder) throw new NoLongerBuilder();
+  }
+
+  #versions(): Promise<ShapeVersions> {
+    return this.#change(() => undefined);
+  }
+
+  #change(change: (versions: CollectionVersions) => CollectionVersions | undefined): Promise<ShapeVersions> {
+    return changeVersions(this.projection.collection, this.means.readStore, change);
+  }
+
+  /** The log, whose events are counted, and between whose pages others have their turn. */
+  #watched(): BuildMeans['store'] {
+    const { store } = this.means;
+    return {
+      head: () => store.head(),
+      readStream: (...asked) => store.readStream(...asked),
+      readAll: async (...asked) => {
+        await endOfTurn();
+        const page = await store.readAll(...asked);
+        this.#events += page.length;
+        return page;
+      },
+    };
+  }
+}

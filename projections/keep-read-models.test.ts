@@ -1,0 +1,166 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { InvalidInput } from '@waybill/shared-kernel/errors.js';
+import type { Batch } from '@waybill/shared-kernel/ports/read-store.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
+import { projections } from './catalogue.js';
+import { orders } from './orders.js';
+import { Kept } from './rebuild/testing/kept.js';
+import { watchedReadStore } from './rebuild/testing/watched-read-store.js';
+import { confirmed, placed, scheduled } from './testing/history.js';
+import { documentsOf, straightFold } from './testing/logs.js';
+
+describe('a rebuild', () => {
+  let kept: Kept;
+  beforeEach(() => {
+    kept = new Kept();
+  });
+  afterEach(() => kept.close());
+
+  async function expectLiveIsRight(version: number): Promise<void> {
+    const live = await kept.live(orders);
+    expect(live.collection.version).toBe(version);
+    await kept.applied(live);
+    expect(await documentsOf(kept.reader, live)).toEqual(await straightFold(kept.log, orders));
+  }
+
+  test('makes the next version from the log, switches to it and follows it', async () => {
+    await kept.happen(placed('o1'), confirmed('o1'));
+    await kept.keep(projections).following;
+    await kept.request(orders);
+    const { live, previous, last } = await kept.ended(orders);
+    expect({ live, previous }).toEqual({ live: 2, previous: 1 });
+    expect(last).toMatchObject({
+      kind: 'rebuild',
+      version: 2,
+      result: 'switched',
+      documents: 1,
+      differences: { count: 0, first: [] },
+      mended: { count: 0, first: [] },
+    });
+    await kept.happen(scheduled('o1'), placed('o2'));
+    await expectLiveIsRight(2);
+    expect(kept.faults).toEqual([]);
+  });
+
+  test('keeps the version before as it was, without queues', async () => {
+    await kept.happen(placed('o1'));
+    await kept.keep(projections).following;
+    const before = await documentsOf(kept.reader, await kept.live(orders));
+    await kept.request(orders);
+    await kept.ended(orders);
+    for (let partition = 0; partition < partitionCount; partition += 1) {
+      const isGone = (): Promise<boolean> =>
+        kept.broker.depth({ consumer: 'orders.v1', partition }).then(
+          () => false,
+          () => true,
+        );
+      await until(isGone);
+    }
+    await kept.happen(confirmed('o1'));
+    await kept.applied(await kept.live(orders));
+    expect(await documentsOf(kept.reader, await kept.at(orders, 1))).toEqual(before);
+  });
+
+  test('of a version after it drops the one before the previous', async () => {
+    await kept.happen(placed('o1'));
+    const store = kept.open();
+    const dropped: string[] = [];
+    const watched = watchedReadStore(store, (name, [collection]) => {
+      if (name === 'drop') dropped.push(`${(collection as Batch['collection']).version}`);
+    });
+    await kept.keep(projections, kept.means(watched)).following;
+    for (const version of [2, 3, 4]) {
+      await kept.request(orders);
+      await kept.ended(orders);
+      await expectLiveIsRight(version);
+    }
+    await until(async () => (await kept.versions(orders)).obsolete.length === 0);
+    expect(dropped).toEqual(['1', '2']);
+    expect(await kept.versions(orders)).toMatchObject({ live: 4, previous: 3 });
+  });
+
+  test('says what it mended', async () => {
+    await kept.happen(placed('o1'), placed('o2'));
+    await kept.keep(projections).following;
+    await spoil(kept.reader, 'o1');
+    await kept.request(orders);
+    const { last } = await kept.ended(orders);
+    expect(last).toMatchObject({ result: 'switched', documents: 2, differences: { count: 0 } });
+    expect(last?.mended.first[0]).toMatchObject({
+      key: 'o1',
+      path: '/sections/order/spoilt',
+      expected: 'null',
+      actual: 'true',
+    });
+    expect(last?.mended.count).toBe(1);
+    await expectLiveIsRight(2);
+  });
+
+  async function spoil(store: ReadStore, key: string): Promise<void> {
+    const { collection } = await kept.live(orders);
+    const [document] = await store.load(collection, [key]);
+    const { revisions, sections } = document!;
+    const order = { ...(sections['order'] as object), spoilt: true };
+    const write = {
+      key,
+      expected: revisions,
+      revisions,
+      sections: { ...sections, order },
+      fields: orders.fields(sections),
+      projectedAt: 'now',
+    };
+    await store.commit({ collection, partition: document!.partition, writes: [write], position: 0 });
+  }
+
+  test('whose version is not what the log says changes nothing', async () => {
+    await kept.happen(placed('o1'), placed('o2'));
+    const store = kept.open();
+    const forgetful = watchedReadStore(store, (name, [batch]) => {
+      const { collection, writes } = batch as Batch;
+      if (name === 'commit' && collection.version === 2 && writes.length > 0) {
+        return [{ ...(batch as Batch), writes: writes.filter(({ key }) => key !== 'o2') }];
+      }
+      return undefined;
+    });
+    await kept.keep(projections, kept.means(forgetful)).following;
+    await kept.request(orders);
+    const { live, previous, last } = await kept.ended(orders);
+    expect({ live, previous }).toEqual({ live: 1, previous: undefined });
+    expect(last).toMatchObject({ result: 'differs', version: 2, differences: { count: 1 }, mended: { count: 0 } });
+    expect(last?.differences.first[0]).toMatchObject({ key: 'o2', path: '', actual: 'null' });
+    await until(async () => (await kept.versions(orders)).obsolete.length === 0);
+    await expectLiveIsRight(1);
+    await kept.request(orders);
+    await kept.ended(orders);
+    await expectLiveIsRight(3);
+  });
+
+  test('is refused while one is under way', async () => {
+    await kept.versions(orders);
+    await kept.request(orders);
+    await expect(kept.request(orders)).rejects.toThrow(
+      new InvalidInput([], 'A rebuild of orders is under way, to version 2.'),
+    );
+    await expect(kept.request(orders, 'rollback')).rejects.toThrow('A rebuild of orders is under way');
+  });
+
+  test('can be taken back, with all that has happened since, and again', async () => {
+    await kept.happen(placed('o1'));
+    await kept.keep(projections).following;
+    await kept.request(orders);
+    await kept.ended(orders);
+    await kept.happen(confirmed('o1'), placed('o2'));
+    await kept.request(orders, 'rollback');
+    expect(await kept.ended(orders)).toMatchObject({ live: 1, previous: 2, last: { kind: 'rollback', version: 1 } });
+    await kept.happen(placed('o3'));
+    await expectLiveIsRight(1);
+    await kept.request(orders, 'rollback');
+    expect(await kept.ended(orders)).toMatchObject({ live: 2, previous: 1 });
+    await kept.happen(placed('o4'));
+    await expectLiveIsRight(2);
+    await kept.request(orders);
+    expect(await kept.ended(orders)).toMatchObject({ live: 3, previous: 2, obsolete: [1] });
+  });
+});

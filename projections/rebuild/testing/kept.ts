@@ -1,0 +1,129 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
+import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
+import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import { everyPartition } from '@waybill/shared-kernel/assignment.js';
+import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import type { Message } from '@waybill/shared-kernel/ports/broker.js';
+import type { RebuildKind, ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
+import {
+  keepReadModels,
+  keepTuning,
+  type KeepMeans,
+  type KeepTuning,
+  type ReadModelKeeper,
+} from '../../keep-read-models.js';
+import { appendAll } from '../../testing/logs.js';
+import type { Happening } from '../../testing/history.js';
+import { changeVersions } from '../change-versions.js';
+import { atVersion, requested } from '../versions.js';
+
+/** As in production, but in a hurry. */
+export const hastyTuning: KeepTuning = {
+  consumer: { ...keepTuning.consumer, idle: 20, backOff: { first: 1, most: 5 } },
+  rebuilder: { build: { beat: 3, look: 2 }, patience: 30, grace: 20, backOff: { first: 1, most: 5 } },
+  look: 3,
+};
+
+/** A log in memory, its relay, and read models in a SQLite file that are kept, each by a connection of its own. */
+export class Kept {
+  readonly log = new MemoryEventStore(systemClock);
+  readonly broker = openMemoryBroker({ capacity: 1000 });
+  readonly faults: Error[] = [];
+  readonly #folder = mkdtempSync(join(tmpdir(), 'waybill-kept-'));
+  readonly #opened: ReadStore[] = [];
+  readonly #keepers: ReadModelKeeper[] = [];
+  /** Whoever reads. */
+  readonly reader = this.open();
+  #relayed = 0;
+  readonly #heads: Record<number, { position: number; recordedAt: string }> = {};
+
+  open(): ReadStore {
+    const store = openSqliteReadStore(join(this.#folder, 'read-models.sqlite'));
+    this.#opened.push(store);
+    return store;
+  }
+
+  means(readStore: KeepMeans['readStore'] = this.open()): KeepMeans {
+    return {
+      broker: this.broker,
+      store: this.log,
+      readStore,
+      clock: systemClock,
+      timer: systemTimer,
+      randomness: systemRandomness,
+      assign: everyPartition,
+      report: (fault) => this.faults.push(fault),
+    };
+  }
+
+  keep(projections: readonly Projection[], means = this.means(), tuning = hastyTuning): ReadModelKeeper {
+    const keeper = keepReadModels(projections, means, tuning);
+    this.#keepers.push(keeper);
+    return keeper;
+  }
+
+  /** Appends, and does what a relay does. */
+  async happen(...happenings: readonly Happening[]): Promise<void> {
+    await appendAll(this.log, happenings);
+    const events = await this.log.readAll(this.#relayed, 10_000);
+    const messages = events.map((event): Message => {
+      const partition = partitionOf(event.partitionKey);
+      const previous = this.#heads[partition]?.position ?? 0;
+      this.#heads[partition] = { position: event.position, recordedAt: event.recordedAt };
+      return { event, partition, previous };
+    });
+    this.#relayed = events.at(-1)?.position ?? this.#relayed;
+    await this.broker.publish(messages);
+    await this.reader.saveRelayCheckpoint({ position: this.#relayed, heads: this.#heads });
+  }
+
+  versions({ collection }: Projection): Promise<ShapeVersions> {
+    return changeVersions(collection, this.reader);
+  }
+
+  /** The version of a projection, declared for whoever reads. */
+  async at(projection: Projection, version: number): Promise<Projection> {
+    const onto = atVersion(projection, version);
+    await this.reader.declare(onto.collection);
+    return onto;
+  }
+
+  async live(projection: Projection): Promise<Projection> {
+    return this.at(projection, (await this.versions(projection)).live);
+  }
+
+  /** Asks for a rebuild; how it ended is in the versions then. */
+  async request({ collection }: Projection, kind: RebuildKind = 'rebuild'): Promise<void> {
+    const id = systemRandomness.uuid();
+    await changeVersions(collection, this.reader, (versions) => requested(versions, collection, kind, id));
+  }
+
+  async ended(projection: Projection): Promise<ShapeVersions> {
+    await until(async () => (await this.versions(projection)).rebuild === undefined);
+    return this.versions(projection);
+  }
+
+  /** Until a version has applied all that has happened. */
+  async applied({ collection }: Projection): Promise<void> {
+    const events = await this.log.readAll(0, 10_000);
+    await until(async () => {
+      const positions = await this.reader.positions(collection);
+      return events.every((event) => event.position <= positions[partitionOf(event.partitionKey)]!);
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#keepers.map((keeper) => keeper.stop()));
+    await this.broker.close();
+    await this.log.close();
+    await Promise.all(this.#opened.map((store) => store.close()));
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -11,6 +11,7 @@ COPY projections/package.json projections/
 COPY query-side/package.json query-side/
 RUN npm ci --omit=dev --no-audit --no-fund
 COPY tsconfig.base.json tsconfig.json tsconfig.build.json main.ts followers.ts ./
+COPY bootstrap/parts.mjs bootstrap/root.mjs bootstrap/
 COPY shared-kernel shared-kernel
 COPY infra infra
 COPY command-side command-side
@@ -35,5 +36,5 @@ EXPOSE 4000 4001 4002
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "infra/deploy/image/healthy.mjs"]
-ENTRYPOINT ["node", "--max-semi-space-size=32", "infra/deploy/image/run.mjs"]
+ENTRYPOINT ["node", "infra/deploy/image/run.mjs"]
 CMD ["all"]

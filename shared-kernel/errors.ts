@@ -125,6 +125,30 @@ export class Unavailable extends WaybillError {
   }
 }
 
+/** The read store can never hold this document: it is too large, or its values are not what the collection takes. */
+export class DocumentNotStorable extends WaybillError {
+  readonly kind = 'document-not-storable';
+  constructor(
+    readonly key: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** An event of it could not be applied before there was anything to show: somebody has to mend and release it. */
+export class Quarantined extends WaybillError {
+  readonly kind = 'quarantined';
+  constructor(
+    readonly what: string,
+    readonly id: string,
+    readonly degraded: { readonly since: string; readonly reason: string },
+  ) {
+    super(`The ${what} ${id} cannot be shown: ${degraded.reason}`);
+  }
+}
+
 /** The read model did not reach the write of the caller's Consistency-Token within the time it would wait. */
 export class ReadModelBehind extends WaybillError {
   readonly kind = 'read-model-behind';

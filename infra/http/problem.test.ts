@@ -16,6 +16,8 @@ const examples: readonly (readonly [errors.WaybillError, number])[] = [
   [new errors.ConcurrentRequest('Busy.'), 409],
   [new errors.WrongExpectedRevision('order-o1', 1, 2), 409],
   [new errors.Unavailable('event store', 'SQLITE_IOERR /secret/log.sqlite'), 503],
+  [new errors.DocumentNotStorable('o1', 'It is in /secret/read-models.sqlite.'), 500],
+  [new errors.Quarantined('order', 'o1', { since: '2026-01-01T00:00:00.000Z', reason: 'It broke.' }), 503],
   [new errors.ReadModelBehind('Not yet.'), 503],
   [new errors.EventFromTheFuture('OrderPlaced', 9), 503],
   [new errors.BadDataFile('/secret/log.sqlite is broken.'), 500],
@@ -60,6 +62,11 @@ test('a revision mismatch says the current one', () => {
   const error = new errors.RevisionMismatch(4);
   expect(problemOf(error)).toMatchObject({ currentRevision: 4 });
   expect(problemAnswer(error, 'request-1').headers).toMatchObject({ ETag: '"4"' });
+});
+
+test('what is quarantined says since when, and why', () => {
+  const degraded = { since: '2026-01-01T00:00:00.000Z', reason: 'It broke.' };
+  expect(problemOf(new errors.Quarantined('order', 'o1', degraded))).toMatchObject({ degraded });
 });
 
 test('a violated rule is named', () => {

@@ -1,5 +1,6 @@
 import {
   InvalidInput,
+  Quarantined,
   RevisionMismatch,
   Unavailable,
   WaybillError,
@@ -40,6 +41,8 @@ export const problemKinds = {
     retryAfter: 5,
     ours: { detail: 'Something that is needed does not answer. Try again later.' },
   },
+  quarantined: { status: 503, title: 'It cannot be shown until somebody has mended it', retryAfter: 60 },
+  'document-not-storable': { status: 500, title: 'Internal error', ours: faultOfOurs },
   'read-model-behind': { status: 503, title: 'The read model has not reached that write yet', retryAfter: 1 },
   'event-from-the-future': {
     status: 503,
@@ -140,6 +143,7 @@ function detailOf(kind: ProblemKindName, error: unknown): string {
 function extensions(error: unknown): Readonly<Record<string, unknown>> {
   if (error instanceof InvalidInput) return { errors: error.faults };
   if (error instanceof RevisionMismatch) return { currentRevision: error.currentRevision };
+  if (error instanceof Quarantined) return { degraded: error.degraded };
   if (error instanceof WaybillError && 'rule' in error) return { rule: error.rule };
   return {};
 }

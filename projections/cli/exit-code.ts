@@ -28,6 +28,8 @@ export const exitCodeOfKind: Readonly<Record<string, ExitCode>> = {
   'concurrent-request': exitCodes.failed,
   'wrong-expected-revision': exitCodes.failed,
   unavailable: exitCodes.down,
+  'document-not-storable': exitCodes.down,
+  quarantined: exitCodes.failed,
   'read-model-behind': exitCodes.down,
   'event-from-the-future': exitCodes.down,
   'bad-data-file': exitCodes.down,

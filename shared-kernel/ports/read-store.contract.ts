@@ -4,15 +4,18 @@ import fc from 'fast-check';
 import { partitionCount } from '../partition.js';
 import type { CollectionVersions } from './collection-versions.js';
 import { beginning } from './event-store.js';
-import type {
-  CollectionSpec,
-  DocumentWrite,
-  FieldValue,
-  Group,
-  GroupQuery,
-  ListQuery,
-  ReadStore,
-  StoredDocument,
+import {
+  isQuarantined,
+  largestSections,
+  type CollectionSpec,
+  type Degraded,
+  type DocumentWrite,
+  type FieldValue,
+  type Group,
+  type GroupQuery,
+  type ListQuery,
+  type ReadStore,
+  type StoredDocument,
 } from './read-store.js';
 
 export interface ReadStoreUnderTest {
@@ -250,14 +253,6 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         });
       });
 
-      test('say that they are degraded until a write says otherwise', async () => {
-        const degraded = { since: '2026-01-03T00:00:00.000Z', reason: 'cannot fold' };
-        await commit([{ ...sampleWrite('a'), degraded }]);
-        expect((await store.load(collection, ['a']))[0]?.degraded).toEqual(degraded);
-        await commit([sampleWrite('a', {}, 1)]);
-        expect((await store.load(collection, ['a']))[0]).not.toHaveProperty('degraded');
-      });
-
       test('are seen by whoever else opens the store', async () => {
         await commit([sampleWrite('a')], 7);
         const other = await open();
@@ -397,6 +392,128 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
           ({ revisions, sections }) => (sections['order'] as { amount: number }).amount !== revisions['order'],
         );
         expect(torn).toEqual([]);
+      });
+    });
+
+    describe('a document that can never be stored', () => {
+      const deep = (write: DocumentWrite, sections: unknown): DocumentWrite => ({
+        ...write,
+        sections: { order: sections },
+      });
+      const withField = (write: DocumentWrite, field: string, value: unknown): DocumentWrite => {
+        const single = { ...write.fields.single, [field]: value as FieldValue };
+        return { ...write, fields: { ...write.fields, single } };
+      };
+
+      test.each<[string, (write: DocumentWrite) => DocumentWrite]>([
+        ['is too large', (write) => deep(write, '빨'.repeat(largestSections / 3))],
+        ['holds what is no JSON', (write) => deep(write, 1n)],
+        ['has a number where text belongs', (write) => withField(write, 'status', 7)],
+        ['has text where a number belongs', (write) => withField(write, 'amount', '7')],
+        ['has an object where text belongs', (write) => withField(write, 'at', { year: 2026 })],
+        [
+          'has a number in a set',
+          (write) => ({ ...write, fields: { ...write.fields, multiple: { merchant: [7 as unknown as string] } } }),
+        ],
+      ])('because it %s is refused by its key, and the position stays', async (_, spoil) => {
+        await commit([sampleWrite('a'), sampleWrite('b')], 1);
+        const batch = [sampleWrite('a', {}, 1), spoil(sampleWrite('b', {}, 1)), spoil(sampleWrite('c'))];
+        await expect(commit(batch, 2)).rejects.toMatchObject({
+          name: 'DocumentNotStorable',
+          key: expect.stringMatching(/^[bc]$/u) as unknown,
+        });
+        expect(await store.position(collection, 0)).toBe(1);
+        expect(await store.load(collection, ['c'])).toEqual([]);
+        const [b] = await store.load(collection, ['b']);
+        expect(b?.revisions).toEqual({ order: 0 });
+      });
+
+      test('is larger than any that can', async () => {
+        const text = 'x'.repeat(largestSections - JSON.stringify({ order: '' }).length);
+        await commit([deep(sampleWrite('a'), text)]);
+        const [document] = await store.load(collection, ['a']);
+        expect(document?.sections['order'] === text).toBe(true);
+      });
+    });
+
+    describe('a quarantine', () => {
+      const degraded: Degraded = {
+        since: '2026-01-03T00:00:00.000Z',
+        triedAt: '2026-01-04T00:00:00.000Z',
+        error: 'TypeError: Käse is "빨강" 💶\n',
+        event: { id: randomUUID(), stream: 'order-a', revision: 1, position: 17, type: 'OrderCancelled' },
+        seen: { payment: 0, order: 3 },
+      };
+      const noted = (write: DocumentWrite, change: Partial<Degraded> = {}): DocumentWrite => ({
+        ...write,
+        degraded: { ...degraded, ...change },
+      });
+      const empty: DocumentWrite = {
+        ...sampleWrite('e', { customer: null, status: null, at: null, day: null, amount: null }),
+        revisions: {},
+        sections: {},
+      };
+      const keysOfQuarantine = async (after?: string, limit = 10): Promise<string[]> =>
+        (await store.quarantined(collection, after, limit)).map(({ key }) => key);
+
+      test('comes back with its document as it was noted, until a write ends it', async () => {
+        await commit([noted(sampleWrite('a')), sampleWrite('b')]);
+        const documents = await store.load(collection, ['a', 'b']);
+        expect(documents.find(({ key }) => key === 'a')?.degraded).toEqual(degraded);
+        expect(documents.find(({ key }) => key === 'b')).not.toHaveProperty('degraded');
+        expect(await store.list(collection, { limit: 1 })).toEqual(documents.filter(({ key }) => key === 'b'));
+        expect(await store.quarantined(collection, undefined, 10)).toEqual(documents.filter(isQuarantined));
+        expect(await commit([{ ...sampleWrite('a', {}, 1), expectedDegraded: degraded }])).toEqual([]);
+        expect((await store.load(collection, ['a']))[0]).not.toHaveProperty('degraded');
+        expect(await keysOfQuarantine()).toEqual([]);
+      });
+
+      test('may begin on a document that stands already', async () => {
+        await commit([sampleWrite('a')]);
+        const same = { ...sampleWrite('a'), expected: { order: 0 } };
+        expect(await commit([noted(same)])).toEqual([]);
+        expect(await keysOfQuarantine()).toEqual(['a']);
+      });
+
+      test('is listed by key and page by page, where there is nothing of the document yet too', async () => {
+        const keys = ['k1', 'k2', 'k3', 'kö', 'k💶'];
+        await commit([noted(empty), ...keys.map((key) => noted(sampleWrite(key))), sampleWrite('healthy')]);
+        const all = ['e', ...keys];
+        expect(await keysOfQuarantine()).toEqual(all);
+        expect(await keysOfQuarantine(undefined, 2)).toEqual(all.slice(0, 2));
+        expect(await keysOfQuarantine('k2', 2)).toEqual(all.slice(3, 5));
+        expect(await keysOfQuarantine('k💶')).toEqual([]);
+        expect(await keysOf({ limit: 10 })).not.toContain('e');
+        expect((await store.load(collection, ['e']))[0]).toMatchObject({ revisions: {}, sections: {}, degraded });
+      });
+
+      const expectations: readonly (readonly [string, Degraded | undefined, Degraded | undefined])[] = [
+        ['is none, by who takes it for one', undefined, degraded],
+        ['is one, by who takes it for none', degraded, undefined],
+        ['has seen more', { ...degraded, seen: { order: 4 } }, degraded],
+        ['was tried again', { ...degraded, triedAt: '2026-01-05T00:00:00.000Z' }, degraded],
+      ];
+      test.each(expectations)('that %s is not written over', async (_, stands, expectedDegraded) => {
+        await commit([{ ...sampleWrite('a'), ...(stands !== undefined && { degraded: stands }) }]);
+        const [before] = await store.load(collection, ['a']);
+        const write = { ...sampleWrite('a', { customer: 'c2' }, 1), ...(expectedDegraded && { expectedDegraded }) };
+        expect(await commit([write], 9)).toEqual(['a']);
+        expect(await store.load(collection, ['a'])).toEqual([before]);
+        expect(await store.position(collection, 0)).toBe(1);
+      });
+
+      test('is the same in whatever order its parts are given', async () => {
+        await commit([noted(sampleWrite('a'))]);
+        const { since, triedAt, error, event, seen } = degraded;
+        const expectedDegraded = { seen: { order: seen['order']!, payment: 0 }, event, error, triedAt, since };
+        expect(await commit([{ ...sampleWrite('a', {}, 1), expectedDegraded }])).toEqual([]);
+      });
+
+      test('goes with its collection', async () => {
+        await commit([noted(sampleWrite('a'))]);
+        await store.drop(collection);
+        await store.declare(collection);
+        expect(await keysOfQuarantine()).toEqual([]);
       });
     });
 
@@ -555,6 +672,14 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         const next = { position: checkpoint.position + 1, heads: {} };
         await store.saveRelayCheckpoint(next);
         expect(await (await open()).relayCheckpoint()).toEqual(next);
+      });
+
+      test('are those of one log: which it is can be noted once', async () => {
+        const noted = (await store.madeFrom()) ?? '1:a';
+        await store.noteMadeFrom('1:a');
+        expect(await store.madeFrom()).toBe(noted);
+        await Promise.all([store.noteMadeFrom('2:b'), (await open()).noteMadeFrom('3:c')]);
+        expect(await (await open()).madeFrom()).toBe(noted);
       });
 
       test('of the relay never go back, whoever saves them in which order', async () => {

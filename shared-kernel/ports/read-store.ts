@@ -43,6 +43,10 @@ export interface QuarantinedDocument extends StoredDocument {
   readonly degraded: Degraded;
 }
 
+export function isQuarantined(document: StoredDocument): document is QuarantinedDocument {
+  return document.degraded !== undefined;
+}
+
 export type FieldValue = string | number | null;
 
 /** Values that queries look at, derived from a document when it is written. */
@@ -205,6 +209,11 @@ export interface ReadStore {
   consumerPosition(consumer: string, partition: number): Promise<number>;
   /** Never backwards. */
   saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void>;
+
+  /** The identity of the log that all this was made from (`log-identity.ts`); `undefined` until it is noted. */
+  madeFrom(): Promise<string | undefined>;
+  /** Notes it, once: where one is noted already, that stays. */
+  noteMadeFrom(log: string): Promise<void>;
 
   /**
    * Equal answers mean that nothing was committed between the two questions, by anyone, so that what was read after

@@ -17,7 +17,7 @@ export function multiplePath(field: string): string {
 }
 
 /** Version of what `indexesOf` gives for a spec; raise it with each change, and collections get them when declared. */
-export const indexesVersion = 1;
+export const indexesVersion = 2;
 
 /** The indexes that a collection's queries are answered from. Throws where the spec names fields that it does not have. */
 export function indexesOf(spec: CollectionSpec): readonly IndexDescription[] {
@@ -31,6 +31,8 @@ export function indexesOf(spec: CollectionSpec): readonly IndexDescription[] {
     // A document is found under each of its values, in the list's order.
     ...multiple.map((field) => index(`with:${field}`, [multiplePath(field)], order)),
     ...searched.map((field) => index(`search:${field}`, [multiplePath(field)])),
+    // Sparse: only of documents that are quarantined.
+    { name: 'quarantined', key: { degraded: 1 }, sparse: true },
     ...groups.map(({ by, and, sum }) => index(`groups:${by}+${and}+${sum}`, [by, and, sum].map(singlePath))),
   ];
 }

@@ -2,6 +2,7 @@ import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Batch, DocumentWrite } from '@waybill/shared-kernel/ports/read-store.js';
 import { MongoBulkWriteError, MongoServerError, ObjectId, type AnyBulkWriteOperation, type Collection } from 'mongodb';
 import { duplicateKey } from '../../mongodb/connection.js';
+import { degradedText } from '../storable.js';
 import { documentOf, inOrder, type MongoDbDocument } from './stored-document.js';
 
 /** Writes what may be written of a batch, each document on its own; keys of those that met other revisions. */
@@ -15,13 +16,19 @@ export async function writeConditionally(
     const { _id, ...rest } = documentOf(collection, partition, write, commit);
     return write.expected === undefined
       ? { insertOne: { document: { _id, ...rest } } }
-      : { replaceOne: { filter: { _id, revisions: inOrder(write.expected) }, replacement: rest } };
+      : { replaceOne: { filter: { _id, ...asExpected(write, write.expected) }, replacement: rest } };
   });
   const { present, matched } = await writeAll(documents, operations);
   const conflicts = present.map((index) => writes[index]!.key);
   const replaced = writes.filter(({ expected }) => expected !== undefined);
   if (matched < replaced.length) conflicts.push(...(await missed(documents, replaced, commit)));
   return conflicts;
+}
+
+/** That a document still is as it was read. Null is also what is absent. */
+function asExpected({ expectedDegraded }: DocumentWrite, expected: NonNullable<DocumentWrite['expected']>) {
+  const degraded = expectedDegraded === undefined ? null : degradedText(expectedDegraded);
+  return { revisions: inOrder(expected), degraded };
 }
 
 interface Written {

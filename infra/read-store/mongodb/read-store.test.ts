@@ -72,7 +72,7 @@ describeWithServer('with a MongoDB server', () => {
       return indexes.map(({ name }): unknown => name).sort();
     };
     const names = ['_id_', 'by:', 'by:customer', 'by:status', 'by:customer+status', 'by:amount'];
-    names.push('with:merchant', 'search:word', 'groups:day+status+amount');
+    names.push('with:merchant', 'search:word', 'groups:day+status+amount', 'quarantined');
     names.sort();
 
     test('has an index for each of its queries', async () => {

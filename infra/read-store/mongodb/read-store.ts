@@ -1,14 +1,16 @@
 import type { CollectionVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
-import type {
-  Batch,
-  CollectionSpec,
-  Group,
-  GroupQuery,
-  IndexedDocument,
-  ListQuery,
-  ReadStore,
-  RelayCheckpoint,
-  StoredDocument,
+import {
+  isQuarantined,
+  type Batch,
+  type CollectionSpec,
+  type Group,
+  type GroupQuery,
+  type IndexedDocument,
+  type ListQuery,
+  type QuarantinedDocument,
+  type ReadStore,
+  type RelayCheckpoint,
+  type StoredDocument,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Collection, Db } from 'mongodb';
 import { MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
@@ -26,6 +28,7 @@ import { writeConditionally } from './conditional-writes.js';
 import { declare, dropDocuments, forget } from './declaration.js';
 import { groupOf, groupPipeline } from './groups.js';
 import { listFilter, listOrder } from './list-filter.js';
+import { madeFromIn, noteMadeFromIn } from './made-from.js';
 import { indexedDocument, storedDocument, storedProjection, type MongoDbDocument } from './stored-document.js';
 import { saveVersionsIn, versionsIn } from './versions.js';
 
@@ -94,6 +97,18 @@ class MongoDbReadStore implements ReadStore {
     return found.map(storedDocument);
   }
 
+  async quarantined(
+    collection: CollectionSpec,
+    after: string | undefined,
+    limit: number,
+  ): Promise<readonly QuarantinedDocument[]> {
+    const filter = { degraded: { $gt: '' }, ...(after !== undefined && { _id: { $gt: after } }) };
+    const found = await this.#read(collection, (documents, maxTimeMS) =>
+      documents.find(filter, { projection: storedProjection, maxTimeMS }).sort({ _id: 1 }).limit(limit).toArray(),
+    );
+    return found.map(storedDocument).filter(isQuarantined);
+  }
+
   async groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]> {
     const rows = await this.#read(collection, (documents, maxTimeMS) =>
       documents.aggregate(groupPipeline(query), { maxTimeMS }).toArray(),
@@ -143,6 +158,14 @@ class MongoDbReadStore implements ReadStore {
 
   async saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void> {
     await this.#connection.write((db) => saveConsumerPositionIn(db, consumer, partition, position));
+  }
+
+  madeFrom(): Promise<string | undefined> {
+    return this.#connection.read(madeFromIn);
+  }
+
+  async noteMadeFrom(log: string): Promise<void> {
+    await this.#connection.write((db) => noteMadeFromIn(db, log));
   }
 
   /** What others commit is not known without asking, so no two answers are equal. */

@@ -8,6 +8,7 @@ import type {
   StoredDocument,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ObjectId } from 'mongodb';
+import { checkFields, degradedText, sectionsText } from '../storable.js';
 
 /** A document as MongoDB has it. */
 export interface MongoDbDocument {
@@ -22,7 +23,8 @@ export interface MongoDbDocument {
    */
   readonly sections: string;
   readonly projectedAt: string;
-  readonly degraded: Degraded | null;
+  /** As text, so that it can be compared; absent where it is not quarantined, so that the index holds nothing of it. */
+  readonly degraded?: string | null;
   readonly single: Readonly<Record<string, FieldValue>>;
   readonly multiple: Readonly<Record<string, readonly string[]>>;
   /** The commit that wrote it, to tell our own write from another's with the same revisions. */
@@ -40,11 +42,13 @@ export const storedProjection = {
 
 /** What a write makes of its document. */
 export function documentOf(
-  { fields, multiple, searched = [] }: CollectionSpec,
+  collection: CollectionSpec,
   partition: number,
   write: DocumentWrite,
   commit: ObjectId,
 ): MongoDbDocument {
+  checkFields(collection, write);
+  const { fields, multiple, searched = [] } = collection;
   const single: Record<string, FieldValue> = {};
   for (const field of Object.keys(fields)) single[field] = write.fields.single[field] ?? null;
   const sets: Record<string, readonly string[]> = {};
@@ -54,9 +58,9 @@ export function documentOf(
     _id: write.key,
     partition,
     revisions: inOrder(write.revisions),
-    sections: JSON.stringify(write.sections),
+    sections: sectionsText(write),
     projectedAt: write.projectedAt,
-    degraded: write.degraded ?? null,
+    ...(write.degraded !== undefined && { degraded: degradedText(write.degraded) }),
     single,
     multiple: sets,
     commit,
@@ -82,7 +86,7 @@ export function storedDocument(document: MongoDbDocument): StoredDocument {
 function withSections(document: MongoDbDocument, sections: Readonly<Record<string, unknown>>): StoredDocument {
   const { _id: key, partition, revisions, projectedAt, degraded } = document;
   const stored = { key, partition, revisions, sections, projectedAt };
-  return degraded === null ? stored : { ...stored, degraded };
+  return typeof degraded === 'string' ? { ...stored, degraded: JSON.parse(degraded) as Degraded } : stored;
 }
 
 /** A whole document, with its fields. For audits: what cannot be read counts as empty. */
@@ -91,12 +95,12 @@ export function indexedDocument(
   document: MongoDbDocument,
 ): IndexedDocument {
   // Anybody may have changed anything in the database.
-  const { revisions, degraded, single, multiple: sets } = document as Partial<MongoDbDocument>;
+  const { revisions, single, multiple: sets } = document as Partial<MongoDbDocument>;
   const legible: Fields = {
     single: Object.fromEntries(Object.keys(fields).map((field) => [field, single?.[field] ?? null])),
     multiple: Object.fromEntries([...multiple, ...searched].map((field) => [field, sets?.[field] ?? []])),
   };
-  const whole = { ...document, revisions: revisions ?? {}, degraded: degraded ?? null };
+  const whole = { ...document, revisions: revisions ?? {} };
   return { ...withSections(whole, legibleSections(document.sections)), fields: legible };
 }
 

@@ -83,6 +83,7 @@ export function createStatements(table: CollectionTable): string {
     const columns = [...fields.map(singleColumn), table.order, 'key'];
     statements.push(`CREATE INDEX ${name} ON ${table.documents} (${columns.join(', ')})`);
   }
+  statements.push(createQuarantine(table));
   for (const { by, and, sum } of table.spec.groups ?? []) {
     const name = quoted(`${table.spec.name}@${table.spec.version}:groups:${by}+${and}+${sum}`);
     const columns = [by, and, sum].map(singleColumn);
@@ -120,6 +121,12 @@ function createSearch({ search }: CollectionTable): string {
   return `CREATE VIRTUAL TABLE ${search} USING fts5 (
     tokens, content = '', contentless_delete = 1, detail = none, tokenize = "ascii tokenchars '_'"
   )`;
+}
+
+/** The statement that makes the index of the documents that are quarantined. */
+export function createQuarantine({ spec, documents }: Pick<CollectionTable, 'spec' | 'documents'>): string {
+  const name = quoted(`${spec.name}@${spec.version}:quarantined`);
+  return `CREATE INDEX IF NOT EXISTS ${name} ON ${documents} (key) WHERE degraded IS NOT NULL`;
 }
 
 /** The statements that drop it. */

@@ -1,5 +1,6 @@
-import type { Batch, DocumentWrite, FieldValue } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Batch, Degraded, DocumentWrite, FieldValue } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Database, Statement } from '../../sqlite/database.js';
+import { checkFields, degradedText, sectionsText } from '../storable.js';
 import { fieldColumns, type CollectionTable } from './collection-table.js';
 import { SearchWriter } from './search-writer.js';
 import { sortedJson } from './stored-row.js';
@@ -15,7 +16,7 @@ export class CollectionWriter {
   readonly #table: CollectionTable;
   readonly #columns: readonly string[];
   readonly #insert: Statement<[]>;
-  readonly #find: Statement<[id: number, revisions: string, ...fields: FieldValue[]]>;
+  readonly #find: Statement<[id: number, revisions: string, degraded: string | null, ...fields: FieldValue[]]>;
   /** By the columns of fields that they set. */
   readonly #updates = new Map<string, Statement<[]>>();
   readonly #followers: readonly (ValueWriter | SearchWriter)[];
@@ -30,7 +31,7 @@ export class CollectionWriter {
        ON CONFLICT (key) DO NOTHING`,
     );
     this.#find = database.prepare(
-      `SELECT ${['id', 'revisions', ...this.#columns].join(', ')} FROM ${table.documents} WHERE key = ?`,
+      `SELECT ${['id', 'revisions', 'degraded', ...this.#columns].join(', ')} FROM ${table.documents} WHERE key = ?`,
     );
     this.#followers = [
       ...(table.multiple.length > 0 ? [new ValueWriter(database, table)] : []),
@@ -60,9 +61,9 @@ export class CollectionWriter {
 
   #change(write: DocumentWrite, expected: string): boolean {
     const row = this.#find.get(write.key);
-    if (row?.[1] !== expected) return false;
+    if (row?.[1] !== expected || row[2] !== storedDegraded(write.expectedDegraded)) return false;
     const id = row[0];
-    const before = row.slice(2);
+    const before = row.slice(3);
     const after = this.#fieldsOf(write);
     // Only what changed is set, because SQLite rewrites the entries of every index over a column that is set.
     const changed = [...after.keys()].filter((index) => before[index] !== after[index]);
@@ -74,7 +75,9 @@ export class CollectionWriter {
   }
 
   /** By the order of the columns. */
-  #fieldsOf({ fields }: DocumentWrite): FieldValue[] {
+  #fieldsOf(write: DocumentWrite): FieldValue[] {
+    checkFields(this.#table.spec, write);
+    const { fields } = write;
     const values: FieldValue[] = [];
     for (const field of this.#table.single) values.push(fields.single[field] ?? null);
     for (const field of this.#table.multiple) values.push(valueList(fields.multiple[field] ?? []));
@@ -96,11 +99,11 @@ export class CollectionWriter {
   }
 }
 
-function written({ revisions, sections, projectedAt, degraded }: DocumentWrite): (string | null)[] {
-  return [
-    sortedJson(revisions),
-    sortedJson(sections),
-    projectedAt,
-    degraded === undefined ? null : JSON.stringify({ since: degraded.since, reason: degraded.reason }),
-  ];
+function written(write: DocumentWrite): (string | null)[] {
+  const { revisions, projectedAt, degraded } = write;
+  return [sortedJson(revisions), sectionsText(write, sortedJson), projectedAt, storedDegraded(degraded)];
+}
+
+function storedDegraded(degraded: Degraded | undefined): string | null {
+  return degraded === undefined ? null : degradedText(degraded);
 }

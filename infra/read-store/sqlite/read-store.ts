@@ -2,17 +2,19 @@ import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { CollectionVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import { beginning } from '@waybill/shared-kernel/ports/event-store.js';
-import type {
-  Batch,
-  CollectionSpec,
-  FieldValue,
-  Group,
-  GroupQuery,
-  IndexedDocument,
-  ListQuery,
-  ReadStore,
-  RelayCheckpoint,
-  StoredDocument,
+import {
+  isQuarantined,
+  type Batch,
+  type CollectionSpec,
+  type FieldValue,
+  type Group,
+  type GroupQuery,
+  type IndexedDocument,
+  type ListQuery,
+  type QuarantinedDocument,
+  type ReadStore,
+  type RelayCheckpoint,
+  type StoredDocument,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Database, SqlValue, Statement } from '../../sqlite/database.js';
 import { whenFree } from '../../sqlite/when-free.js';
@@ -134,6 +136,20 @@ class SqliteReadStore implements ReadStore {
     return rows.map(storedDocument);
   }
 
+  async quarantined(
+    collection: CollectionSpec,
+    after: string | undefined,
+    limit: number,
+  ): Promise<readonly QuarantinedDocument[]> {
+    const { documents } = this.#of(collection).table;
+    const rows = await this.#all<StoredRow>({
+      sql: `SELECT ${storedColumns.join(', ')} FROM ${documents}
+        WHERE degraded IS NOT NULL AND key > ? ORDER BY key LIMIT ?`,
+      parameters: [after ?? '', limit],
+    });
+    return rows.map(storedDocument).filter(isQuarantined);
+  }
+
   async groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]> {
     const rows = await this.#all<GroupRow>(groupStatement(this.#of(collection).table, query));
     return rows.map(([by, and, count, sum]) => ({ by, and, count, sum }));
@@ -223,6 +239,17 @@ class SqliteReadStore implements ReadStore {
         partition,
         position,
       );
+    });
+  }
+
+  async madeFrom(): Promise<string | undefined> {
+    const [row] = await this.#all<[log: string]>({ sql: 'SELECT log FROM made_from', parameters: [] });
+    return row?.[0];
+  }
+
+  async noteMadeFrom(log: string): Promise<void> {
+    await this.#writes.commit(() => {
+      this.#run('INSERT INTO made_from VALUES (1, ?) ON CONFLICT DO NOTHING', log);
     });
   }
 

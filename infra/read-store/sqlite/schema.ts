@@ -1,4 +1,6 @@
+import type { CollectionSpec } from '@waybill/shared-kernel/ports/read-store.js';
 import { openDatabase, type Database, type Schema } from '../../sqlite/database.js';
+import { collectionTable, createQuarantine } from './collection-table.js';
 
 /** "WbRm". */
 const applicationId = 0x5762526d;
@@ -27,7 +29,13 @@ const schema: Schema = {
       `);
     }
     if (from < 2) {
-      database.exec('CREATE TABLE versions (name TEXT PRIMARY KEY, revision INTEGER NOT NULL, versions TEXT NOT NULL)');
+      database.exec(`
+        CREATE TABLE versions (name TEXT PRIMARY KEY, revision INTEGER NOT NULL, versions TEXT NOT NULL);
+        CREATE TABLE made_from (id INTEGER PRIMARY KEY CHECK (id = 1), log TEXT NOT NULL);
+      `);
+      for (const [spec] of database.prepare<[string]>('SELECT spec FROM collections').all()) {
+        database.exec(createQuarantine(collectionTable(JSON.parse(spec) as CollectionSpec)));
+      }
     }
   },
 };

@@ -15,6 +15,7 @@ await serve('mongodb', (port, folder) => [
   'java',
   '-Xmx512m',
   '-Dslf4j.internal.verbosity=ERROR',
+  '-Dio.netty.eventLoopThreads=64', // a command holds up its thread
   '-cp',
   join(jars, '*'),
   join(source, 'Serve.java'),

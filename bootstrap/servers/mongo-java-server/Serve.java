@@ -3,6 +3,8 @@ import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import de.bwaldvogel.mongo.bson.Document;
 import io.netty.channel.Channel;
 import java.util.Set;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import org.h2.mvstore.MVStore;
 
 /**
@@ -15,16 +17,27 @@ public class Serve {
 
     public static void main(String[] arguments) {
         MVStore store = new MVStore.Builder().fileName(arguments[1]).autoCommitDisabled().open();
+        // Shared by those who write, so that nobody waits for a long write elsewhere; held alone by who saves, so that no
+        // file holds half of a write.
+        ReadWriteLock writes = new ReentrantReadWriteLock(true);
         H2Backend backend = new H2Backend(store) {
             @Override
             public Document handleCommand(Channel channel, String database, String command, Document query) {
                 if (!writing.contains(command)) return super.handleCommand(channel, database, command, query);
-                // One at a time, so that no file holds half of a write.
-                synchronized (this) {
-                    Document answer = super.handleCommand(channel, database, command, query);
-                    commit();
-                    return answer;
+                writes.readLock().lock();
+                Document answer;
+                try {
+                    answer = super.handleCommand(channel, database, command, query);
+                } finally {
+                    writes.readLock().unlock();
                 }
+                writes.writeLock().lock();
+                try {
+                    commit();
+                } finally {
+                    writes.writeLock().unlock();
+                }
+                return answer;
             }
         };
         MongoServer server = new MongoServer(backend);

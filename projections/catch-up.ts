@@ -1,5 +1,5 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
@@ -25,7 +25,10 @@ export interface CatchUpOptions {
   readonly partitions?: readonly number[];
 }
 
-/** A partition of a projection that stands still because it cannot take what comes next. */
+/**
+ * A partition of a projection that stands still because what comes next is for a newer program. An event that cannot
+ * be applied halts nothing: it quarantines its document (see `PartitionProjector`).
+ */
 export interface Halted {
   readonly projection: string;
   readonly partition: number;
@@ -54,7 +57,7 @@ interface Lane {
   /** Everything of the partition up to here is written. */
   written: number;
   /** Events of the page that is being read. */
-  page: KnownEvent[];
+  page: RecordedEvent[];
   halted: Halted | undefined;
 }
 
@@ -111,7 +114,8 @@ function distribute(event: RecordedEvent, lanes: readonly Lane[][]): void {
     if (lane.halted !== undefined || event.position <= lane.written) continue;
     if (!lane.projection.categories.includes(category)) continue;
     try {
-      lane.page.push(upcast(event));
+      refuseFuture(event);
+      lane.page.push(event);
     } catch (error) {
       halt(lane, event.position - 1, error);
     }

@@ -2,6 +2,7 @@ import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import type { Fields } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
+import { streamName } from '@waybill/shared-kernel/stream.js';
 
 interface CustomerSection {
   readonly registered: {
@@ -49,6 +50,7 @@ export const customers: Projection = {
   },
   categories: ['customer'],
   key: (event) => event.partitionKey,
+  streams: (customerId) => [streamName('customer', customerId)],
   fold,
   fields,
 };

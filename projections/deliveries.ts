@@ -2,7 +2,7 @@ import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import type { Fields } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
-import { parseStream } from '@waybill/shared-kernel/stream.js';
+import { parseStream, streamName } from '@waybill/shared-kernel/stream.js';
 import { foldProgress, type DeliveryFailure, type DeliveryProgress, type DeliveryStatus } from './delivery-progress.js';
 
 /** Where the courier was: WGS 84 degrees, and when. */
@@ -83,6 +83,7 @@ export const deliveries: Projection = {
   },
   categories: ['delivery'],
   key: (event) => parseStream(event.stream).id,
+  streams: (deliveryId) => [streamName('delivery', deliveryId)],
   fold,
   fields,
 };

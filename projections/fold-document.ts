@@ -1,4 +1,6 @@
-import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import { EventFromTheFuture } from '@waybill/shared-kernel/errors.js';
+import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 
@@ -33,6 +35,29 @@ export function foldInto(projection: Projection, draft: Draft, category: Categor
   const section = projection.fold(draft.sections[category], event);
   if (section !== undefined) draft.sections[category] = section;
   draft.revisions[category] = event.revision;
+}
+
+/** This program cannot apply the event, however often it tries: see `cause`. */
+export class CannotApply extends Error {
+  constructor(
+    readonly event: RecordedEvent,
+    cause: unknown,
+  ) {
+    super(`${event.type}, revision ${event.revision} of ${event.stream}, cannot be applied.`, { cause });
+    this.name = 'CannotApply';
+  }
+}
+
+/**
+ * Folds an event as the log holds it. Throws `CannotApply`, the draft as it was before, or `EventFromTheFuture`: such
+ * an event is for a newer program and no fault of the event.
+ */
+export function foldRecorded(projection: Projection, draft: Draft, category: Category, event: RecordedEvent): void {
+  try {
+    foldInto(projection, draft, category, upcast(event));
+  } catch (error) {
+    throw error instanceof EventFromTheFuture ? error : new CannotApply(event, error);
+  }
 }
 
 /**

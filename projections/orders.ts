@@ -4,6 +4,7 @@ import type { Money } from '@waybill/shared-kernel/money.js';
 import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import type { Fields } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
+import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import { foldProgress, type DeliveryFailure, type DeliveryProgress, type DeliveryStatus } from './delivery-progress.js';
 import { wordOfId, wordsOf } from './words.js';
 
@@ -209,6 +210,11 @@ export const orders: Projection = {
   },
   categories: ['order', 'payment', 'delivery'],
   key: (event) => event.partitionKey,
+  streams: (orderId) => [
+    streamName('order', orderId),
+    streamName('payment', orderId),
+    streamName('delivery', deliveryIdOf(orderId)),
+  ],
   fold,
   fields,
 };

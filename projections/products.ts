@@ -2,6 +2,7 @@ import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { Money } from '@waybill/shared-kernel/money.js';
 import type { Fields } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
+import { streamName } from '@waybill/shared-kernel/stream.js';
 import { wordOfId, wordsOf } from './words.js';
 
 /** Each is null until it is known. */
@@ -67,6 +68,7 @@ export const products: Projection = {
   },
   categories: ['product'],
   key: (event) => event.partitionKey,
+  streams: (productId) => [streamName('product', productId)],
   fold,
   fields,
 };

@@ -4,7 +4,7 @@ import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { orders } from './orders.js';
@@ -60,9 +60,9 @@ class Bench {
     return new PartitionProjector(orders, partition, this.means, remembered);
   }
 
-  async events(): Promise<readonly KnownEvent[]> {
+  async events(): Promise<readonly RecordedEvent[]> {
     const events = await this.log.readAll(0, 10_000);
-    return events.filter((event) => /^(order|payment|delivery)-/u.test(event.stream)).map((event) => upcast(event));
+    return events.filter((event) => /^(order|payment|delivery)-/u.test(event.stream));
   }
 
   async expectConverged(): Promise<void> {
@@ -79,7 +79,7 @@ const life = [placed('o1'), confirmed('o1'), scheduled('o1'), pickedUp('o1'), co
 
 describe('a projector', () => {
   let bench: Bench;
-  let events: readonly KnownEvent[];
+  let events: readonly RecordedEvent[];
   beforeEach(async () => {
     bench = await Bench.open(life);
     events = await bench.events();

@@ -1,12 +1,13 @@
-import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import { DocumentNotStorable, Unavailable } from '@waybill/shared-kernel/errors.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { timestamp, type Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { DocumentWrite, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
-import type { Projection, Revisions } from '@waybill/shared-kernel/projection.js';
+import type { Degraded, DocumentWrite, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
-import { foldInto, inCategoryOrder, type Draft } from './fold-document.js';
+import { CannotApply, foldRecorded, inCategoryOrder, type Draft } from './fold-document.js';
+import { settleDocument } from './quarantine/settle-document.js';
 
 export interface ProjectionMeans {
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
@@ -17,8 +18,10 @@ export interface ProjectionMeans {
 /** A document in memory: what was folded of it, and what the read store had when it was last seen there. */
 interface OpenDraft extends Draft {
   readonly key: string;
-  stored: Revisions | undefined;
-  /** Category → stream of the events folded since then; empty when nothing is to be written. */
+  stored: Pick<StoredDocument, 'revisions' | 'degraded'> | undefined;
+  /** Set: it is quarantined, and nothing more is folded into it; `seen` goes on. */
+  degraded: Degraded | undefined;
+  /** Category → stream of the events taken since then; empty when nothing is to be written. */
   readonly streams: Map<Category, string>;
 }
 
@@ -32,6 +35,11 @@ const mostConflicts = 10;
  * One partition of one projection, folded in memory by document and written at once. Every write is conditional on
  * the revisions the document had, so what is remembered between batches is never trusted, and two projectors of one
  * partition do no harm. Not for concurrent calls.
+ *
+ * What may pass (the stores, an event for a newer program) fails the batch. An event that cannot be applied, or that
+ * makes a document which the read store can never hold, quarantines that document alone: it is written as it was
+ * before the event, degraded, before the position moves. Of its later events only how far they go is written, and that
+ * conditionally too: who passes one by has just been told by the read store that the document still is quarantined.
  */
 export class PartitionProjector {
   readonly #projection: Projection;
@@ -55,13 +63,16 @@ export class PartitionProjector {
   }
 
   /** Folds a batch and writes it. After a failure nothing is remembered, and the same batch may come again. */
-  async apply(events: readonly KnownEvent[], position: number): Promise<void> {
+  async apply(events: readonly RecordedEvent[], position: number): Promise<void> {
     await this.fold(events);
     await this.write(position);
   }
 
-  /** Folds events of the projection's categories, in memory only: duplicates are silence, gaps are read from the log. */
-  async fold(events: readonly KnownEvent[]): Promise<void> {
+  /**
+   * Folds events of the projection's categories, in memory but for what must be quarantined: duplicates are silence,
+   * gaps are read from the log.
+   */
+  async fold(events: readonly RecordedEvent[]): Promise<void> {
     try {
       const keys = events.map(this.#projection.key);
       await this.#open(events, keys);
@@ -69,10 +80,15 @@ export class PartitionProjector {
         const event = events[index]!;
         const draft = this.#drafts.get(keys[index]!)!;
         const category = categoryOf(event.stream)!;
-        const next = (draft.revisions[category] ?? -1) + 1;
-        if (event.revision < next) continue;
-        if (event.revision > next) await this.#foldFromLog(draft, category, event.stream, event.revision - 1);
-        this.#foldNext(draft, category, event);
+        const last = lastTaken(draft, category);
+        if (event.revision <= last) continue;
+        try {
+          if (event.revision > last + 1) await this.#takeFromLog(draft, category, event.stream, event.revision - 1);
+          this.#take(draft, category, event);
+        } catch (error) {
+          if (!(error instanceof CannotApply)) throw error;
+          await this.#settle(draft, event);
+        }
       }
     } catch (error) {
       this.#forget();
@@ -83,14 +99,10 @@ export class PartitionProjector {
   /** Writes what was folded; with it the partition has applied everything up to `position`. */
   async write(position: number): Promise<void> {
     try {
-      let pending = [...this.#changed];
-      for (let round = 0; ; round += 1) {
-        const writes = this.#writesOf(pending);
-        const conflicts = new Set(await this.#commit(writes, position));
-        this.#written(writes.filter(({ key }) => !conflicts.has(key)));
-        if (conflicts.size === 0) break;
+      let lost = await this.#commit([...this.#changed], position);
+      for (let round = 0; lost.length > 0; round += 1) {
         if (round === mostConflicts) throw new Unavailable('read store', 'Other projectors kept winning.');
-        pending = await this.#foldAgain(pending.filter((draft) => conflicts.has(draft.key)));
+        lost = await this.#commit(await this.#foldAgain(lost), position);
       }
     } catch (error) {
       this.#forget();
@@ -99,7 +111,7 @@ export class PartitionProjector {
   }
 
   /** Makes sure that there is a draft of each key. */
-  async #open(events: readonly KnownEvent[], keys: readonly string[]): Promise<void> {
+  async #open(events: readonly RecordedEvent[], keys: readonly string[]): Promise<void> {
     const missing = new Set<string>();
     for (let index = 0; index < events.length; index += 1) {
       const event = events[index]!;
@@ -119,7 +131,8 @@ export class PartitionProjector {
   #begin(key: string, document: StoredDocument | undefined): OpenDraft {
     const draft: OpenDraft = {
       key,
-      stored: document?.revisions,
+      stored: document,
+      degraded: document?.degraded,
       revisions: { ...document?.revisions },
       sections: { ...document?.sections },
       streams: new Map(),
@@ -128,42 +141,93 @@ export class PartitionProjector {
     return draft;
   }
 
-  #foldNext(draft: OpenDraft, category: Category, event: KnownEvent): void {
-    foldInto(this.#projection, draft, category, event);
-    draft.streams.set(category, event.stream);
-    this.#changed.add(draft);
-  }
-
-  async #foldFromLog(draft: OpenDraft, category: Category, stream: string, upTo: number): Promise<void> {
-    const from = (draft.revisions[category] ?? -1) + 1;
-    for await (const event of readWholeStream(this.#means.store, stream, from)) {
-      if (event.revision > upTo) return;
-      this.#foldNext(draft, category, upcast(event));
+  /** Takes the event that comes next in its stream. */
+  #take(draft: OpenDraft, category: Category, event: RecordedEvent): void {
+    if (draft.degraded === undefined) {
+      foldRecorded(this.#projection, draft, category, event);
+      draft.streams.set(category, event.stream);
+      this.#changed.add(draft);
+    } else {
+      this.#pass(draft, draft.degraded, event.stream, event.revision);
     }
   }
 
-  #writesOf(drafts: readonly OpenDraft[]): readonly DocumentWrite[] {
-    const projectedAt = timestamp(this.#means.clock);
-    return drafts.map((draft) => {
-      const { revisions, sections } = inCategoryOrder(this.#projection, draft);
-      const fields = this.#projection.fields(sections);
-      return { key: draft.key, expected: draft.stored, revisions, sections, fields, projectedAt };
-    });
+  /** Notes how far the log goes of which nothing is folded. */
+  #pass(draft: OpenDraft, degraded: Degraded, stream: string, revision: number): void {
+    const category = categoryOf(stream)!;
+    draft.degraded = { ...degraded, seen: { ...degraded.seen, [category]: revision } };
+    draft.streams.set(category, stream);
+    this.#changed.add(draft);
   }
 
-  #commit(writes: readonly DocumentWrite[], position: number): Promise<readonly string[]> {
-    return this.#means.readStore.commit({
-      collection: this.#projection.collection,
-      partition: this.#partition,
-      writes,
-      position,
-    });
+  async #takeFromLog(draft: OpenDraft, category: Category, stream: string, upTo: number): Promise<void> {
+    for await (const event of readWholeStream(this.#means.store, stream, lastTaken(draft, category) + 1)) {
+      if (event.revision > upTo) break;
+      this.#take(draft, category, event);
+    }
+    requireShown(draft, category, stream, upTo);
+  }
+
+  /**
+   * Writes drafts, and moves the position if all go in. Those that cannot be written are settled, each on its own, and
+   * the others written without them. Answers with those that another has written since they were read.
+   */
+  async #commit(drafts: readonly OpenDraft[], position: number): Promise<readonly OpenDraft[]> {
+    const { collection } = this.#projection;
+    for (let writable = drafts; ;) {
+      const writes: DocumentWrite[] = [];
+      let refused: readonly OpenDraft[] = this.#addWrites(writable, writes);
+      if (refused.length === 0) {
+        try {
+          const batch = { collection, partition: this.#partition, writes, position };
+          const conflicts = new Set(await this.#means.readStore.commit(batch));
+          this.#written(writes.filter(({ key }) => !conflicts.has(key)));
+          return writable.filter(({ key }) => conflicts.has(key));
+        } catch (error) {
+          if (!(error instanceof DocumentNotStorable)) throw error;
+          refused = writable.filter(({ key, degraded }) => key === error.key && degraded === undefined);
+          if (refused.length === 0) throw error;
+        }
+      }
+      const settled: OpenDraft[] = [];
+      for (const draft of refused) settled.push(await this.#settle(draft));
+      writable = [...writable.filter((draft) => !refused.includes(draft)), ...settled.filter(this.#isChanged)];
+    }
+  }
+
+  readonly #isChanged = (draft: OpenDraft): boolean => this.#changed.has(draft);
+
+  /** Adds the writes of drafts; answers with those of which none can be made. */
+  #addWrites(drafts: readonly OpenDraft[], writes: DocumentWrite[]): readonly OpenDraft[] {
+    const projectedAt = timestamp(this.#means.clock);
+    const troubled: OpenDraft[] = [];
+    for (const draft of drafts) {
+      const { revisions, sections } = inCategoryOrder(this.#projection, draft);
+      const { key, stored, degraded } = draft;
+      try {
+        const fields = this.#projection.fields(sections);
+        writes.push({
+          key,
+          expected: stored?.revisions,
+          revisions,
+          sections,
+          fields,
+          projectedAt,
+          ...(stored?.degraded !== undefined && { expectedDegraded: stored.degraded }),
+          ...(degraded !== undefined && { degraded }),
+        });
+      } catch (error) {
+        if (degraded !== undefined) throw error;
+        troubled.push(draft);
+      }
+    }
+    return troubled;
   }
 
   #written(writes: readonly DocumentWrite[]): void {
-    for (const { key, revisions } of writes) {
+    for (const { key, revisions, degraded } of writes) {
       const draft = this.#drafts.get(key)!;
-      draft.stored = revisions;
+      draft.stored = { revisions, ...(degraded !== undefined && { degraded }) };
       draft.streams.clear();
       this.#changed.delete(draft);
       this.#drafts.delete(key);
@@ -175,25 +239,56 @@ export class PartitionProjector {
     }
   }
 
-  /** Somebody else wrote these documents: takes them as they are now and folds what they lack, from the log. */
+  /** Somebody else wrote these documents: takes them as they are now, and of the log what they lack. */
   async #foldAgain(lost: readonly OpenDraft[]): Promise<OpenDraft[]> {
     const keys = lost.map((draft) => draft.key);
     const found = await this.#means.readStore.load(this.#projection.collection, keys);
     const documents = new Map(found.map((document) => [document.key, document]));
     const again: OpenDraft[] = [];
-    for (const { key, streams, revisions } of lost) {
-      this.#changed.delete(this.#drafts.get(key)!);
-      const draft = this.#begin(key, documents.get(key));
-      for (const [category, stream] of streams) {
-        await this.#foldFromLog(draft, category, stream, revisions[category]!);
+    for (const before of lost) {
+      this.#changed.delete(before);
+      const draft = this.#begin(before.key, documents.get(before.key));
+      try {
+        for (const [category, stream] of before.streams) {
+          await this.#takeFromLog(draft, category, stream, lastTaken(before, category));
+        }
+        again.push(draft);
+      } catch (error) {
+        if (!(error instanceof CannotApply)) throw error;
+        again.push(await this.#settle(before));
       }
-      if (this.#changed.has(draft)) again.push(draft);
     }
-    return again;
+    return again.filter(this.#isChanged);
+  }
+
+  /** A draft cannot be written, or not be folded on with `event`: see `settleDocument`. Answers with its successor. */
+  async #settle(draft: OpenDraft, event?: RecordedEvent): Promise<OpenDraft> {
+    const { key, streams } = draft;
+    const known = new Map(Array.from(streams, ([category, stream]) => [stream, lastTaken(draft, category)]));
+    if (event !== undefined) known.set(event.stream, event.revision);
+    this.#changed.delete(this.#drafts.get(key)!);
+    const name = { projection: this.#projection, key, partition: this.#partition };
+    const settled = this.#begin(key, await settleDocument(name, known, this.#means));
+    for (const [stream, revision] of known) {
+      if (revision <= lastTaken(settled, categoryOf(stream)!)) continue;
+      if (settled.degraded === undefined) requireShown(settled, categoryOf(stream)!, stream, revision);
+      else this.#pass(settled, settled.degraded, stream, revision);
+    }
+    return settled;
   }
 
   #forget(): void {
     this.#drafts.clear();
     this.#changed.clear();
   }
+}
+
+/** The last revision that was folded or passed by. */
+function lastTaken({ revisions, degraded }: OpenDraft, category: Category): number {
+  return Math.max(revisions[category] ?? -1, degraded?.seen[category] ?? -1);
+}
+
+function requireShown(draft: OpenDraft, category: Category, stream: string, revision: number): void {
+  if (lastTaken(draft, category) >= revision) return;
+  throw new Unavailable('event store', `The log does not show revision ${revision} of ${stream} yet.`);
 }

@@ -1,6 +1,6 @@
 import { backOffDelay, type BackOff } from './back-off.js';
 import { Unavailable } from './errors.js';
-import { upcast, type KnownEvent } from './events/upcast.js';
+import { refuseFuture } from './events/upcast.js';
 import { followChain } from './follow-chain.js';
 import type { RecordedEvent } from './message.js';
 import { partitionOf } from './partition.js';
@@ -22,9 +22,10 @@ export interface PartitionTarget {
   position(): Promise<number>;
   /**
    * Applies the events that come next, then, or together with them, records `position`. Nothing is in flight when it
-   * resolves. Whatever it throws pauses the partition, and the same events come again: it must bear that.
+   * resolves. Whatever it throws pauses the partition, and the same events come again: it must bear that. None of them
+   * is from the future; to upcast them is the target's business, which knows what to do where that fails.
    */
-  apply(events: readonly KnownEvent[], position: number): Promise<void>;
+  apply(events: readonly RecordedEvent[], position: number): Promise<void>;
 }
 
 export interface ConsumerMeans {
@@ -213,24 +214,27 @@ class Consumption {
     }
   }
 
-  /** The step: the events it knows, up to the first that is from the future, then the mark behind them. */
+  /** The step: the events it takes, up to the first that is from the future, then the mark behind them. */
   async #apply(events: readonly RecordedEvent[], end: number): Promise<void> {
-    const known: KnownEvent[] = [];
+    const taken: RecordedEvent[] = [];
     let before = this.#position;
     for (const event of events) {
       try {
         const category = categoryOf(event.stream);
-        if (category !== undefined && this.#categories.has(category)) known.push(upcast(event));
+        if (category !== undefined && this.#categories.has(category)) {
+          refuseFuture(event);
+          taken.push(event);
+        }
       } catch (error) {
         if (before !== undefined && before !== this.#position) {
-          await this.#target.apply(known, before);
+          await this.#target.apply(taken, before);
           this.#position = before;
         }
         throw error;
       }
       before = event.position;
     }
-    await this.#target.apply(known, end);
+    await this.#target.apply(taken, end);
     this.#position = end;
   }
 

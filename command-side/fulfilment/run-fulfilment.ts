@@ -7,7 +7,7 @@ import {
   type PartitionConsumer,
   type PartitionTarget,
 } from '@waybill/shared-kernel/consume-partition.js';
-import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
@@ -38,7 +38,7 @@ export function fulfilmentOf(partition: number, means: FulfilmentMeans): Partiti
     position: () => positions.consumerPosition(fulfilmentConsumer, partition),
     apply: async (events, position) => {
       const outcomes = await Promise.allSettled(
-        [...byOrder(events)].map(async ([orderId, ofOrder]) => {
+        [...byOrder(events.map((event) => upcast(event)))].map(async ([orderId, ofOrder]) => {
           for (const event of ofOrder) await fulfiller.handle(orderId, event);
         }),
       );

@@ -1,4 +1,5 @@
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -31,8 +32,17 @@ export async function documentsOf(readStore: ReadStore, { collection }: Projecti
 
 /** The documents that the log makes, folded straight. */
 export async function straightFold(log: EventStore, projection: Projection): Promise<readonly Comparable[]> {
-  const drafts = new Map<string, Draft>();
-  for (const recorded of await log.readAll(0, 100_000)) {
+  return foldOf(await log.readAll(0, 100_000), projection);
+}
+
+/** The documents that these events make, and empty ones of the keys of `empty`. */
+export function foldOf(
+  events: readonly RecordedEvent[],
+  projection: Projection,
+  empty: readonly string[] = [],
+): readonly Comparable[] {
+  const drafts = new Map<string, Draft>(empty.map((key) => [key, emptyDraft()]));
+  for (const recorded of events) {
     if (!projection.categories.some((category) => recorded.stream.startsWith(`${category}-`))) continue;
     const event = upcast(recorded);
     const key = projection.key(event);

@@ -15,7 +15,19 @@ export const upcasters: Upcasters = {
 /** A recorded event whose payload has the shape this code knows. */
 export type KnownEvent = Omit<RecordedEvent, 'type' | 'data'> & WaybillEvent;
 
-/** Brings an event to `versions`, step by step. Throws `EventFromTheFuture` for a newer version or an unknown type. */
+/** Throws `EventFromTheFuture` for an event of a newer version than `versions`, or of an unknown type. */
+export function refuseFuture(
+  { type, schemaVersion }: Pick<RecordedEvent, 'type' | 'schemaVersion'>,
+  versions: Readonly<Record<string, number>> = currentVersions,
+): void {
+  const current = versions[type];
+  if (current === undefined || schemaVersion > current) throw new EventFromTheFuture(type, schemaVersion);
+}
+
+/**
+ * Brings an event to `versions`, step by step. Throws `EventFromTheFuture` as `refuseFuture` does; anything else that
+ * it throws means that this payload cannot be brought there.
+ */
 export function upcast(
   event: RecordedEvent,
   steps: Upcasters = upcasters,
@@ -23,11 +35,9 @@ export function upcast(
 ): KnownEvent {
   const current = versions[event.type];
   if (event.schemaVersion === current) return event as KnownEvent;
-  if (current === undefined || event.schemaVersion > current) {
-    throw new EventFromTheFuture(event.type, event.schemaVersion);
-  }
+  refuseFuture(event, versions);
   let data = event.data;
-  for (let version = event.schemaVersion; version < current; version += 1) {
+  for (let version = event.schemaVersion; version < (current ?? 0); version += 1) {
     const step = steps[event.type]?.[version];
     if (step === undefined) throw new Error(`no upcaster for ${event.type} version ${version}`);
     data = step(data);

@@ -1,8 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { decodeConsistencyToken, type WritePoint } from '@waybill/shared-kernel/consistency-token.js';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
-import { waitForWrite, type WaitMeans } from '@waybill/projections/wait-for-write.js';
-import type { Projection } from '@waybill/shared-kernel/projection.js';
 
 const defaultWait = 2;
 const longestWait = 10;
@@ -44,9 +42,4 @@ export function wishOf(headers: Readonly<IncomingHttpHeaders>): Wish | undefined
   return wait === undefined
     ? { write, wait: defaultWait, headers: noHeaders }
     : { write, wait, headers: { 'Preference-Applied': `wait=${wait}` } };
-}
-
-/** Waits until the read model shows the write of a wish. Throws `ReadModelBehind` when it takes too long. */
-export async function fulfil(wish: Wish | undefined, projection: Projection, means: WaitMeans): Promise<void> {
-  if (wish !== undefined) await waitForWrite(projection, wish.write, wish.wait * 1000, means);
 }

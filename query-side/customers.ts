@@ -28,8 +28,7 @@ export function customerRoute(means: Means): Route {
     const wish = wishOf(headers);
     const sight = sightOfCustomer(caller, customerId);
     if (sight === undefined) throw new NotFound('customer', customerId);
-    await reading.waitFor(wish);
-    const found = await reading.find(customerId);
+    const found = await reading.find(customerId, wish);
     const rendered = found && (await reading.render(found.document, sight));
     if (found === undefined || rendered === undefined) throw new NotFound('customer', customerId);
     return documentAnswer(found, rendered, wish?.headers);

@@ -1,11 +1,12 @@
 import { json, route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { lagGauge, listFreshness } from '@waybill/projections/freshness.js';
+import { listFreshness } from '@waybill/projections/freshness.js';
 import { orders } from '@waybill/projections/orders.js';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import type { Money } from '@waybill/shared-kernel/money.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import type { Group } from '@waybill/shared-kernel/ports/read-store.js';
-import { fulfil, wishOf } from './consistency.js';
+import { wishOf } from './consistency.js';
+import { liveModelOf } from './live-model.js';
 import type { Means } from './model.js';
 import { day, readQuery } from './query.js';
 
@@ -54,16 +55,21 @@ function spanOf(search: string, today: string): { readonly from: string; readonl
 
 export function reportRoute(means: Means): Route {
   const { readStore, clock } = means;
-  const gauge = lagGauge(orders.collection, { store: means.events, readStore, clock });
+  const liveModel = liveModelOf(orders, means);
 
   async function report({ search, headers }: ApiRequest): Promise<Answer> {
     const span = spanOf(search, timestamp(clock).slice(0, 10));
     const wish = wishOf(headers);
-    await fulfil(wish, orders, means);
+    const { projection, gauge } = await liveModel(wish);
     const lags = await gauge.lags();
     const days = new Map<string, ReportDay>();
     for (const [by, count] of Object.entries(counts)) {
-      for (const group of await readStore.groups(orders.collection, { by, and: 'currency', sum: 'total', ...span })) {
+      for (const group of await readStore.groups(projection.collection, {
+        by,
+        and: 'currency',
+        sum: 'total',
+        ...span,
+      })) {
         const currency = String(group.and);
         const key = `${group.by} ${currency}`;
         const none = { placed: 0, cancelled: 0, rejected: 0, delivered: 0, revenue: { amount: 0, currency } };

@@ -65,9 +65,8 @@ export function deliveryRoutes(means: Means): readonly Route[] {
       if (known === undefined || sightOfDelivery(caller, known) === undefined) {
         throw new NotFound('delivery', deliveryId);
       }
-      await reading.waitFor(wish);
     }
-    const found = await reading.find(deliveryId);
+    const found = await reading.find(deliveryId, wish);
     const view = found && deliveryView(found.document.sections, found.document.revisions);
     const sight = view && sightOfDelivery(caller, view);
     const rendered = sight && (await reading.render(found.document, sight));

@@ -19,7 +19,6 @@ export interface Model<View extends object> {
 /** What reading takes. */
 export interface Means {
   readonly events: Pick<EventStore, 'readStream' | 'readAll' | 'head'>;
-  /** With the collections of all read models declared. */
   readonly readStore: ReadStore;
   /** Asked for every answer with personal data: give it one that keeps keys at hand for a while. */
   readonly keys: Pick<KeyStore, 'find'>;

@@ -95,11 +95,8 @@ export function orderRoutes(means: Means): readonly Route[] {
       // The log knows every write already.
       return orderInThePast(means, orderId, at, caller, wish?.headers ?? {});
     }
-    if (wish !== undefined) {
-      if (!(await isVisibleInLog(means, orderId, caller))) throw new NotFound('order', orderId);
-      await reading.waitFor(wish);
-    }
-    const found = await reading.find(orderId);
+    if (wish !== undefined && !(await isVisibleInLog(means, orderId, caller))) throw new NotFound('order', orderId);
+    const found = await reading.find(orderId, wish);
     const sight = found && sightOfOrder(caller, partiesOf(found.document.sections));
     const rendered = sight && (await reading.render(found.document, sight));
     if (found === undefined || rendered === undefined) throw new NotFound('order', orderId);

@@ -38,8 +38,7 @@ export function productRoutes(means: Means): readonly Route[] {
   async function one({ params, search, headers }: ApiRequest<'/v1/products/:productId'>): Promise<Answer> {
     readQuery(search, {});
     const wish = wishOf(headers);
-    await reading.waitFor(wish);
-    const found = await reading.find(params.productId);
+    const found = await reading.find(params.productId, wish);
     const rendered = found && (await reading.render(found.document, 'bare'));
     if (found === undefined || rendered === undefined) throw new NotFound('product', params.productId);
     return documentAnswer(found, rendered, wish?.headers);

@@ -23,7 +23,7 @@ export function readApiRoutes(means: Means): readonly Route[] {
   ];
 }
 
-/** The read API of the contract: never writes, and of the log reads only single orders' streams and its end. */
+/** The read API of the contract: appends nothing, and of the log reads only single orders' streams and its end. */
 export function createReadApi(parts: ReadApiParts): RequestListener {
   const { events, readStore, keys, clock, timer, ...api } = parts;
   const routes = readApiRoutes({ events, readStore, keys, clock, timer });

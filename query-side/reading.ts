@@ -1,9 +1,10 @@
 import type { Answer } from '@waybill/infra/http/route.js';
-import { documentFreshness, lagGauge, listFreshness, type Lags } from '@waybill/projections/freshness.js';
-import type { ListQuery, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import { documentFreshness, listFreshness, type Lags } from '@waybill/projections/freshness.js';
+import type { CollectionSpec, ListQuery, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Sight } from './access.js';
-import { fulfil, type Wish } from './consistency.js';
+import type { Wish } from './consistency.js';
 import { encodeCursor, type Place } from './cursor.js';
+import { liveModelOf } from './live-model.js';
 import type { Means, Model } from './model.js';
 import { pageMemo, type Page } from './page-memo.js';
 import { keyringFor } from './personal-data.js';
@@ -20,21 +21,21 @@ export interface PageQuery extends Omit<ListQuery, 'limit' | 'after'> {
   readonly cursor: Place | undefined;
 }
 
-/** Reads one read model and shows it. Deciding who may see what is the caller's business. */
+/**
+ * Reads one read model and shows it, each answer from one version. Deciding who may see what is the caller's business.
+ * With a wish it waits until the model shows the reader's own write.
+ */
 export interface Reading {
-  /** Waits until the model shows a reader's own write. */
-  waitFor(wish: Wish | undefined): Promise<void>;
-  find(key: string): Promise<Found | undefined>;
+  find(key: string, wish: Wish | undefined): Promise<Found | undefined>;
   /** `undefined`: there is nothing to show. */
   render(document: StoredDocument, sight: Sight): Promise<Rendered | undefined>;
   page(query: PageQuery, sight: Sight, wish: Wish | undefined): Promise<Answer>;
 }
 
 export function readingOf<View extends object>(model: Model<View>, means: Means): Reading {
-  const { events, keys, readStore, clock } = means;
+  const { keys, readStore } = means;
   const { projection } = model;
-  const { collection } = projection;
-  const gauge = lagGauge(collection, { store: events, readStore, clock });
+  const liveModel = liveModelOf(projection, means);
   const render = renderOf(model, keys);
   const memo = pageMemo();
 
@@ -44,7 +45,12 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
     return page.people.every((person) => standsWith(ring, person));
   }
 
-  async function readPage({ limit, cursor, ...query }: PageQuery, sight: Sight, lags: Lags): Promise<Page> {
+  async function readPage(
+    collection: CollectionSpec,
+    { limit, cursor, ...query }: PageQuery,
+    sight: Sight,
+    lags: Lags,
+  ): Promise<Page> {
     const after = cursor === undefined ? undefined : { after: cursor };
     const found = await readStore.list(collection, { ...query, ...after, limit: limit + 1 });
     const documents = found.length > limit ? found.slice(0, limit) : found;
@@ -66,15 +72,14 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
   }
 
   function placeOf({ key, sections }: StoredDocument): Place {
-    return { order: String(projection.fields(sections).single[collection.order]), key };
+    return { order: String(projection.fields(sections).single[projection.collection.order]), key };
   }
 
   return {
-    waitFor: (wish) => fulfil(wish, projection, means),
-
-    async find(key) {
+    async find(key, wish) {
+      const { projection: live, gauge } = await liveModel(wish);
       const lags = await gauge.lags();
-      const [document] = await readStore.load(collection, [key]);
+      const [document] = await readStore.load(live.collection, [key]);
       return document === undefined ? undefined : { document, lags };
     },
 
@@ -84,15 +89,15 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
     },
 
     async page(query, sight, wish) {
-      await fulfil(wish, projection, means);
+      const { projection: live, gauge } = await liveModel(wish);
       // In this order: what is read later is at least as fresh as what was measured before.
       const lags = await gauge.lags();
       const change = readStore.changeCounter();
       const isUpToDate = lags.every((lag) => lag === 0);
-      const name = `${sight} ${JSON.stringify(query)}`;
+      const name = `${live.collection.version} ${sight} ${JSON.stringify(query)}`;
       const known = isUpToDate ? memo.find(name, change) : undefined;
       if (known !== undefined && (await stands(known, sight))) return pageAnswer(known, wish);
-      const page = await readPage(query, sight, lags);
+      const page = await readPage(live.collection, query, sight, lags);
       if (isUpToDate) memo.keep(name, change, page);
       return pageAnswer(page, wish);
     },

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { projections } from '../catalogue.js';
 import type { Difference } from '../audit/difference.js';
 import { verifyReadModels, type AuditReport } from '../audit/verify-read-models.js';
 import { print, printJson, withProgress, type Context } from './context.js';
@@ -37,10 +36,10 @@ Example:
 function verify(context: Context): Promise<AuditReport> {
   const { dataFolder } = context.config();
   return withLog(dataFolder, context.clock, (store) =>
-    withReadModels(dataFolder, (readStore) =>
+    withReadModels(dataFolder, (readStore, live) =>
       withProgress(context, 'Replaying', (progress) =>
         verifyReadModels(
-          projections,
+          live,
           { store, readStore },
           { onProgress: (position, head) => progress.advance(position, head) },
         ),
@@ -53,7 +52,7 @@ function told({ ok, events, documents, differences }: AuditReport): string {
   const checked = `${counted(documents, 'document')} against ${counted(events, 'event')} of the log`;
   if (ok) return `Good: compared ${checked}; they agree.\n`;
   const list = differences.map(toldDifference).join('');
-  const advice = 'The log is the truth: stop the server, delete read-models.sqlite in the data folder and start again.';
+  const advice = 'The log is the truth: make them anew from it with npx waybill rebuild <projection>.';
   return `Compared ${checked}: ${counted(differences.length, 'difference')}.\n${list}${advice}\n`;
 }
 

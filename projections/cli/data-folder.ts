@@ -3,11 +3,13 @@ import { BadDataFile } from '@waybill/shared-kernel/errors.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { lockDataFolder, prepareDataFolder } from '@waybill/infra/data-folder.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { projections } from '../catalogue.js';
+import { liveProjections } from '../rebuild/change-versions.js';
 
 /**
  * The embedded stores of a data folder, for one verb. A server may have them open too: each of these files takes any
@@ -31,12 +33,14 @@ export async function withNewLog<T>(folder: string, clock: Clock, work: (store: 
   return closing(openSqliteEventStore(dataFiles(folder).log, { clock }), work);
 }
 
-/** Runs work on the read models of a folder, all of them declared. */
-export async function withReadModels<T>(folder: string, work: (readStore: ReadStore) => Promise<T>): Promise<T> {
-  return closing(openSqliteReadStore(dataFiles(folder).readModels), async (readStore) => {
-    for (const { collection } of projections) await readStore.declare(collection);
-    return work(readStore);
-  });
+/** Runs work on the read models of a folder, in the versions that are read now. */
+export async function withReadModels<T>(
+  folder: string,
+  work: (readStore: ReadStore, live: readonly Projection[]) => Promise<T>,
+): Promise<T> {
+  return closing(openSqliteReadStore(dataFiles(folder).readModels), async (readStore) =>
+    work(readStore, await liveProjections(projections, readStore)),
+  );
 }
 
 /** Whether a server uses the folder now. */

@@ -1,20 +1,15 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { catchUp } from '../catch-up.js';
-import { projections } from '../catalogue.js';
 import { withProgress, type Context } from './context.js';
 import { withReadModels } from './data-folder.js';
 
 /** Brings the read models up to the log, where no server runs that would. Throws `Unavailable` where one stands still. */
 export async function projectLog(dataFolder: string, store: EventStore, context: Context): Promise<void> {
   const { clock } = context;
-  const { halted } = await withReadModels(dataFolder, (readStore) =>
+  const { halted } = await withReadModels(dataFolder, (readStore, live) =>
     withProgress(context, 'Projecting', (progress) =>
-      catchUp(
-        projections,
-        { store, readStore, clock },
-        { progress: (position, head) => progress.advance(position, head) },
-      ),
+      catchUp(live, { store, readStore, clock }, { progress: (position, head) => progress.advance(position, head) }),
     ),
   );
   const [first] = halted;

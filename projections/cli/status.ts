@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { projections } from '../catalogue.js';
 import { print, printJson, withProgress, type Context } from './context.js';
 import { isServed, withLog, withReadModels } from './data-folder.js';
 import { measureLag, type Lag, type Lags } from './measure-lag.js';
@@ -35,9 +34,9 @@ async function look(context: Context): Promise<Status> {
   const { clock, config } = context;
   const { dataFolder } = config();
   const lags = await withLog(dataFolder, clock, (store) =>
-    withReadModels(dataFolder, (readStore) =>
+    withReadModels(dataFolder, (readStore, live) =>
       withProgress(context, 'Reading what is not projected', (progress) =>
-        measureLag(projections, { store, readStore, clock }, (position, head) => progress.advance(position, head)),
+        measureLag(live, { store, readStore, clock }, (position, head) => progress.advance(position, head)),
       ),
     ),
   );

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../ports/clock.js';
+import { turns } from './turns.js';
 
 /** A process as time sees it: its clock runs as fast as all others, from a time of its own. */
 export interface SimulatedProcess {
@@ -35,7 +36,7 @@ export class SimulatedTime {
   async pass(milliseconds: number, atEachMoment: () => void = () => {}): Promise<void> {
     const end = this.#now + milliseconds;
     for (;;) {
-      await turn();
+      await turns();
       atEachMoment();
       const due = Math.min(...[...this.#awake].flatMap((sleepers) => [...sleepers].map((sleeper) => sleeper.due)));
       if (due > end) break;
@@ -63,11 +64,4 @@ export class SimulatedTime {
       signal?.addEventListener('abort', end);
     });
   }
-}
-
-/** Everything that waits for nothing happens. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }

@@ -4,13 +4,20 @@ import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
 import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
-import { everyPartition } from '@waybill/shared-kernel/assignment.js';
+import {
+  everyPartition,
+  type AssignPartitions,
+  type PartitionWork,
+  type WorkOnPartition,
+} from '@waybill/shared-kernel/assignment.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { Broker, Message } from '@waybill/shared-kernel/ports/broker.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { chaoticBroker } from '@waybill/shared-kernel/testing/chaotic-broker.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { projections } from './catalogue.js';
 import { orders } from './orders.js';
@@ -164,6 +171,157 @@ describe('the projector', () => {
     await until(() => projector!.states().filter((state) => state.mode === 'paused').length === 1);
     const [paused] = projector!.states().filter((state) => state.mode === 'paused');
     expect(paused).toMatchObject({ projection: 'orders', partition: partitionOf('o1'), position: 1 });
+  });
+});
+
+/** Partitions as a test gives and takes them. */
+class GivenPartitions {
+  readonly #works = new Map<number, PartitionWork>();
+  #work: WorkOnPartition = () => ({ stop: () => Promise.resolve() });
+
+  readonly assign: AssignPartitions = (_group, work) => {
+    this.#work = work;
+    return {
+      held: () => [...this.#works.keys()],
+      stop: () => this.take(...this.#works.keys()),
+    };
+  };
+
+  give(...partitions: readonly number[]): void {
+    for (const partition of partitions) this.#works.set(partition, this.#work(partition));
+  }
+
+  async take(...partitions: readonly number[]): Promise<void> {
+    const taken = partitions.map((partition) => this.#works.get(partition)!);
+    for (const partition of partitions) this.#works.delete(partition);
+    await Promise.all(taken.map((work) => work.stop()));
+  }
+}
+
+describe('a projector among others', () => {
+  let bench: Bench;
+  let given: GivenPartitions;
+  let projector: Projector;
+  /** Where each reading of the log began. */
+  let readings: number[];
+  const orderIds = Array.from({ length: 40 }, (_, index) => `o${index}`);
+
+  beforeEach(() => {
+    bench = new Bench();
+    given = new GivenPartitions();
+    readings = [];
+  });
+  afterEach(async () => {
+    await projector.stop();
+    await bench.end();
+  });
+
+  function start(some: readonly Projection[] = projections): void {
+    const { log } = bench;
+    const store: ProjectorMeans['store'] = {
+      head: () => log.head(),
+      readStream: (...asked) => log.readStream(...asked),
+      readAll: (after, limit) => {
+        readings.push(after);
+        return log.readAll(after, limit);
+      },
+    };
+    projector = startProjector(some, { ...bench.means(), store, assign: given.assign });
+  }
+
+  const followed = (): string[] => [
+    ...new Set(projector.states().map(({ projection, partition }) => `${projection}/${partition}`)),
+  ];
+  const areFollowed = (count: number): Promise<void> => until(() => followed().length === count);
+
+  test('projects its partitions and no others', async () => {
+    await bench.append(orderIds.map((id) => placed(id)));
+    start();
+    given.give(2, 5);
+    await projector.following;
+    expect(projector.held()).toEqual([2, 5]);
+    const documents = await documentsOf(bench.readStore, orders);
+    expect(documents.map(({ key }) => key).sort()).toEqual(
+      orderIds.filter((id) => [2, 5].includes(partitionOf(id))).sort(),
+    );
+    const head = await bench.log.head();
+    expect(await bench.readStore.positions(orders.collection)).toEqual([0, 0, head, 0, 0, head, 0, 0]);
+  });
+
+  test('reads the log once for all that it is given together', async () => {
+    await bench.append(orderIds.map((id) => placed(id)));
+    start();
+    given.give(...Array(partitionCount).keys());
+    await projector.following;
+    // Once for all; then each looks whether there is more.
+    expect(readings.filter((after) => after === 0)).toEqual([0]);
+    await bench.expectConverged();
+  });
+
+  test('that loses a partition as it catches up lets it go at the next page, and goes on with the others', async () => {
+    await bench.append(orderIds.map((id) => placed(id)));
+    start();
+    let [release, reached] = [(): void => {}, (): void => {}];
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const waiting = new Promise<void>((resolve) => (reached = resolve));
+    bench.before = async () => {
+      reached();
+      await held;
+      return [];
+    };
+    given.give(...Array(partitionCount).keys());
+    await waiting;
+    let isTaken = false;
+    const taken = given.take(0, 1, 2, 3).then(() => (isTaken = true));
+    await turns(20);
+    expect(isTaken).toBe(false);
+    release();
+    await taken;
+    await areFollowed(4 * projections.length);
+    expect([...new Set(projector.states().map(({ partition }) => partition))]).toEqual([4, 5, 6, 7]);
+    given.give(0, 1, 2, 3);
+    await areFollowed(8 * projections.length);
+    await bench.expectConverged();
+  });
+
+  test('that gets a partition back goes on from what another did meanwhile', async () => {
+    await bench.append([placed('o1')]);
+    start();
+    given.give(...Array(partitionCount).keys());
+    await projector.following;
+    await given.take(partitionOf('o1'));
+    await bench.append([confirmed('o1')]);
+    const other = new GivenPartitions();
+    const second = startProjector(projections, { ...bench.means(), assign: other.assign });
+    other.give(partitionOf('o1'));
+    await second.following;
+    await bench.append([scheduled('o1')]);
+    await other.take(partitionOf('o1'));
+    given.give(partitionOf('o1'));
+    await areFollowed(8 * projections.length);
+    await bench.relay();
+    await bench.applied();
+    await bench.expectConverged();
+  });
+
+  test('keeps up other projections from when it is told to', async () => {
+    await bench.append(orderIds.map((id) => placed(id)));
+    const [first, ...rest] = projections;
+    start([first!]);
+    given.give(0, 1);
+    await projector.following;
+    expect(followed()).toEqual([0, 1].map((partition) => `${first!.collection.name}/${partition}`));
+    await projector.setProjections(rest);
+    expect(followed().sort()).toEqual(
+      rest.flatMap(({ collection }) => [0, 1].map((partition) => `${collection.name}/${partition}`)).sort(),
+    );
+    given.give(2);
+    await areFollowed(3 * rest.length);
+    await Promise.all([projector.setProjections([]), projector.setProjections(projections)]);
+    expect(followed()).toHaveLength(3 * projections.length);
+    given.give(3, 4, 5, 6, 7);
+    await areFollowed(8 * projections.length);
+    await bench.expectConverged();
   });
 });
 

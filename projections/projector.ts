@@ -42,7 +42,7 @@ export function startProjector(
   const held = new Set<number>();
   let current = projections;
   let given: PartitionFollower[] = [];
-  let changed: Promise<void> = Promise.resolve();
+  let ending: Promise<unknown> = Promise.resolve();
   let firstFollows = (): void => {};
   const following = new Promise<void>((resolve) => {
     firstFollows = resolve;
@@ -84,15 +84,23 @@ export function startProjector(
     };
   }
 
-  async function change(next: readonly Projection[]): Promise<void> {
-    const before = queuesOf(current);
-    const after = queuesOf(next);
+  /** What is to be followed and is not yet. */
+  function missing(): readonly (readonly [Projection, number])[] {
+    const present = new Set([...followers].map(({ queue, partition }) => `${queue}/${partition}`));
+    return [...held].flatMap((partition) =>
+      current
+        .filter(({ collection }) => !present.has(`${queueOf(collection)}/${partition}`))
+        .map((projection) => [projection, partition] as const),
+    );
+  }
+
+  async function setProjections(next: readonly Projection[]): Promise<void> {
+    const wanted = new Set(next.map(({ collection }) => queueOf(collection)));
     current = next;
-    const added = next.filter(({ collection }) => !before.has(queueOf(collection)));
-    await Promise.all([
-      end((follower) => !after.has(follower.queue)),
-      begin(added.flatMap((projection) => [...held].map((partition) => add(projection, partition)))),
-    ]);
+    // One that is left out and wanted again begins when it has ended.
+    ending = Promise.all([ending, end(({ queue }) => !wanted.has(queue))]);
+    await ending;
+    await begin(missing().map(([projection, partition]) => add(projection, partition)));
   }
 
   const assignment = means.assign('projector', work);
@@ -100,14 +108,10 @@ export function startProjector(
     following,
     held: () => assignment.held(),
     states: () => [...followers].flatMap((follower) => follower.state() ?? []),
-    setProjections: (next) => (changed = changed.then(() => change(next))),
+    setProjections,
     stop: async () => {
       await assignment.stop();
       firstFollows();
     },
   };
-}
-
-function queuesOf(projections: readonly Projection[]): ReadonlySet<string> {
-  return new Set(projections.map(({ collection }) => queueOf(collection)));
 }

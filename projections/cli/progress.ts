@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { counted } from './table.js';
 
 /** Standard error, or what stands in for it. */
 export interface ProgressStream {
@@ -9,7 +10,8 @@ export interface ProgressStream {
 
 /** Shows how far a piece of work has come; nothing for what is done within a second. */
 export interface Progress {
-  advance(done: number, total: number): void;
+  /** `rate`: events a second, where it is known. */
+  advance(done: number, total: number, rate?: number): void;
   /** Takes the bar away. */
   end(): void;
 }
@@ -27,19 +29,20 @@ class Bar implements Progress {
     private readonly began = clock.now(),
   ) {}
 
-  advance(done: number, total: number): void {
+  advance(done: number, total: number, rate?: number): void {
+    const speed = { speed: speedOf(rate) };
     if (this.#bar === undefined) {
       if (this.clock.now() - this.began < patience) return;
       this.#bar = new SingleBar({
         stream: this.stream as NodeJS.WritableStream,
-        format: `${this.label} [{bar}] {percentage} %, {eta_formatted} left`,
+        format: `${this.label} [{bar}] {percentage} %{speed}, {eta_formatted} left`,
         clearOnComplete: true,
         hideCursor: true,
       });
-      this.#bar.start(total, done);
+      this.#bar.start(total, done, speed);
     }
     this.#bar.setTotal(total);
-    this.#bar.update(done);
+    this.#bar.update(done, speed);
   }
 
   end(): void {
@@ -56,20 +59,31 @@ class Lines implements Progress {
     private readonly label: string,
     private readonly clock: Clock,
     private lastAt = clock.now(),
+    private readonly began = lastAt,
   ) {}
 
-  advance(done: number, total: number): void {
+  advance(done: number, total: number, rate?: number): void {
     const tenths = total === 0 ? 10 : Math.floor((done / total) * 10);
     const now = this.clock.now();
     if (tenths <= this.#tenths || now - this.lastAt < patience) return;
     this.#tenths = tenths;
     this.lastAt = now;
-    this.stream.write(`${this.label}: ${tenths * 10} %\n`);
+    this.stream.write(`${this.label}: ${tenths * 10} %${speedOf(rate)}${this.#left(done, total, now, rate)}\n`);
   }
 
   end(): void {
     // Lines stay.
   }
+
+  /** Said where the rate is. */
+  #left(done: number, total: number, now: number, rate: number | undefined): string {
+    if (rate === undefined || done === 0) return '';
+    return `, ${counted(Math.ceil((((total - done) / done) * (now - this.began)) / 1000), 'second')} left`;
+  }
+}
+
+function speedOf(rate: number | undefined): string {
+  return rate === undefined ? '' : `, ${counted(rate, 'event')}/s`;
 }
 
 export function showProgress(stream: ProgressStream, label: string, clock: Clock): Progress {

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
+import { projections } from '../catalogue.js';
 import { print, printJson, withProgress, type Context } from './context.js';
 import { isServed, withLog, withReadModels } from './data-folder.js';
-import { measureLag, type Lag, type Lags } from './measure-lag.js';
+import { measureLag, type Lag, type Lags, type ProjectionLag } from './measure-lag.js';
 import { counted, table } from './table.js';
+import { toldRebuild, versionStatus, type VersionStatus } from './version-status.js';
 
 /** `--json`. */
 interface Status extends Lags {
+  readonly projections: readonly (ProjectionLag & VersionStatus)[];
   /** Orders whose event a projector could not apply: this version has none that it would pass over. */
   readonly quarantine: number;
   readonly server: { readonly running: boolean };
@@ -34,17 +37,25 @@ async function look(context: Context): Promise<Status> {
   const { clock, config } = context;
   const { dataFolder } = config();
   const lags = await withLog(dataFolder, clock, (store) =>
-    withReadModels(dataFolder, (readStore, live) =>
-      withProgress(context, 'Reading what is not projected', (progress) =>
+    withReadModels(dataFolder, async (readStore, live) => {
+      const measured = await withProgress(context, 'Reading what is not projected', (progress) =>
         measureLag(live, { store, readStore, clock }, (position, head) => progress.advance(position, head)),
-      ),
-    ),
+      );
+      const models = measured.projections.map(async (lag, index) => ({
+        ...lag,
+        ...(await versionStatus(projections[index]!, readStore)),
+      }));
+      return { ...measured, projections: await Promise.all(models) };
+    }),
   );
   return { ...lags, quarantine: 0, server: { running: isServed(dataFolder) } };
 }
 
 function told({ log, relay, projections: models, quarantine, server }: Status): string {
-  const rows = models.map(({ name, version, position, ...lag }) => [name, `version ${version}`, position, behind(lag)]);
+  const rows = models.flatMap(({ name, version, position, rebuild, ...lag }) => {
+    const row = [name, `version ${version}`, position, behind(lag)];
+    return rebuild === null ? [row] : [row, ['', '', '', toldRebuild(rebuild)]];
+  });
   const facts = table([
     ['server', '', '', server.running ? 'running' : 'not running'],
     ['log', '', log.position, ''],

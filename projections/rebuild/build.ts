@@ -14,7 +14,7 @@ import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { compareWithLog } from '../audit/verify-read-models.js';
 import { catchUp } from '../catch-up.js';
-import { changeVersions } from './change-versions.js';
+import { changeVersions, liveProjections } from './change-versions.js';
 import { DifferenceCount, none, shownDifferences } from './found-differences.js';
 import { advanced, atVersion, ended } from './versions.js';
 
@@ -144,8 +144,7 @@ class Build {
    */
   async #drawLevel(): Promise<void> {
     const { readStore, timer } = this.means;
-    const { live } = await this.#versions();
-    const due = await readStore.positions(atVersion(this.projection, live).collection);
+    const due = await readStore.positions((await this.#live()).collection);
     const isLevel = async (): Promise<boolean> => {
       const positions = await readStore.positions(this.#target.collection);
       return positions.every((position, partition) => position >= due[partition]!);
@@ -158,7 +157,7 @@ class Build {
   }
 
   async #compare(): Promise<Pick<RebuildOutcome, 'result' | 'documents' | 'differences' | 'mended'>> {
-    const live = atVersion(this.projection, (await this.#versions()).live);
+    const live = await this.#live();
     const found = [new DifferenceCount(), new DifferenceCount()] as const;
     const { documents } = await compareWithLog(
       [this.#target, live],
@@ -225,8 +224,10 @@ class Build {
     if (rebuild?.id !== this.rebuild.id || rebuild.builder?.id !== this.builder) throw new NoLongerBuilder();
   }
 
-  #versions(): Promise<ShapeVersions> {
-    return this.#change(() => undefined);
+  /** As it is now: a new one never comes while this is under way, but another builder may have ended it. */
+  async #live(): Promise<Projection> {
+    const [live] = await liveProjections([this.projection], this.means.readStore);
+    return live!;
   }
 
   #change(change: (versions: CollectionVersions) => CollectionVersions | undefined): Promise<ShapeVersions> {

@@ -4,6 +4,7 @@ import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { sightOfCustomer } from './access.js';
 import { wishOf } from './consistency.js';
 import type { Means, Model } from './model.js';
+import { notShown } from './not-shown.js';
 import { readQuery } from './query.js';
 import { documentAnswer, readingOf } from './reading.js';
 
@@ -30,7 +31,7 @@ export function customerRoute(means: Means): Route {
     if (sight === undefined) throw new NotFound('customer', customerId);
     const found = await reading.find(customerId, wish);
     const rendered = found && (await reading.render(found.document, sight));
-    if (found === undefined || rendered === undefined) throw new NotFound('customer', customerId);
+    if (found === undefined || rendered === undefined) throw notShown('customer', customerId, found);
     return documentAnswer(found, rendered, wish?.headers);
   }
 

@@ -1,14 +1,15 @@
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/deliveries.js';
-import { foldDocument } from '@waybill/projections/fold-document.js';
+import { viewPast } from '@waybill/projections/replay/view-past.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
-import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
-import { scopeOfDeliveries, sightOfDelivery } from './access.js';
+import { scopeOfDeliveries, sightOfDelivery, type DeliveryParties } from './access.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import type { Means, Model } from './model.js';
+import { notShown } from './not-shown.js';
 import { defaultLimit, id, limit, oneOf, readQuery } from './query.js';
 import { documentAnswer, readingOf } from './reading.js';
 
@@ -36,17 +37,23 @@ const filters = {
   cursor: cursorOf(deliveries.collection.name),
 };
 
-/** The delivery as the log has it, for deciding who may wait for it. */
-async function deliveryInLog(means: Means, deliveryId: string): Promise<DeliveryView | undefined> {
-  const events: KnownEvent[] = [];
-  for await (const event of readWholeStream(means.events, streamName('delivery', deliveryId)))
-    events.push(upcast(event));
-  const { sections, revisions } = foldDocument(deliveries, events);
-  return deliveryView(sections, revisions);
+/** A delivery of which nothing is known. */
+const unknown: DeliveryParties = { status: 'unknown' };
+
+/** The delivery as far as the log shows it, for deciding who may wait for it; `undefined` where it has nothing of it. */
+async function deliveryInLog(means: Means, deliveryId: string): Promise<DeliveryParties | undefined> {
+  const events: RecordedEvent[] = [];
+  for await (const event of readWholeStream(means.events, streamName('delivery', deliveryId))) events.push(event);
+  return events.length === 0 ? undefined : (viewPast(deliveries, deliveryView, events).view ?? unknown);
 }
 
 export function deliveryRoutes(means: Means): readonly Route[] {
   const reading = readingOf(model, means);
+
+  async function isVisibleInLog(deliveryId: string, caller: ApiRequest['caller']): Promise<boolean> {
+    const known = await deliveryInLog(means, deliveryId);
+    return known !== undefined && sightOfDelivery(caller, known) !== undefined;
+  }
 
   async function list({ search, headers, caller }: ApiRequest): Promise<Answer> {
     const { limit: most = defaultLimit, cursor, ...given } = readQuery(search, filters);
@@ -60,17 +67,15 @@ export function deliveryRoutes(means: Means): readonly Route[] {
     const { deliveryId } = params;
     readQuery(search, {});
     const wish = wishOf(headers);
-    if (wish !== undefined) {
-      const known = await deliveryInLog(means, deliveryId);
-      if (known === undefined || sightOfDelivery(caller, known) === undefined) {
-        throw new NotFound('delivery', deliveryId);
-      }
-    }
+    if (wish !== undefined && !(await isVisibleInLog(deliveryId, caller))) throw new NotFound('delivery', deliveryId);
     const found = await reading.find(deliveryId, wish);
     const view = found && deliveryView(found.document.sections, found.document.revisions);
     const sight = view && sightOfDelivery(caller, view);
     const rendered = sight && (await reading.render(found.document, sight));
-    if (found === undefined || rendered === undefined) throw new NotFound('delivery', deliveryId);
+    if (found === undefined || rendered === undefined) {
+      const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(deliveryId, caller));
+      throw notShown('delivery', deliveryId, isTheirs ? found : undefined);
+    }
     return documentAnswer(found, rendered, wish?.headers);
   }
 

@@ -32,7 +32,11 @@ const address: Schema = {
   ...nullable(reference('Address')),
   description: 'Null for callers who may not see it, after erasure, and where imported history does not know it.',
 };
-const degraded = object({ since: time, reason: text });
+const degraded: Schema = {
+  ...object({ since: time, reason: text }),
+  description:
+    'An event of it cannot be applied: it stands as it was before that event, until somebody has mended and released it.',
+};
 const failure = object({ reason: text, at: time, next: { enum: ['retry', 'return'] } });
 const position = object({
   latitude: { type: 'number', minimum: -90, maximum: 90 },
@@ -211,7 +215,9 @@ const waiting: readonly Parameter[] = [
   {
     name: 'Consistency-Token',
     in: 'header',
-    description: "Of a command's answer: the read waits until that write is visible.",
+    description:
+      "Of a command's answer: the read waits until that write is visible. It does not wait for a document that is " +
+      'degraded: that comes at once, and `degraded` says that the write is not in it.',
     schema: text,
   },
   {
@@ -315,7 +321,7 @@ const readings: readonly Reading[] = [
       }),
       304: answer('It is as the caller has it', undefined, { ETag: { required: true, schema: text } }),
     },
-    refusals: ['not-found'],
+    refusals: ['not-found', 'quarantined'],
   },
   {
     path: '/v1/orders/{orderId}/timeline',
@@ -350,7 +356,7 @@ const readings: readonly Reading[] = [
     tag: 'Deliveries',
     roles: ['customer', 'courier', 'operator', 'auditor'],
     responses: { 200: answer('The delivery', reference('Delivery'), applied) },
-    refusals: ['not-found'],
+    refusals: ['not-found', 'quarantined'],
   },
   {
     path: '/v1/products',
@@ -368,7 +374,7 @@ const readings: readonly Reading[] = [
     tag: 'Products',
     roles,
     responses: { 200: answer('The product', reference('Product'), applied) },
-    refusals: ['not-found'],
+    refusals: ['not-found', 'quarantined'],
   },
   {
     path: '/v1/customers/{customerId}',
@@ -377,7 +383,7 @@ const readings: readonly Reading[] = [
     tag: 'Customers',
     roles: ['customer', 'operator', 'auditor'],
     responses: { 200: answer('The customer', reference('Customer'), applied) },
-    refusals: ['not-found'],
+    refusals: ['not-found', 'quarantined'],
   },
   {
     path: '/v1/reports/daily',

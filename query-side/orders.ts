@@ -1,7 +1,6 @@
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { orders, orderView, partiesOf, type OrderView } from '@waybill/projections/orders.js';
 import { readEverythingOf } from '@waybill/projections/replay/order.js';
-import { foldDocument } from '@waybill/projections/fold-document.js';
 import { searchedWords } from '@waybill/projections/words.js';
 import { InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
 import { scopeOfOrders, sightOfOrder } from './access.js';
@@ -9,7 +8,8 @@ import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import { isNamed, weakETag } from './etag.js';
 import type { Means, Model } from './model.js';
-import { orderInThePast } from './past-order.js';
+import { notShown } from './not-shown.js';
+import { orderInThePast, partiesInLog } from './past-order.js';
 import type { Keyring } from './personal-data.js';
 import { defaultLimit, id, limit, oneOf, readQuery, searchText, time } from './query.js';
 import { documentAnswer, readingOf } from './reading.js';
@@ -50,8 +50,8 @@ const filters = {
 /** Whoever may read an order may be a party that only the log knows yet: it decides before a wait. */
 async function isVisibleInLog(means: Means, orderId: string, caller: ApiRequest['caller']): Promise<boolean> {
   if (sightOfOrder(caller, { merchantIds: [] }) !== undefined) return true;
-  const { sections } = foldDocument(orders, await readEverythingOf(means.events, orderId));
-  return sightOfOrder(caller, partiesOf(sections)) !== undefined;
+  const parties = partiesInLog(await readEverythingOf(means.events, orderId));
+  return sightOfOrder(caller, parties) !== undefined;
 }
 
 export function orderRoutes(means: Means): readonly Route[] {
@@ -99,7 +99,10 @@ export function orderRoutes(means: Means): readonly Route[] {
     const found = await reading.find(orderId, wish);
     const sight = found && sightOfOrder(caller, partiesOf(found.document.sections));
     const rendered = sight && (await reading.render(found.document, sight));
-    if (found === undefined || rendered === undefined) throw new NotFound('order', orderId);
+    if (found === undefined || rendered === undefined) {
+      const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(means, orderId, caller));
+      throw notShown('order', orderId, isTheirs ? found : undefined);
+    }
     const tag = weakETag(orders, found.document, rendered);
     const answerHeaders = {
       ETag: tag,

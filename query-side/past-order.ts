@@ -1,12 +1,12 @@
 import type { Caller } from '@waybill/infra/http/caller.js';
 import { json, route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { foldDocument } from '@waybill/projections/fold-document.js';
-import { orders, orderView, partiesOf } from '@waybill/projections/orders.js';
+import { orders, orderView, partiesOf, type OrderParties } from '@waybill/projections/orders.js';
 import { readEverythingOf } from '@waybill/projections/replay/order.js';
 import { isKnown, type PointInTime } from '@waybill/projections/replay/point-in-time.js';
-import { timelineEvent } from '@waybill/projections/timeline-event.js';
+import { viewPast } from '@waybill/projections/replay/view-past.js';
+import { legibleEvent, timelineEvent, type LegibleEvent } from '@waybill/projections/timeline-event.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
-import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import { sightOfOrder } from './access.js';
 import { wishOf } from './consistency.js';
@@ -16,14 +16,19 @@ import { readQuery } from './query.js';
 
 interface History {
   /** In the order of the log. */
-  readonly events: readonly KnownEvent[];
+  readonly events: readonly RecordedEvent[];
   readonly keys: Keyring;
+}
+
+/** Whose an order is by what the log has of it, as far as that can be folded. */
+export function partiesInLog(events: readonly RecordedEvent[]): OrderParties {
+  return viewPast(orders, partiesOf, events).view ?? { merchantIds: [] };
 }
 
 /** What the log has of an order, for a caller who may see the order as it is now. Else as if there were none. */
 async function historyFor(means: Means, orderId: string, caller: Caller): Promise<History> {
   const events = await readEverythingOf(means.events, orderId);
-  const parties = partiesOf(foldDocument(orders, events).sections);
+  const parties = partiesInLog(events);
   const sight = sightOfOrder(caller, parties);
   if (parties.customerId === undefined || sight === undefined) throw new NotFound('order', orderId);
   return { events, keys: await keyringFor(sight, means.keys, [parties.customerId]) };
@@ -38,30 +43,30 @@ export async function orderInThePast(
   headers: Readonly<Record<string, string>>,
 ): Promise<Answer> {
   const { events, keys } = await historyFor(means, orderId, caller);
-  const { sections, revisions } = foldDocument(
+  const { view, degraded } = viewPast(
     orders,
+    orderView,
     events.filter((event) => isKnown(event, at)),
   );
-  const view = orderView(sections, revisions);
   if (view === undefined) throw new NotFound('order (at that time)', orderId);
   const freshness = { projectedAt: timestamp(means.clock), lagMs: 0 };
-  return json(200, { ...view, deliveryAddress: keys.open(view.deliveryAddress), freshness }, headers);
+  const shown = { ...view, deliveryAddress: keys.open(view.deliveryAddress) };
+  return json(200, { ...shown, ...(degraded !== undefined && { degraded }), freshness }, headers);
 }
 
+/** Which part of a payload is personal. */
+const personal: Readonly<Record<string, string>> = { OrderPlaced: 'deliveryAddress', DeliveryScheduled: 'address' };
+
 /** A payload with its personal data opened, or null. */
-function openData({ type, data }: KnownEvent, keys: Keyring): object {
-  switch (type) {
-    case 'OrderPlaced':
-      return { ...data, deliveryAddress: keys.open(data.deliveryAddress) };
-    case 'DeliveryScheduled':
-      return { ...data, address: keys.open(data.address) };
-    default:
-      return data;
-  }
+function openData({ type, data }: LegibleEvent, keys: Keyring): object {
+  const field = personal[type];
+  const shown: Record<string, unknown> = { ...data };
+  if (field !== undefined) shown[field] = keys.open(shown[field]);
+  return shown;
 }
 
 /** As it happened; what happened at once, as it was recorded. */
-function byTime(one: KnownEvent, other: KnownEvent): number {
+function byTime(one: RecordedEvent, other: RecordedEvent): number {
   if (one.occurredAt !== other.occurredAt) return one.occurredAt < other.occurredAt ? -1 : 1;
   return one.position - other.position;
 }
@@ -73,7 +78,10 @@ export function timelineRoute(means: Means): Route {
     const wish = wishOf(headers);
     const { orderId } = params;
     const { events, keys } = await historyFor(means, orderId, caller);
-    const shown = events.toSorted(byTime).map((event) => timelineEvent(event, openData(event, keys)));
+    const shown = events
+      .toSorted(byTime)
+      .map(legibleEvent)
+      .map((event) => timelineEvent(event, openData(event, keys)));
     return json(200, { orderId, events: shown }, wish?.headers);
   }
   return route(

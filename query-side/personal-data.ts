@@ -1,4 +1,4 @@
-import { subjectOf, unseal, type Sealed } from '@waybill/shared-kernel/personal-data.js';
+import { isSealed, subjectOf, unseal } from '@waybill/shared-kernel/personal-data.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { Sight } from './access.js';
 
@@ -6,8 +6,8 @@ import type { Sight } from './access.js';
 export interface Keyring {
   /** Whether it opens values of a subject: not where the key was destroyed. */
   readonly opens: (subject: string) => boolean;
-  /** The value; null where there is none, or it does not open. */
-  readonly open: (sealed: Sealed | null) => unknown;
+  /** The value; null where there is none, or it does not open, or what a broken event brought is no sealed value. */
+  readonly open: (sealed: unknown) => unknown;
 }
 
 const empty: Keyring = { opens: () => false, open: () => null };
@@ -29,8 +29,9 @@ export async function keyringFor(
   return {
     opens: (subject) => keys.get(subject) !== undefined,
     open: (sealed) => {
-      const key = sealed === null ? undefined : keys.get(subjectOf(sealed));
-      return sealed === null || key === undefined ? null : unseal(sealed, key);
+      if (typeof sealed !== 'string' || !isSealed(sealed)) return null;
+      const key = keys.get(subjectOf(sealed));
+      return key === undefined ? null : unseal(sealed, key);
     },
   };
 }

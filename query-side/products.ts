@@ -2,10 +2,10 @@ import { roles } from '@waybill/infra/http/caller.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { products, productView, type ProductView } from '@waybill/projections/products.js';
 import { searchedWords } from '@waybill/projections/words.js';
-import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import type { Means, Model } from './model.js';
+import { notShown } from './not-shown.js';
 import { defaultLimit, id, limit, readQuery, searchText } from './query.js';
 import { documentAnswer, readingOf } from './reading.js';
 
@@ -40,7 +40,7 @@ export function productRoutes(means: Means): readonly Route[] {
     const wish = wishOf(headers);
     const found = await reading.find(params.productId, wish);
     const rendered = found && (await reading.render(found.document, 'bare'));
-    if (found === undefined || rendered === undefined) throw new NotFound('product', params.productId);
+    if (found === undefined || rendered === undefined) throw notShown('product', params.productId, found);
     return documentAnswer(found, rendered, wish?.headers);
   }
 

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Freshness } from '@waybill/projections/freshness.js';
+import { degradedView } from '@waybill/projections/quarantine/degraded-view.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Sight } from './access.js';
@@ -47,7 +48,10 @@ export function renderOf<View extends object>(model: Model<View>, keys: Pick<Key
     const subject = model.subject(view);
     const shown = model.show(view, ring);
     return {
-      open: JSON.stringify(degraded === undefined ? shown : { ...shown, degraded }).slice(0, -1),
+      open: JSON.stringify(degraded === undefined ? shown : { ...shown, degraded: degradedView(degraded) }).slice(
+        0,
+        -1,
+      ),
       subject,
       opened: subject !== undefined && ring.opens(subject),
       revisions,

@@ -112,6 +112,10 @@ export const sharedSchemas = {
         ),
       },
       currentRevision: { type: 'integer', minimum: -1, description: 'Of `revision-mismatch`.' },
+      degraded: {
+        ...object({ since: time, reason: { type: 'string' } }),
+        description: 'Of `quarantined`: since when, and which event stands in the way.',
+      },
       rule: { type: 'string', description: 'Of `rule-violated`: which rule, for programs.' },
       requestId: { type: 'string', description: 'Of a fault of the service: what to quote.' },
     },

@@ -2,7 +2,9 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { readLogBackwards } from '@waybill/shared-kernel/read-stream.js';
 import { orders, orderView, type OrderView } from '../orders.js';
 import { BackwardsFold } from './backwards-fold.js';
+import type { PastOrder } from './order.js';
 import { isKnown, type PointInTime } from './point-in-time.js';
+import type { Past } from './view-past.js';
 
 export interface HistoryOptions {
   /** Events that wait in memory at once; more wait on disk. */
@@ -19,25 +21,24 @@ export async function* replayHistory(
   store: Pick<EventStore, 'readAllBackwards'>,
   at: PointInTime,
   { capacity, onProgress }: HistoryOptions = {},
-): AsyncGenerator<OrderView, void, undefined> {
-  const fold = new BackwardsFold(orders, capacity);
+): AsyncGenerator<PastOrder, void, undefined> {
+  const fold = new BackwardsFold(orders, orderView, capacity);
   let head: number | undefined;
   try {
     for await (const page of readLogBackwards(store)) {
       head ??= page[0]!.position;
       for (const event of page) {
-        const folded = fold.add(event, isKnown(event, at));
-        if (folded === undefined) continue;
-        const view = orderView(folded.sections, folded.revisions);
-        if (view !== undefined) yield view;
+        const past = fold.add(event, isKnown(event, at));
+        if (past?.view !== undefined) yield pastOrder(past.view, past);
       }
       onProgress?.(head - page.at(-1)!.position + 1, head);
     }
-    for (const { sections, revisions } of fold.rest()) {
-      const view = orderView(sections, revisions);
-      if (view !== undefined) yield view;
-    }
+    for (const past of fold.rest()) if (past.view !== undefined) yield pastOrder(past.view, past);
   } finally {
     fold.close();
   }
+}
+
+function pastOrder(view: OrderView, { degraded }: Past<OrderView>): PastOrder {
+  return degraded === undefined ? view : { ...view, degraded };
 }

@@ -1,34 +1,47 @@
 import { NotFound } from '@waybill/shared-kernel/errors.js';
-import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
-import { foldDocument } from '../fold-document.js';
 import { orders, orderView, type OrderView } from '../orders.js';
+import type { DegradedView } from '../quarantine/degraded-view.js';
+import { legibleEvent, type LegibleEvent } from '../timeline-event.js';
 import { isKnown, type PointInTime } from './point-in-time.js';
+import { viewPast } from './view-past.js';
 
 export interface PointInOrder extends PointInTime {
   /** Revision of the order's own stream: everything about the order that the log held when it had this one. */
   readonly revision?: number;
 }
 
+/** An order as it stood; `degraded` where one of its events cannot be applied: it and what follows are left out. */
+export type PastOrder = OrderView & { readonly degraded?: DegradedView };
+
 export interface ReplayedOrder {
   /** Personal data sealed. */
-  readonly order: OrderView;
+  readonly order: PastOrder;
   /** What made it, in the order of the log. */
-  readonly events: readonly KnownEvent[];
+  readonly events: readonly LegibleEvent[];
 }
 
-/** Every event of an order, its payment, fulfilment and delivery, in the order of the log. */
-export async function readEverythingOf(store: Pick<EventStore, 'readStream'>, orderId: string): Promise<KnownEvent[]> {
+/**
+ * Every event of an order, its payment, fulfilment and delivery, in the order of the log and as it holds them. Throws
+ * `EventFromTheFuture`.
+ */
+export async function readEverythingOf(
+  store: Pick<EventStore, 'readStream'>,
+  orderId: string,
+): Promise<RecordedEvent[]> {
   const streams = [
     streamName('order', orderId),
     streamName('payment', orderId),
     streamName('fulfilment', orderId),
     streamName('delivery', deliveryIdOf(orderId)),
   ];
-  const events: KnownEvent[] = [];
-  for (const stream of streams) for await (const event of readWholeStream(store, stream)) events.push(upcast(event));
+  const events: RecordedEvent[] = [];
+  for (const stream of streams) for await (const event of readWholeStream(store, stream)) events.push(event);
+  for (const event of events) refuseFuture(event);
   return events.sort((one, other) => one.position - other.position);
 }
 
@@ -47,10 +60,9 @@ export async function replayOrder(
     last = named.position;
   }
   const events = all.filter((event) => event.position <= last && isKnown(event, at));
-  const { sections, revisions } = foldDocument(orders, events);
-  const order = orderView(sections, revisions);
-  if (order === undefined) throw new NotFound(isInThePast(at) ? 'order (at that time)' : 'order', orderId);
-  return { order, events };
+  const { view, degraded } = viewPast(orders, orderView, events);
+  if (view === undefined) throw new NotFound(isInThePast(at) ? 'order (at that time)' : 'order', orderId);
+  return { order: degraded === undefined ? view : { ...view, degraded }, events: events.map(legibleEvent) };
 }
 
 function isInThePast({ asOf, knownAt }: PointInTime): boolean {

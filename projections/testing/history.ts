@@ -116,6 +116,11 @@ export function completed(orderId: string, options?: HappeningOptions): Happenin
   return onDelivery(orderId, { type: 'DeliveryCompleted', data: { ...of(orderId), proof: null } }, options);
 }
 
+/** The same without its payload: no fold of an event that looks into its payload can apply it. */
+export function broken({ stream, event }: Happening): Happening {
+  return { stream, event: { ...event, data: JSON.parse('null') as Happening['event']['data'] } };
+}
+
 /** A product that is listed, as the catalogue would list it. */
 export function listed(productId: string, options?: HappeningOptions): Happening {
   const data = { productId, merchantId: 'm1', name: 'Desk-Lamp, brass', unitPrice: 4500, currency: 'EUR', stock: 3 };

@@ -18,9 +18,11 @@ COPY command-side command-side
 COPY projections projections
 COPY query-side query-side
 RUN node node_modules/typescript-7/bin/tsc -b tsconfig.build.json
-# What only compiling needs, and what the image does not read.
-RUN rm -rf node_modules/typescript-7 node_modules/@typescript node_modules/@types
-RUN find . -path ./node_modules -prune -o -type f '(' -name '*.ts' -o -name '*.map' -o -name '*.tsbuildinfo' ')' -exec rm '{}' +
+# What only compiling needs, what nobody reads in a container, and binaries for other systems.
+RUN rm -rf node_modules/typescript-7 node_modules/@typescript node_modules/@types \
+      node_modules/@photostructure/sqlite/prebuilds/darwin-* node_modules/@photostructure/sqlite/prebuilds/win32-*
+RUN find . -type f '(' -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -name '*.tsbuildinfo' ')' \
+      -exec rm '{}' +
 
 FROM node:22.20.0-bookworm-slim
 ENV NODE_ENV=production \

@@ -1,7 +1,13 @@
 import { read } from './checkout.js';
 
 /** The documents whose examples must hold. */
-export const documents = ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/decisions/README.md'] as const;
+export const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'docs/architecture.md',
+  'docs/deployment.md',
+  'docs/decisions/README.md',
+] as const;
 
 /** The shell examples of a document, fenced as `sh`. */
 export function shellExamples(path: string): readonly string[] {

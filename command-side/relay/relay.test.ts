@@ -10,7 +10,7 @@ import type { Broker, Message } from '@waybill/shared-kernel/ports/broker.js';
 import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
-import { link, startRelay, type Relay, type RelayMeans } from './relay.js';
+import { link, relayTuning, startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
 
 const clock = virtualClock('2026-03-01T12:00:00Z');
 const nothingRelayed: RelayCheckpoint = { position: 0, heads: {} };
@@ -53,34 +53,61 @@ class Bench {
     }
   }
 
-  start(batch = 1000, linger = 0): Relay {
-    const broker: Pick<Broker, 'publish'> = {
-      publish: async (messages) => {
-        this.fail('publish');
+  start(tuning: Partial<RelayTuning> = {}): Relay {
+    return this.#start(tuning, async (messages) => {
+      this.fail('publish');
+      await this.memory.publish(messages);
+      this.fail('published');
+    });
+  }
+
+  /** A broker that confirms each publication when it is told to; the positions of the checkpoints go to `saved`. */
+  startUnconfirmed(tuning: Partial<RelayTuning>, saved: number[] = []): { relay: Relay; confirms: (() => void)[] } {
+    const confirms: (() => void)[] = [];
+    const { readStore } = this;
+    const relay = this.#start(
+      tuning,
+      async (messages) => {
+        const confirmed = new Promise<void>((resolve) => confirms.push(resolve));
         await this.memory.publish(messages);
-        this.fail('published');
+        await confirmed;
       },
-    };
+      async (checkpoint) => {
+        saved.push(checkpoint.position);
+        await readStore.saveRelayCheckpoint(checkpoint);
+      },
+    );
+    return { relay, confirms };
+  }
+
+  #start(
+    tuning: Partial<RelayTuning>,
+    publish: Broker['publish'],
+    saveRelayCheckpoint = async (checkpoint: RelayCheckpoint): Promise<void> => {
+      this.fail('save');
+      await this.readStore.saveRelayCheckpoint(checkpoint);
+      this.fail('saved');
+    },
+  ): Relay {
     const checkpoints: RelayMeans['checkpoints'] = {
       relayCheckpoint: () => this.readStore.relayCheckpoint(),
-      saveRelayCheckpoint: async (checkpoint) => {
-        this.fail('save');
-        await this.readStore.saveRelayCheckpoint(checkpoint);
-        this.fail('saved');
-      },
+      saveRelayCheckpoint,
     };
     const report = (fault: Error): void => {
       this.faults.push(fault);
     };
     const { log: store, timer } = this;
     return startRelay(
-      { store, broker, checkpoints, timer, randomness, report },
-      { batch, linger, backOff: { first: 50, most: 100 } },
+      { store, broker: { publish }, checkpoints, timer, randomness, report },
+      { ...relayTuning, linger: 0, backOff: { first: 50, most: 100 }, ...tuning },
     );
   }
 
-  /** Every event is there, and the first arrival of each follows the first arrival of the one before it. */
-  async expectComplete(): Promise<void> {
+  /**
+   * Every event is there with its link and, unless something failed while more was published, the first arrival of each
+   * follows the first arrival of the one before it.
+   */
+  async expectComplete({ inOrder = true } = {}): Promise<void> {
     const events = await this.log.readAll(0, 100_000);
     for (const { partition } of queues) {
       const mine = events.filter((event) => partitionOf(event.partitionKey) === partition);
@@ -88,6 +115,7 @@ class Bench {
       const first = arrived.filter(
         (message, index) => arrived.findIndex((other) => other.event.position === message.event.position) === index,
       );
+      if (!inOrder) first.sort((one, other) => one.event.position - other.event.position);
       expect(first.map((message) => message.event)).toEqual(mine);
       for (const message of arrived) {
         const before = mine.filter((event) => event.position < message.event.position).at(-1);
@@ -103,6 +131,7 @@ class Bench {
   }
 }
 
+const sizes = fc.integer({ min: 1, max: 9 });
 const keys = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), { maxLength: 40 });
 
 describe('links', () => {
@@ -164,9 +193,8 @@ describe('the relay', () => {
   test('lingers after a batch that was not full, so that what comes meanwhile goes together', async () => {
     const bench = new Bench(await logOf(['a']));
     await bench.consume();
-    const relay = bench.start(1000, 10);
-    await until(() => bench.timer.waits.includes(10));
-    expect(relay.position()).toBe(1);
+    const relay = bench.start({ linger: 10 });
+    await until(() => bench.timer.waits.includes(10) && relay.position() === 1);
     let batches = 0;
     bench.fail = (step) => {
       if (step === 'publish') batches += 1;
@@ -177,6 +205,54 @@ describe('the relay', () => {
     expect(batches).toBe(1);
     await relay.stop();
     await bench.end();
+  });
+
+  test('publishes ahead of the confirms, so far and no further, and the checkpoint never passes one that is due', async () => {
+    const bench = new Bench(await logOf(['a', 'b', 'a', 'c', 'a', 'b', 'd', 'a', 'c', 'd']));
+    await bench.consume();
+    const saved: number[] = [];
+    const { confirms, relay } = bench.startUnconfirmed({ batch: 2, ahead: 3 }, saved);
+    await until(() => confirms.length === 3);
+    confirms[1]!();
+    await until(() => bench.arrived.length === 6);
+    expect(relay.position()).toBe(0);
+    expect([...saved, confirms.length]).toEqual([3]);
+    confirms[0]!();
+    await until(() => relay.position() === 4 && confirms.length === 5);
+    expect(saved).toEqual([4]);
+    for (const confirm of confirms.slice(2)) confirm();
+    await until(() => relay.position() === 10);
+    await relay.stop();
+    await bench.expectComplete();
+    await bench.end();
+  });
+
+  test('stops when what is under way is confirmed', async () => {
+    const bench = new Bench(await logOf(['a', 'b', 'c']));
+    const { confirms, relay } = bench.startUnconfirmed({ batch: 2 });
+    await until(() => confirms.length === 2);
+    let isStopped = false;
+    const stopping = relay.stop().then(() => (isStopped = true));
+    await until(() => bench.timer.waits.includes(relayTuning.farewell));
+    expect(isStopped).toBe(false);
+    for (const confirm of confirms) confirm();
+    await stopping;
+    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ position: 3 });
+    await bench.end();
+  });
+
+  test('stops without a confirm that does not come in time, and saves nothing after that', async () => {
+    const bench = new Bench(await logOf(['a', 'b', 'c']));
+    const { confirms, relay } = bench.startUnconfirmed({ batch: 2, ahead: 1 });
+    await until(() => confirms.length === 1);
+    const stopping = relay.stop();
+    await until(() => bench.timer.waits.includes(relayTuning.farewell));
+    bench.timer.elapse();
+    await stopping;
+    confirms[0]!();
+    await bench.end();
+    expect(relay.position()).toBe(0);
+    expect(bench.faults).toEqual([]);
   });
 
   test('waits for a queue that is full', async () => {
@@ -204,7 +280,7 @@ describe('the relay', () => {
     const steps = fc.constantFrom('publish' as const, 'published' as const, 'save' as const, 'saved' as const);
     const faults = fc.array(fc.tuple(fc.nat(12), steps), { maxLength: 8 });
     await fc.assert(
-      fc.asyncProperty(keys, faults, fc.integer({ min: 1, max: 9 }), async (names, plan, batch) => {
+      fc.asyncProperty(keys, faults, sizes, sizes, async (names, plan, batch, ahead) => {
         const bench = new Bench(await logOf(names));
         await bench.consume();
         let turn = 0;
@@ -212,14 +288,14 @@ describe('the relay', () => {
           turn += 1;
           if (plan.some(([at, where]) => at === turn && where === step)) throw new Unavailable('broker', 'Gone.');
         };
-        const relay = bench.start(batch);
+        const relay = bench.start({ batch, ahead });
         await until(() => {
           bench.timer.elapse();
           return relay.position() === names.length;
         });
         await relay.stop();
         await until(() => new Set(bench.arrived.map(({ event }) => event.position)).size === names.length);
-        await bench.expectComplete();
+        await bench.expectComplete({ inOrder: ahead === 1 });
         await bench.end();
       }),
       { numRuns: 50 },
@@ -240,11 +316,11 @@ describe('the relay', () => {
           if (turn === death) isDead = true;
           if (isDead) throw new Unavailable('broker', 'Dying.');
         };
-        const dying = bench.start(2);
+        const dying = bench.start({ batch: 2 });
         await until(() => isDead);
         await dying.stop();
         bench.fail = () => undefined;
-        const heir = bench.start(3);
+        const heir = bench.start({ batch: 3 });
         await until(() => heir.position() === 8);
         await heir.stop();
         await until(() => new Set(bench.arrived.map(({ event }) => event.position)).size === 8);

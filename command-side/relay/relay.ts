@@ -6,6 +6,7 @@ import type { Broker, Message } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
+import { Pipeline } from './pipeline.js';
 
 export interface RelayMeans {
   readonly store: Pick<EventStore, 'subscribe'>;
@@ -20,15 +21,25 @@ export interface RelayMeans {
 export interface RelayTuning {
   /** Most events that are published together. */
   readonly batch: number;
+  /** Most batches under way: published, without the checkpoint being behind them yet. A crash publishes them again. */
+  readonly ahead: number;
   /**
    * Milliseconds it waits after a batch that was not full before it looks for the next. The first event after a quiet time goes at once;
    * under load those of that moment go together, and every consumer's work is per batch.
    */
   readonly linger: number;
+  /** Milliseconds that a stop waits until what is under way is confirmed. */
+  readonly farewell: number;
   readonly backOff: BackOff;
 }
 
-export const relayTuning: RelayTuning = { batch: 1000, linger: 10, backOff: { first: 50, most: 10_000 } };
+export const relayTuning: RelayTuning = {
+  batch: 1000,
+  ahead: 4,
+  linger: 10,
+  farewell: 2000,
+  backOff: { first: 50, most: 10_000 },
+};
 
 export interface Relay {
   /** Everything up to here is with the broker; `undefined` until the checkpoint was read. */
@@ -45,21 +56,13 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
   const stopping = new AbortController();
   const isStopping = (): boolean => stopping.signal.aborted;
   let position: number | undefined;
+  let failures = 0;
   const finished = run();
 
   async function run(): Promise<void> {
-    for (let failures = 0; !stopping.signal.aborted;) {
+    while (!isStopping()) {
       try {
-        let checkpoint = await means.checkpoints.relayCheckpoint();
-        ({ position } = checkpoint);
-        for await (const { events } of means.store.subscribe(position, tuning.batch, stopping.signal)) {
-          if (events.length === 0) continue;
-          checkpoint = await relayBatch(events, checkpoint, means);
-          ({ position } = checkpoint);
-          failures = 0;
-          if (tuning.linger > 0 && events.length < tuning.batch)
-            await means.timer.sleep(tuning.linger, stopping.signal);
-        }
+        await carry();
         if (!isStopping()) throw new Unavailable('event store', 'The subscription to the log ended.');
       } catch (error) {
         if (isStopping()) return;
@@ -70,6 +73,44 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
     }
   }
 
+  /** From the checkpoint on, until it is to stop. Rejects with the first fault. */
+  async function carry(): Promise<void> {
+    let checkpoint = await means.checkpoints.relayCheckpoint();
+    ({ position } = checkpoint);
+    const failing = new AbortController();
+    const pipeline = new Pipeline({
+      ...means,
+      moved: (saved) => {
+        ({ position } = saved);
+        failures = 0;
+      },
+      failed: (reason) => failing.abort(reason),
+    });
+    const over = AbortSignal.any([stopping.signal, failing.signal]);
+    try {
+      for await (const { events } of means.store.subscribe(position, tuning.batch, over)) {
+        if (events.length === 0) continue;
+        const { messages, reached } = link(events, checkpoint);
+        pipeline.publish(messages, reached);
+        checkpoint = reached;
+        await pipeline.atMost(tuning.ahead - 1, over);
+        if (tuning.linger > 0 && events.length < tuning.batch) await means.timer.sleep(tuning.linger, over);
+      }
+      if (isStopping()) await farewell(pipeline);
+      failing.signal.throwIfAborted();
+    } finally {
+      pipeline.abandon();
+    }
+  }
+
+  /** Waits until everything under way is confirmed, but not for ever: the broker may be gone. */
+  async function farewell(pipeline: Pipeline): Promise<void> {
+    const parting = new AbortController();
+    const impatient = means.timer.sleep(tuning.farewell, parting.signal);
+    await Promise.race([pipeline.atMost(0, parting.signal), impatient]);
+    parting.abort();
+  }
+
   return {
     position: () => position,
     stop: () => {
@@ -77,18 +118,6 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
       return finished;
     },
   };
-}
-
-/** The step: publishes events that follow the checkpoint, then moves it behind them. */
-export async function relayBatch(
-  events: readonly RecordedEvent[],
-  checkpoint: RelayCheckpoint,
-  { broker, checkpoints }: Pick<RelayMeans, 'broker' | 'checkpoints'>,
-): Promise<RelayCheckpoint> {
-  const { messages, reached } = link(events, checkpoint);
-  await broker.publish(messages);
-  await checkpoints.saveRelayCheckpoint(reached);
-  return reached;
 }
 
 /** Links each event to the one before it in its partition, and says where that leads. */

@@ -113,6 +113,15 @@ export function brokerContract(name: string, underTest: BrokerUnderTest): void {
       await expectDepth(broker, queue, 0);
     });
 
+    test('what is published before what was published earlier is confirmed, comes after it', async () => {
+      const queue = await declare(broker);
+      const seen = new Seen();
+      await broker.consume(queue, 64, seen.all);
+      const hundreds = Array.from({ length: 10 }, (_, index) => messages(index * 100 + 1, (index + 1) * 100));
+      await Promise.all(hundreds.map((hundred) => broker.publish(hundred)));
+      expect(await seen.atLeast(1000)).toEqual(range(1, 1000));
+    });
+
     test('what is handed out is what was published', async () => {
       const queue = await declare(broker, 5);
       await broker.publish([message(1, 5)]);

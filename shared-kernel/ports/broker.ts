@@ -44,7 +44,7 @@ export interface Consumer {
  *
  * - A declared queue holds every message published to its partition from then on until it is acked.
  * - `publish` resolves when every queue declared for the messages' partitions holds them. Where a queue is full it
- *   waits, and so slows the relay: back-pressure.
+ *   waits, and so slows the relay: back-pressure. Calls that overlap take effect in their order.
  * - A consumer is handed at most `prefetch` messages at once, and the next when it has answered.
  * - What was not done, by the answer, by a throw or by a lost connection, is delivered again, counted in `redelivered`,
  *   before what is younger.

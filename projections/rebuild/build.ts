@@ -10,7 +10,7 @@ import type {
   ShapeVersions,
 } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { isQuarantined, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { compareWithLog } from '../audit/verify-read-models.js';
 import { catchUp } from '../catch-up.js';
@@ -22,7 +22,7 @@ export interface BuildMeans {
   readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
   readonly readStore: Pick<
     ReadStore,
-    'declare' | 'load' | 'commit' | 'position' | 'positions' | 'scan' | 'versions' | 'saveVersions'
+    'declare' | 'load' | 'commit' | 'positions' | 'scan' | 'quarantined' | 'versions' | 'saveVersions'
   >;
   readonly clock: Clock;
   readonly timer: Timer;
@@ -36,6 +36,8 @@ export interface BuildTuning {
 }
 
 export const buildTuning: BuildTuning = { beat: 500, look: 100 };
+
+const quarantinePage = 100;
 
 /** So few events left, and projectors take over. */
 const fewEvents = 1000;
@@ -170,12 +172,33 @@ class Build {
       },
     );
     const [differences, mended] = found;
+    await this.#addQuarantined(live, differences);
     return {
       result: differences.count === 0 ? 'switched' : 'differs',
       documents: documents[0]!,
       differences: differences.found(),
       mended: mended.found(),
     };
+  }
+
+  /** Documents that would stand still in the version, and do not in the live one: to switch would be a step back. */
+  async #addQuarantined(live: Projection, differences: DifferenceCount): Promise<void> {
+    const { readStore } = this.means;
+    for (let after: string | undefined; ;) {
+      const page = await readStore.quarantined(this.#target.collection, after, quarantinePage);
+      const keys = page.map(({ key }) => key);
+      const there = await readStore.load(live.collection, keys);
+      const moving = new Set(there.filter((document) => !isQuarantined(document)).map(({ key }) => key));
+      for (const { key, degraded } of page) {
+        if (!moving.has(key)) continue;
+        const { name } = this.projection.collection;
+        const actual = { quarantined: degraded.error };
+        const divergedAt = String(degraded.event.position);
+        differences.add({ projection: name, key, path: '/degraded', expected: null, actual, divergedAt });
+      }
+      after = keys.at(-1);
+      if (page.length < quarantinePage) return;
+    }
   }
 
   async #end(

@@ -119,8 +119,12 @@ export class Kept {
     });
   }
 
+  async stopKeeping(): Promise<void> {
+    await Promise.all(this.#keepers.splice(0).map((keeper) => keeper.stop()));
+  }
+
   async close(): Promise<void> {
-    await Promise.all(this.#keepers.map((keeper) => keeper.stop()));
+    await this.stopKeeping();
     await this.broker.close();
     await this.log.close();
     await Promise.all(this.#opened.map((store) => store.close()));

@@ -75,7 +75,11 @@ export default tseslint.config(
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       '@typescript-eslint/no-empty-function': ['error', { allow: ['arrowFunctions'] }],
       // `environment['NAME']`: the name is data, not a property of ours.
-      '@typescript-eslint/dot-notation': ['error', { allowIndexSignaturePropertyAccess: true }],
+      // And what a client of a server keeps protected can be asked for in no other way.
+      '@typescript-eslint/dot-notation': [
+        'error',
+        { allowIndexSignaturePropertyAccess: true, allowProtectedClassPropertyAccess: true },
+      ],
       // An empty string in the environment or a form is one that was not given.
       '@typescript-eslint/prefer-nullish-coalescing': ['error', { ignorePrimitives: { string: true } }],
       // DTOs are classes because their decorators are their schema.

@@ -1,6 +1,6 @@
 import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
-import type { Channel } from 'amqplib';
+import type { Channel, Options } from 'amqplib';
 import type { Connection } from './connection.js';
 import { bindingKey, type Names } from './names.js';
 import type { RabbitMqTuning } from './tuning.js';
@@ -12,8 +12,8 @@ import type { RabbitMqTuning } from './tuning.js';
 const deliveryLimit = 1_000_000_000;
 
 /** AMQP reply codes. */
-const notFound = 404;
-const preconditionFailed = 406;
+export const notFound = 404;
+export const preconditionFailed = 406;
 
 /** Exchanges and queues on the server: declared idempotently, deleted, asked for their length. */
 export class Topology {
@@ -36,17 +36,7 @@ export class Topology {
     const name = this.#names.queue(queue);
     await this.#ask(async (channel) => {
       await declareExchanges(channel, this.#names);
-      await channel.assertQueue(name, {
-        durable: true,
-        arguments: {
-          'x-queue-type': 'quorum',
-          'x-single-active-consumer': true,
-          'x-max-length': this.#tuning.capacity,
-          'x-overflow': 'reject-publish',
-          'x-delivery-limit': deliveryLimit,
-          'x-dead-letter-exchange': this.#names.deadLetters,
-        },
-      });
+      await channel.assertQueue(name, queueProperties(this.#names, this.#tuning.capacity));
       await channel.bindQueue(name, this.#names.events, bindingKey(queue.partition));
     });
     const declared = this.#declared.get(queue.partition);
@@ -137,6 +127,21 @@ export class Topology {
   }
 }
 
+/** What a queue is declared with, and keeps. */
+export function queueProperties(names: Names, capacity: number): Options.AssertQueue {
+  return {
+    durable: true,
+    arguments: {
+      'x-queue-type': 'quorum',
+      'x-single-active-consumer': true,
+      'x-max-length': capacity,
+      'x-overflow': 'reject-publish',
+      'x-delivery-limit': deliveryLimit,
+      'x-dead-letter-exchange': names.deadLetters,
+    },
+  };
+}
+
 /** The exchange of the events, and exchange and queue of the dead letters. */
 export async function declareExchanges(channel: Channel, names: Names): Promise<void> {
   await channel.assertExchange(names.events, 'topic', { durable: true });
@@ -145,6 +150,7 @@ export async function declareExchanges(channel: Channel, names: Names): Promise<
   await channel.bindQueue(names.deadLetters, names.deadLetters, '');
 }
 
-function codeOf(error: unknown): unknown {
+/** AMQP's reply code, where an error bears one. */
+export function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

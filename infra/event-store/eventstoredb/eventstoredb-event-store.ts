@@ -84,6 +84,12 @@ export class EventStoreDbEventStore implements EventStore {
     return this.#append(stream, expectedRevision, events, movedWireEventOf);
   }
 
+  /** Of the server, such as `23.10.8`; `Unknown` where it does not say. */
+  async serverVersion(): Promise<string> {
+    const { serverVersion } = await this.#ask((limitMs) => within(limitMs, this.#connection.client['capabilities']));
+    return serverVersion;
+  }
+
   /** When the server took the last of all its records, ours or not, RFC 3339 UTC; `undefined`: it has none. */
   async lastTakenAt(): Promise<string | undefined> {
     const { client, credentials } = this.#connection;

@@ -96,6 +96,12 @@ export class MongoDbKeyStore implements KeyStore {
     }
   }
 
+  /** Rejects with `BadDataFile` or `BadConfiguration` where the master key is lost, another or none. Makes nothing. */
+  async assertMasterKeyFits(): Promise<void> {
+    const proof = await this.#proof();
+    if (proof !== undefined) fittingMasterKey(this.#source, proof, name);
+  }
+
   close(): Promise<void> {
     return this.#connection.close();
   }

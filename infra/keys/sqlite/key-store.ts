@@ -60,6 +60,17 @@ export function wrappedKeysIn(file: string): readonly WrappedKey[] {
   }
 }
 
+/** Throws `BadDataFile` or `BadConfiguration` where the master key is lost, another or none. Opens nothing but the files. */
+export function assertMasterKeyFits({ file, ...source }: SqliteKeyStoreOptions): void {
+  const database = openDatabase(file, { what: 'key store', schema, readonly: true, busyTimeoutMs: 1_000 });
+  try {
+    const present = database.prepare<[Uint8Array]>('SELECT proof FROM master').get();
+    if (present !== undefined) fittingMasterKey(source, present[0], file);
+  } finally {
+    database.close();
+  }
+}
+
 /** The master key that fits the file: the file holds a proof of it from the first use on. */
 function masterKeyFor(database: Database, options: SqliteKeyStoreOptions): Uint8Array {
   const { file, randomness } = options;

@@ -145,7 +145,9 @@ export class StandInServer {
     };
     const batchAppend = new features.SupportedMethod();
     batchAppend.setServiceName('event_store.client.streams.Streams').setMethodName('BatchAppend');
-    const supported = new features.SupportedMethods().setMethodsList([batchAppend]);
+    const supported = new features.SupportedMethods()
+      .setMethodsList([batchAppend])
+      .setEventStoreServerVersion('23.10.8');
     const offers: IServerFeaturesServer = { getSupportedMethods: (_call, answer) => answer(null, supported) };
     this.#server.addService(StreamsService, implementation);
     this.#server.addService(ServerFeaturesService, offers);

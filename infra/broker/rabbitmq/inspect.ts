@@ -1,0 +1,146 @@
+import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
+import { connect, type Channel, type ChannelModel } from 'amqplib';
+import { systemTimer } from '../../clock/system.js';
+import { Names } from './names.js';
+import { codeOf, notFound, preconditionFailed, queueProperties } from './topology.js';
+import { rabbitMqTuning } from './tuning.js';
+
+export interface InspectedQueue {
+  readonly queue: QueueName;
+  /** On the server. */
+  readonly name: string;
+  /** `undefined`: it is not there. */
+  readonly found: FoundQueue | undefined;
+}
+
+export interface FoundQueue {
+  /** That wait, without those handed out. */
+  readonly messages: number;
+  readonly consumers: number;
+  /** Why it is not as it would be declared, in the server's words. */
+  readonly otherwise: string | undefined;
+}
+
+/** What a server shows of itself to whoever speaks AMQP. */
+export interface InspectedBroker {
+  readonly product: string;
+  readonly version: string;
+  readonly roundTripMs: number;
+  readonly queues: readonly InspectedQueue[];
+  /** Messages among the dead letters; `undefined`: there is no such queue. */
+  readonly deadLetters: number | undefined;
+  /** Why the server takes no messages now: an alarm of memory or disk. */
+  readonly blocked: string | undefined;
+}
+
+export interface InspectOptions {
+  readonly url: string;
+  readonly prefix?: string;
+  readonly queues: readonly QueueName[];
+  readonly connectTimeoutMs: number;
+  /** How long it waits for the server to say that it is blocked, which it does upon the first message only. */
+  readonly blockedWithinMs?: number;
+}
+
+/** Looks at a broker and its queues, and changes nothing. Rejects with what the client throws. */
+export async function inspectRabbitMq(options: InspectOptions): Promise<InspectedBroker> {
+  const names = new Names(options.prefix ?? 'waybill');
+  const model = await connectTo(options);
+  try {
+    const { serverProperties } = model.connection;
+    const began = performance.now();
+    const channels = new Channels(model);
+    await channels.ask(() => Promise.resolve());
+    const roundTripMs = performance.now() - began;
+    const queues: InspectedQueue[] = [];
+    for (const queue of options.queues) queues.push(await inspectQueue(channels, queue, names));
+    const deadLetters = await countOf(channels, names.deadLetters);
+    return {
+      product: String(serverProperties.product),
+      version: String(serverProperties.version),
+      roundTripMs,
+      queues,
+      deadLetters: deadLetters?.messageCount,
+      blocked: await blockedOf(options),
+    };
+  } finally {
+    await model.close().catch(() => undefined);
+  }
+}
+
+function connectTo({ url, connectTimeoutMs }: InspectOptions): Promise<ChannelModel> {
+  return connect(url, { timeout: connectTimeoutMs, clientProperties: { connection_name: 'waybill doctor' } }).then(
+    (model) => {
+      // Told by whoever waits for an answer.
+      model.on('error', () => undefined);
+      return model;
+    },
+  );
+}
+
+/** An error closes a channel, so another is opened for the next question. */
+class Channels {
+  #channel: Channel | undefined;
+
+  constructor(private readonly model: ChannelModel) {}
+
+  async ask<T>(question: (channel: Channel) => Promise<T>): Promise<T> {
+    const channel = (this.#channel ??= await this.#open());
+    return question(channel);
+  }
+
+  async #open(): Promise<Channel> {
+    const channel = await this.model.createChannel();
+    channel.on('error', () => undefined);
+    channel.once('close', () => (this.#channel = undefined));
+    return channel;
+  }
+}
+
+async function inspectQueue(channels: Channels, queue: QueueName, names: Names): Promise<InspectedQueue> {
+  const name = names.queue(queue);
+  const count = await countOf(channels, name);
+  if (count === undefined) return { queue, name, found: undefined };
+  const otherwise = await differenceOf(channels, name, names);
+  return { queue, name, found: { messages: count.messageCount, consumers: count.consumerCount, otherwise } };
+}
+
+async function countOf(
+  channels: Channels,
+  name: string,
+): Promise<{ readonly messageCount: number; readonly consumerCount: number } | undefined> {
+  try {
+    return await channels.ask((channel) => channel.checkQueue(name));
+  } catch (error) {
+    if (codeOf(error) === notFound) return undefined;
+    throw error;
+  }
+}
+
+/** Declaring what is there as it is changes nothing; as it is not, it is refused. */
+async function differenceOf(channels: Channels, name: string, names: Names): Promise<string | undefined> {
+  try {
+    await channels.ask((channel) => channel.assertQueue(name, queueProperties(names, rabbitMqTuning.capacity)));
+    return undefined;
+  } catch (error) {
+    if (codeOf(error) !== preconditionFailed) throw error;
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** By a message to nobody, on a connection of its own: once it is blocked, a server reads nothing more of it. */
+async function blockedOf(options: InspectOptions): Promise<string | undefined> {
+  const model = await connectTo(options);
+  let reason: string | undefined;
+  const over = new AbortController();
+  model.once('blocked', (why: string) => {
+    reason = why;
+    over.abort();
+  });
+  const channel = await model.createChannel();
+  channel.on('error', () => undefined);
+  channel.publish('', 'waybill.nobody', Buffer.alloc(0));
+  await systemTimer.sleep(options.blockedWithinMs ?? 300, over.signal);
+  await Promise.race([model.close().catch(() => undefined), systemTimer.sleep(200)]);
+  return reason;
+}

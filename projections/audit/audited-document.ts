@@ -1,7 +1,8 @@
-import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Fields, IndexedDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
-import { emptyDraft, foldEvent, inCategoryOrder, type Draft } from '../fold-document.js';
+import { categoryOf } from '@waybill/shared-kernel/stream.js';
+import { CannotApply, emptyDraft, foldRecorded, inCategoryOrder, type Draft } from '../fold-document.js';
 import type { FoldedDocument } from './document-fold.js';
 
 /** What an audit compares of a document. The rest, `projectedAt` and `degraded`, says when it was written, not what. */
@@ -22,9 +23,20 @@ export function auditedStored({ partition, revisions, sections, fields }: Indexe
   return { partition, revisions, sections, fields: inOrder(fields) };
 }
 
+const noFields: Fields = { single: {}, multiple: {} };
+
+/** Without fields where they cannot be derived. */
+function fieldsOf(projection: Projection, sections: Sections): Fields {
+  try {
+    return inOrder(projection.fields(sections));
+  } catch {
+    return noFields;
+  }
+}
+
 export function auditedFolded(projection: Projection, partition: number, draft: Draft): AuditedDocument {
   const { revisions, sections } = inCategoryOrder(projection, draft);
-  return { partition, revisions, sections, fields: inOrder(projection.fields(sections)) };
+  return { partition, revisions, sections, fields: fieldsOf(projection, sections) };
 }
 
 /** Whether both have come equally far in every stream. */
@@ -36,15 +48,20 @@ export function atSameRevisions(stored: Pick<IndexedDocument, 'revisions'>, fold
   );
 }
 
-/** The document after each of its events, oldest first, in the order of the log. */
+/** The document after each of its events, oldest first, in the order of the log; ends before one that cannot be applied. */
 export function* lifeOf(
   projection: Projection,
   partition: number,
-  events: readonly KnownEvent[],
+  events: readonly RecordedEvent[],
 ): Generator<AuditedDocument, void, undefined> {
   const draft = emptyDraft();
   for (const event of events) {
-    foldEvent(projection, draft, event);
+    try {
+      foldRecorded(projection, draft, categoryOf(event.stream)!, event);
+    } catch (error) {
+      if (error instanceof CannotApply) return;
+      throw error;
+    }
     yield auditedFolded(projection, partition, draft);
   }
 }

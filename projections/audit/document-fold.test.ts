@@ -1,24 +1,24 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import { upcast } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { foldDocument, inCategoryOrder } from '../fold-document.js';
 import { historyOf } from '../import/olist-history.js';
 import type { OlistOrder } from '../import/olist-folder.js';
 import { orders } from '../orders.js';
+import { fragile } from '../testing/fragile.js';
 import { DocumentFold } from './document-fold.js';
 
 /** Events of one order, with their revisions, not yet placed in a log. */
-function eventsOf(order: OlistOrder): KnownEvent[] {
+function eventsOf(order: OlistOrder): RecordedEvent[] {
   return historyOf(order).steps.flatMap(({ stream, expectedRevision, events }) =>
-    events.map((event, index) =>
-      upcast({
-        ...event,
-        stream,
-        revision: expectedRevision + 1 + index,
-        position: 0,
-        recordedAt: '2026-01-01T00:00:00.000Z',
-      }),
-    ),
+    events.map((event, index) => ({
+      ...event,
+      stream,
+      revision: expectedRevision + 1 + index,
+      position: 0,
+      recordedAt: '2026-01-01T00:00:00.000Z',
+    })),
   );
 }
 
@@ -38,7 +38,7 @@ const orderOf = (orderId: string): fc.Arbitrary<OlistOrder> =>
   });
 
 /** A log of some orders: each stream in revision order, otherwise in any order, some events left out. */
-const log: fc.Arbitrary<readonly KnownEvent[]> = fc
+const log: fc.Arbitrary<readonly RecordedEvent[]> = fc
   .tuple(...Array.from({ length: 12 }, (_, index) => orderOf(`o-${index}`)))
   .chain((histories) => {
     const events = histories.flatMap(eventsOf);
@@ -61,14 +61,14 @@ const log: fc.Arbitrary<readonly KnownEvent[]> = fc
       .map(({ event }, index) => ({ ...event, position: index + 1 }));
   });
 
-function plainly(events: readonly KnownEvent[]) {
+function plainly(events: readonly RecordedEvent[]) {
   const ids = new Set(events.map((event) => event.partitionKey));
-  const own = (id: string) => events.filter((event) => event.partitionKey === id);
+  const own = (id: string) => events.filter((event) => event.partitionKey === id).map((event) => upcast(event));
   return new Map([...ids].map((id) => [id, foldDocument(orders, own(id))]));
 }
 
-function folded(events: readonly KnownEvent[], capacity: number) {
-  const fold = new DocumentFold(orders, capacity);
+function folded(events: readonly RecordedEvent[], capacity: number, projection = orders) {
+  const fold = new DocumentFold(projection, capacity);
   try {
     for (const event of events) fold.add(event);
     const entries = [...fold.buckets()].flatMap((bucket) => [...bucket]);
@@ -91,7 +91,7 @@ describe('folding a log in bounded memory', () => {
     );
   });
 
-  test('knows of each stream the positions of the first and the last event that it folded', () => {
+  test('knows of each stream the positions of the first and the last event', () => {
     fc.assert(
       fc.property(log, fc.integer({ min: 1, max: 30 }), (events, capacity) => {
         for (const document of folded(events, capacity).values()) {
@@ -102,6 +102,32 @@ describe('folding a log in bounded memory', () => {
         }
       }),
       { numRuns: 50 },
+    );
+  });
+
+  test('leaves a section as it was before an event that cannot be applied, and says so', () => {
+    fc.assert(
+      fc.property(
+        log,
+        fc.integer({ min: 1, max: 30 }),
+        fc.array(fc.nat(), { maxLength: 5 }),
+        (events, capacity, picks) => {
+          const breaks = new Map(picks.map((pick) => [events[pick % events.length]!.id, 'fold'] as const));
+          const stuck = new Set<string>();
+          const applied = events.filter(({ id, stream }) => {
+            if (breaks.has(id)) stuck.add(stream);
+            return !stuck.has(stream);
+          });
+          const documents = folded(events, capacity, fragile(orders, breaks));
+          const whole = plainly(applied);
+          for (const [key, document] of documents) {
+            expect(inCategoryOrder(orders, document)).toEqual(whole.get(key) ?? { revisions: {}, sections: {} });
+            const streams = Object.entries(document.streams).filter(([, { stream }]) => stuck.has(stream));
+            expect(Object.keys(document.stuck).sort()).toEqual(streams.map(([section]) => section).sort());
+          }
+        },
+      ),
+      { numRuns: 100 },
     );
   });
 

@@ -1,15 +1,15 @@
-import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
-import { emptyDraft, foldInto, type Draft } from '../fold-document.js';
+import { CannotApply, emptyDraft, foldRecorded, type Draft } from '../fold-document.js';
 import { bucketCount, bucketOf } from '../replay/bucket.js';
 import { SpillFile } from '../replay/spill-file.js';
 
-/** A stream as far as it was folded into a section. */
+/** What the log has of a stream that is folded into a section. */
 export interface FoldedStream {
   readonly stream: string;
-  /** Positions of the first and the last event folded. */
+  /** Positions of its first and its last event. */
   readonly first: number;
   last: number;
 }
@@ -18,9 +18,11 @@ export interface FoldedStream {
 export interface FoldedDocument extends Draft {
   readonly partition: number;
   readonly streams: { [section in Category]?: FoldedStream };
+  /** Sections that stand still before an event that cannot be applied. */
+  readonly stuck: { [section in Category]?: true };
 }
 
-/** Position of the first event folded into a document. */
+/** Position of the first event of a document. */
 export function firstPosition({ streams }: FoldedDocument): number {
   return Math.min(...Object.values(streams).map(({ first }) => first));
 }
@@ -28,7 +30,7 @@ export function firstPosition({ streams }: FoldedDocument): number {
 /** Documents that are held in memory unless said otherwise: some 20 MB of orders. */
 const defaultCapacity = 10_000;
 
-type SpilledLine = readonly [key: string, part: FoldedDocument | null, late: KnownEvent | null];
+type SpilledLine = readonly [key: string, part: FoldedDocument | null, late: RecordedEvent | null];
 
 /**
  * Folds a log of any length, event by event, into the documents of one projection, in bounded memory: the documents
@@ -56,14 +58,8 @@ export class DocumentFold {
     this.#generation = Math.max(1, capacity >> 1);
   }
 
-  /** Whether its projection folds events of the stream. */
-  takes(stream: string): boolean {
-    const category = categoryOf(stream);
-    return category !== undefined && this.#categories.has(category);
-  }
-
   /** Folds the next event of the log; events of categories that the projection does not fold, pass by. */
-  add(event: KnownEvent): void {
+  add(event: RecordedEvent): void {
     const category = categoryOf(event.stream);
     if (category === undefined || !this.#categories.has(category)) return;
     const key = this.#projection.key(event);
@@ -108,7 +104,7 @@ export class DocumentFold {
     return old;
   }
 
-  #begin(key: string, event: KnownEvent): FoldedDocument {
+  #begin(key: string, event: RecordedEvent): FoldedDocument {
     const document = newDocument(event);
     this.#keep(key, document);
     return document;
@@ -130,8 +126,15 @@ export class DocumentFold {
     this.#young = new Map();
   }
 
-  #foldInto(document: FoldedDocument, category: Category, event: KnownEvent): void {
-    foldInto(this.#projection, document, category, event);
+  #foldInto(document: FoldedDocument, category: Category, event: RecordedEvent): void {
+    if (document.stuck[category] === undefined) {
+      try {
+        foldRecorded(this.#projection, document, category, event);
+      } catch (error) {
+        if (!(error instanceof CannotApply)) throw error;
+        document.stuck[category] = true;
+      }
+    }
     const folded = document.streams[category];
     if (folded !== undefined) folded.last = event.position;
     else document.streams[category] = { stream: event.stream, first: event.position, last: event.position };
@@ -152,8 +155,8 @@ export class DocumentFold {
   }
 }
 
-function newDocument(event: KnownEvent): FoldedDocument {
-  return { ...emptyDraft(), partition: partitionOf(event.partitionKey), streams: {} };
+function newDocument(event: RecordedEvent): FoldedDocument {
+  return { ...emptyDraft(), partition: partitionOf(event.partitionKey), streams: {}, stuck: {} };
 }
 
 /** No section is in both. */
@@ -161,4 +164,5 @@ function unite(document: FoldedDocument, part: FoldedDocument): void {
   Object.assign(document.sections, part.sections);
   Object.assign(document.revisions, part.revisions);
   Object.assign(document.streams, part.streams);
+  Object.assign(document.stuck, part.stuck);
 }

@@ -1,4 +1,4 @@
-import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Projection, Revisions } from '@waybill/shared-kernel/projection.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
@@ -21,7 +21,7 @@ export class DocumentTrial {
   /**
    * The differences of a stored document from the log at its own revisions. Only where there may be one, its streams
    * are read again: to fold it up to those revisions, and to find the event from which on it went astray.
-   * `appliedUpTo`: the position up to which its partition says that everything is applied.
+   * `appliedUpTo`: the position up to which everything of it must be applied.
    */
   async judge(stored: AuditedDocument, appliedUpTo: number): Promise<readonly Difference[]> {
     if (this.agrees(stored)) return [];
@@ -35,7 +35,8 @@ export class DocumentTrial {
 
   /** It has come as far as the log and says the same. */
   agrees(stored: AuditedDocument): boolean {
-    return this.isOfTheSameAge(stored) && deviations(this.#expected(), stored).length === 0;
+    const isWhole = Object.keys(this.folded.stuck).length === 0;
+    return isWhole && this.isOfTheSameAge(stored) && deviations(this.#expected(), stored).length === 0;
   }
 
   /** It has come as far as the log. */
@@ -59,7 +60,7 @@ export class DocumentTrial {
   }
 
   /** Events up to the applied position that the document passed over. */
-  #omissions(events: readonly KnownEvent[], revisions: Revisions, appliedUpTo: number): readonly Difference[] {
+  #omissions(events: readonly RecordedEvent[], revisions: Revisions, appliedUpTo: number): readonly Difference[] {
     return this.projection.categories.flatMap((category) => {
       const revision = revisions[category];
       const omitted = events.filter(
@@ -81,7 +82,7 @@ export class DocumentTrial {
     });
   }
 
-  #deviations(events: readonly KnownEvent[], stored: AuditedDocument): readonly Difference[] {
+  #deviations(events: readonly RecordedEvent[], stored: AuditedDocument): readonly Difference[] {
     const reached = events.filter(({ stream, revision }) => revision <= (stored.revisions[categoryOf(stream)!] ?? -1));
     const life = [...lifeOf(this.projection, this.folded.partition, reached)];
     const now = life.at(-1) ?? auditedFolded(this.projection, this.folded.partition, emptyDraft());
@@ -91,12 +92,12 @@ export class DocumentTrial {
     });
   }
 
-  async #readEvents(): Promise<readonly KnownEvent[]> {
-    const events: KnownEvent[] = [];
+  async #readEvents(): Promise<readonly RecordedEvent[]> {
+    const events: RecordedEvent[] = [];
     for (const { stream, last } of Object.values(this.folded.streams)) {
       for await (const event of readWholeStream(this.store, stream)) {
         if (event.position > last) break;
-        events.push(upcast(event));
+        events.push(event);
       }
     }
     return events.sort((one, other) => one.position - other.position);

@@ -10,6 +10,8 @@ import { streamName, deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { catchUp } from '../catch-up.js';
+import { broken, cancelled, listed } from '../testing/history.js';
+import { appendAll } from '../testing/logs.js';
 import { projections } from '../catalogue.js';
 import { importHistory } from '../import/import-history.js';
 import type { OlistOrder } from '../import/olist-folder.js';
@@ -72,7 +74,7 @@ function tamper(set: string, key = 'o-7', table = 'orders@1'): void {
 
 describe('auditing the read models', () => {
   test('finds them equal to the log, also when hardly a document fits into memory', async () => {
-    const good = { ok: true, events: await store.head(), documents: 100, differences: [] };
+    const good = { ok: true, events: await store.head(), documents: 100, differences: [], quarantined: [] };
     expect(await audit()).toEqual(good);
     expect(await audit(2)).toEqual(good);
   });
@@ -198,5 +200,57 @@ describe('auditing the read models', () => {
     expect(differences).toMatchObject([
       { key: 'o-51', path: '/sections/order/placed/customerId', expected: 'c-2', actual: 'somebody' },
     ]);
+  });
+
+  describe('of which some are quarantined', () => {
+    const place = { projection: 'orders', key: 'o-51' };
+
+    /** The order is placed, an event of it is broken, and then it goes on. */
+    beforeEach(async () => {
+      const [placing, ...rest] = historyOf({ ...orderOf(51), orderId: 'o-51' }).steps;
+      await store.append(placing!.stream, placing!.expectedRevision, placing!.events);
+      await appendAll(store, [broken(cancelled('o-51'))]);
+      for (const { stream, events } of rest) {
+        await appendAll(
+          store,
+          events.map((event) => ({ stream, event })),
+        );
+      }
+      await appendAll(store, [broken(listed('P-1'))]);
+      await catchUp(projections, { store, readStore, clock });
+    });
+
+    test('finds no difference in them, and counts them', async () => {
+      for (const capacity of [undefined, 2]) {
+        const { ok, differences, quarantined } = await audit(capacity);
+        expect({ ok, differences }).toEqual({ ok: true, differences: [] });
+        expect(quarantined).toEqual([place, { projection: 'products', key: 'P-1' }]);
+      }
+    });
+
+    test('finds what is wrong with what they show', async () => {
+      tamper(`sections = json_set(sections, '$.order.placed.customerId', 'somebody')`, 'o-51');
+      const { differences } = await audit();
+      expect(differences).toMatchObject([
+        { ...place, path: '/sections/order/placed/customerId', expected: 'c-2', actual: 'somebody' },
+      ]);
+    });
+
+    test('finds what they say to wait for and should have applied', async () => {
+      tamper(`revisions = '{}', sections = '{}'`, 'o-51');
+      const { differences } = await audit();
+      expect(differences).toContainEqual(
+        expect.objectContaining({ ...place, path: '/revisions/order', expected: 0, actual: null }),
+      );
+    });
+
+    test('finds one that passed a broken event over and does not say so', async () => {
+      tamper('degraded = NULL', 'o-51');
+      const { differences, quarantined } = await audit();
+      expect(differences).toContainEqual(
+        expect.objectContaining({ ...place, path: '/revisions/order', expected: 2, actual: 0 }),
+      );
+      expect(quarantined).toHaveLength(1);
+    });
   });
 });

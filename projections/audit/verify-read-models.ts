@@ -1,7 +1,6 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
-import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { isQuarantined, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
 import { bucketCount, bucketOf } from '../replay/bucket.js';
@@ -38,6 +37,8 @@ export interface Comparison {
   readonly events: number;
   /** Documents in each of the read models. */
   readonly documents: readonly number[];
+  /** The keys of those in each that are quarantined: compared with the log before their events that cannot be applied. */
+  readonly quarantined: readonly (readonly string[])[];
 }
 
 export interface AuditReport {
@@ -48,6 +49,8 @@ export interface AuditReport {
   /** Documents in the read models. */
   readonly documents: number;
   readonly differences: readonly Difference[];
+  /** Documents that wait for an event to be mended: no differences. */
+  readonly quarantined: readonly { readonly projection: string; readonly key: string }[];
 }
 
 const pageSize = 1000;
@@ -62,7 +65,8 @@ interface Audited {
   readonly positions: readonly number[];
 }
 
-type StoredLine = readonly [key: string, document: AuditedDocument];
+/** `failedAt`: position of the event before which a quarantined document stands still. */
+type StoredLine = readonly [key: string, document: AuditedDocument, failedAt: number | null];
 
 /**
  * Replays the log and compares with it every document of the read models, each at its own revisions, so lag is no
@@ -75,14 +79,22 @@ export async function verifyReadModels(
   options?: AuditOptions,
 ): Promise<AuditReport> {
   const differences: Difference[] = [];
-  const { events, documents } = await compareWithLog(
+  const { events, documents, quarantined } = await compareWithLog(
     projections,
     means,
     (difference) => differences.push(difference),
     options,
   );
   const all = documents.reduce((sum, count) => sum + count, 0);
-  return { ok: differences.length === 0, events, documents: all, differences };
+  return {
+    ok: differences.length === 0,
+    events,
+    documents: all,
+    differences,
+    quarantined: projections.flatMap(({ collection: { name } }, index) =>
+      quarantined[index]!.map((key) => ({ projection: name, key })),
+    ),
+  };
 }
 
 /** As `verifyReadModels`, but tells each difference as it is found, with the index of its read model. */
@@ -95,17 +107,20 @@ export async function compareWithLog(
   const audited: Audited[] = [];
   try {
     const documents: number[] = [];
+    const quarantined: string[][] = [];
     for (const projection of projections) {
       const stored = new SpillFile(bucketCount);
       const positions = await means.readStore.positions(projection.collection);
       audited.push({ projection, fold: new DocumentFold(projection, capacity), stored, positions });
-      documents.push(await readDocuments(projection, means.readStore, stored, signal));
+      const waiting: string[] = [];
+      documents.push(await readDocuments(projection, means.readStore, stored, waiting, signal));
+      quarantined.push(waiting);
     }
     const events = await foldLog(audited, means.store, onProgress, signal);
     for (const [index, each] of audited.entries()) {
       for await (const difference of compare(each, means.store, explained, signal)) tell(difference, index);
     }
-    return { events, documents };
+    return { events, documents, quarantined };
   } finally {
     for (const { fold, stored } of audited) {
       fold.close();
@@ -124,6 +139,7 @@ async function readDocuments(
   { collection }: Projection,
   readStore: Pick<ReadStore, 'scan'>,
   stored: SpillFile,
+  waiting: string[],
   signal: AbortSignal | undefined,
 ): Promise<number> {
   let documents = 0;
@@ -131,8 +147,9 @@ async function readDocuments(
     await breathe(signal);
     const page = await readStore.scan(collection, after, pageSize);
     for (const document of page) {
-      const line: StoredLine = [document.key, auditedStored(document)];
+      const line: StoredLine = [document.key, auditedStored(document), document.degraded?.event.position ?? null];
       stored.write(bucketOf(document.key), JSON.stringify(line));
+      if (isQuarantined(document)) waiting.push(document.key);
     }
     documents += page.length;
     if (page.length < pageSize) return documents;
@@ -149,10 +166,7 @@ async function foldLog(
   const head = await store.head();
   let events = 0;
   for await (const page of readLog(store, 0, head, pageSize)) {
-    for (const event of page) {
-      let known: KnownEvent | undefined;
-      for (const { fold } of audited) if (fold.takes(event.stream)) fold.add((known ??= upcast(event)));
-    }
+    for (const event of page) for (const { fold } of audited) fold.add(event);
     events += page.length;
     onProgress?.(page.at(-1)!.position, head);
     await breathe(signal);
@@ -171,11 +185,12 @@ async function* compare(
   let differing = 0;
   for (const folded of fold.buckets()) {
     await breathe(signal);
-    const found = new Map(stored.read(bucket).map((line) => JSON.parse(line) as StoredLine));
+    const lines = stored.read(bucket).map((line) => JSON.parse(line) as StoredLine);
+    const found = new Map(lines.map(([key, ...line]) => [key, line]));
     for (const [key, document] of folded) {
       const trial = new DocumentTrial(projection, key, document, store);
-      const appliedUpTo = positions[document.partition] ?? beginning;
-      const actual = found.get(key);
+      const [actual, failedAt] = found.get(key) ?? [];
+      const appliedUpTo = Math.min(positions[document.partition] ?? beginning, (failedAt ?? Infinity) - 1);
       found.delete(key);
       if (actual === undefined) {
         if (firstPosition(document) <= appliedUpTo) yield trial.missing();
@@ -188,7 +203,7 @@ async function* compare(
         }
       }
     }
-    for (const [key, actual] of found) {
+    for (const [key, [actual]] of found) {
       yield { projection: name, key, path: '', expected: null, actual, divergedAt: null };
     }
     bucket += 1;

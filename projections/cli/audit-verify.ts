@@ -12,10 +12,11 @@ export function addAudit(program: Command, context: Context, end: (exitCode: Exi
     .description('Checks what is stored.')
     .command('verify')
     .summary('compare every read model with the log')
-    .option('--json', 'one JSON document for programs: {ok, events, documents, differences}')
+    .option('--json', 'one JSON document for programs: {ok, events, documents, differences, quarantined}')
     .description(
       `Replays the log and compares every document of every read model with it, at the document's own revisions:
-that a read model is behind is no difference. Nothing is changed. A server may run meanwhile.`,
+that a read model is behind is no difference, nor is a document in quarantine. Nothing is changed. A server may
+run meanwhile.`,
     )
     .addHelpText(
       'after',
@@ -48,12 +49,24 @@ function verify(context: Context): Promise<AuditReport> {
   );
 }
 
-function told({ ok, events, documents, differences }: AuditReport): string {
+function told({ ok, events, documents, differences, quarantined }: AuditReport): string {
   const checked = `${counted(documents, 'document')} against ${counted(events, 'event')} of the log`;
-  if (ok) return `Good: compared ${checked}; they agree.\n`;
+  const waiting = toldQuarantine(quarantined);
+  if (ok) return `Good: compared ${checked}; they agree.\n${waiting}`;
   const list = differences.map(toldDifference).join('');
   const advice = 'The log is the truth: make them anew from it with npx waybill rebuild <projection>.';
-  return `Compared ${checked}: ${counted(differences.length, 'difference')}.\n${list}${advice}\n`;
+  return `Compared ${checked}: ${counted(differences.length, 'difference')}.\n${list}${advice}\n${waiting}`;
+}
+
+/** How many are named. */
+const mostNamed = 10;
+
+function toldQuarantine(quarantined: AuditReport['quarantined']): string {
+  if (quarantined.length === 0) return '';
+  const named = quarantined.slice(0, mostNamed).map(({ projection, key }) => `  ${projection} ${key}\n`);
+  const more = quarantined.length > mostNamed ? '  …\n' : '';
+  const count = counted(quarantined.length, 'document');
+  return `In quarantine, and right as far as they go: ${count} (npx waybill quarantine list).\n${named.join('')}${more}`;
 }
 
 function toldDifference({ projection, key, path, expected, actual, divergedAt }: Difference): string {

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { MemberSays } from './member-process.fixture.js';
+import type { MemberSays } from './testing/member-process.js';
 
-const program = fileURLToPath(new URL('./member-process.fixture.js', import.meta.url));
+const program = fileURLToPath(new URL('./testing/member-process.js', import.meta.url));
 
 /** Says `news` whenever one of the processes said something. */
 const processes = new EventEmitter();

@@ -1,7 +1,7 @@
 import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
-import { steadyClock } from '../../clock/steady.js';
-import { systemRandomness, systemTimer } from '../../clock/system.js';
-import { openSqliteLeaseStore } from './lease-store.js';
+import { steadyClock } from '../../../clock/steady.js';
+import { systemRandomness, systemTimer } from '../../../clock/system.js';
+import { openSqliteLeaseStore } from '../lease-store.js';
 
 /** What a process says to its parent. */
 export type MemberSays =

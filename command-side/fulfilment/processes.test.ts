@@ -1,0 +1,94 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { systemClock, systemRandomness } from '@waybill/infra/clock/system.js';
+import { openSqliteEventStore, type SqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
+import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { envelopes } from '../envelope.js';
+import { order } from '../ordering/order.js';
+
+const program = fileURLToPath(new URL('./testing/fulfilment-process.js', import.meta.url));
+
+let folder: string;
+let store: SqliteEventStore;
+let processes: ChildProcess[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'waybill-fulfilment-'));
+  store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock: systemClock });
+  processes = [];
+});
+
+afterEach(async () => {
+  await Promise.all(processes.map(kill));
+  await store.close();
+  await rm(folder, { recursive: true });
+});
+
+function start(): ChildProcess {
+  const child = fork(program, [folder]);
+  processes.push(child);
+  return child;
+}
+
+async function holds(child: ChildProcess, partitions: number): Promise<void> {
+  for (let held = 0; held !== partitions;) [held] = (await once(child, 'message')) as [number];
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}
+
+async function place(orderId: string): Promise<void> {
+  const line = { productId: 'p1', merchantId: 'm1', name: 'Tea', quantity: 1, unitPrice: 5, freight: null };
+  const placed = { orderId, customerId: 'c1', lines: [line], currency: 'KRW', total: 5, promisedBy: null };
+  const sealed = { deliveryAddress: 'sealed.1.c1.AAAA', paymentToken: 'tok_approve' };
+  const events = order.decide({ type: 'PlaceOrder', order: { ...placed, ...sealed } }, order.initialState);
+  const id = systemRandomness.uuid();
+  const cause = { id, occurredAt: '2026-01-01T09:00:00.000Z', correlationId: id };
+  const noMore = { traceparent: undefined, actor: undefined, request: undefined };
+  await store.append(`order-${orderId}`, noStream, envelopes(events, orderId, { ...cause, ...noMore }));
+}
+
+test('process managers of which one after the other is killed do for each order what is due, once', async () => {
+  const [one, other] = [start(), start()];
+  await Promise.all([holds(one, 4), holds(other, 4)]);
+
+  const orderIds = Array.from({ length: 400 }, (_, index) => `o${index}`);
+  const placing = orderIds.reduce((before, orderId) => before.then(() => place(orderId)), Promise.resolve());
+  const events: RecordedEvent[] = [];
+  const whole = new AbortController();
+  // How many events there are when it dies and somebody else comes.
+  const deaths = new Map([
+    [300, one],
+    [1200, other],
+  ]);
+  for await (const batch of store.subscribe(0, 50, whole.signal)) {
+    events.push(...batch.events);
+    for (const [count, victim] of deaths) {
+      if (events.length < count) continue;
+      deaths.delete(count);
+      await kill(victim);
+      start();
+    }
+    if (events.length >= 5 * orderIds.length) whole.abort();
+  }
+  await placing;
+
+  const streams: Record<string, string[]> = {};
+  for (const { stream, type } of await store.readAll(0, 10_000)) (streams[stream] ??= []).push(type);
+  for (const orderId of orderIds) {
+    expect(streams[`order-${orderId}`]).toEqual(['OrderPlaced', 'OrderConfirmed']);
+    expect(streams[`fulfilment-${orderId}`]).toEqual(['FulfilmentStarted', 'FulfilmentDeliveryRequested']);
+    expect(streams[`delivery-${deliveryIdOf(orderId)}`]).toEqual(['DeliveryScheduled']);
+  }
+}, 90_000);

@@ -39,7 +39,10 @@ function evened(division: Division): Division {
 }
 
 const isSilent = (division: Division): boolean =>
-  division.members.every((member) => Object.values(shareOf(member, division)).every((list) => list.length === 0));
+  division.members.every((member) => {
+    const { giveUp, take } = shareOf(member, division);
+    return giveUp.length === 0 && take.length === 0;
+  });
 
 describe('a fair share', () => {
   test('who sees the same does not take the same, nor what somebody has', () => {

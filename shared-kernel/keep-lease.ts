@@ -26,24 +26,19 @@ const parts = 4;
 export function keepLease(held: HeldLease, ttl: number, means: LeaseMeans, lost: () => void): KeptLease {
   const { leases, clock, timer } = means;
   const released = new AbortController();
+  const isReleased = (): boolean => released.signal.aborted;
   const report = (error: unknown): void => {
     means.report?.(error instanceof Error ? error : new Error(String(error)), held.name);
   };
 
   async function keep(): Promise<void> {
-    let lease: HeldLease | undefined = held;
-    for (;;) {
+    for (let lease: HeldLease | undefined = held; lease !== undefined;) {
       const end: number = lease.heldUntil - ttl / parts;
       await timer.sleep(Math.min(ttl / parts, end - clock.now()), released.signal);
-      if (released.signal.aborted) return;
-      if (clock.now() < end) lease = await renewed(lease, end);
-      else lease = undefined;
-      if (released.signal.aborted) return;
-      if (lease === undefined) {
-        lost();
-        return;
-      }
+      if (isReleased()) return;
+      lease = clock.now() < end ? await renewed(lease, end) : undefined;
     }
+    if (!isReleased()) lost();
   }
 
   /** The lease, renewed if there was an answer; `undefined`: it is another's, or there was none up to the end. */

@@ -372,7 +372,7 @@ describe('a process manager', () => {
         const [alone, shared] = [new Bench(), new Bench()];
         const calm = new Driven(alone);
         let made = 0;
-        const delay = (): Promise<void> => turns(delays[made++ % delays.length]!);
+        const delay = (): Promise<void> => turns(delays[made++ % delays.length]);
         /** A way to the log on which each step takes as long as chance has it. */
         const slow = (): EventStore => {
           const store = new FaultyStore(shared.log);

@@ -74,7 +74,7 @@ describe('two relays at once, one of them deposed and late', () => {
           const bench = new Bench();
           const seen: number[] = [];
           let steps = 0;
-          const delay = (): Promise<void> => turns(delays[steps++ % delays.length]!);
+          const delay = (): Promise<void> => turns(delays[steps++ % delays.length]);
           /** A relay whose every step takes as long as chance has it. */
           const start = (): Relay => {
             const means = bench.means();

@@ -6,9 +6,9 @@ export interface SimulatedProcess {
   readonly clock: Clock;
   readonly timer: Timer;
   /** None of its waits ends any more: it stands still, or was killed. */
-  stall(): void;
+  readonly stall: () => void;
   /** All waits that are over by now end. */
-  wake(): void;
+  readonly wake: () => void;
 }
 
 interface Sleeper {

@@ -42,6 +42,25 @@ describe('a connection', () => {
     await expect(connect(url).read((db) => db.command({ ping: 1 }))).rejects.toThrow(Unavailable);
   });
 
+  test('lets so many write at a time, and reads go on meanwhile', async () => {
+    connection = new MongoDbConnection('read store', { url: 'mongodb://host', tuning: { writers: 2 } });
+    const ends: (() => void)[] = [];
+    const writes = Array.from({ length: 3 }, () =>
+      connection!.write(() => new Promise<void>((resolve) => ends.push(resolve))),
+    );
+    expect(await connection.read((db) => Promise.resolve(db.databaseName))).toBe('waybill');
+    expect(ends).toHaveLength(2);
+    ends[0]!();
+    await writes[0];
+    expect(ends).toHaveLength(3);
+    for (const end of ends) end();
+    await Promise.all(writes);
+  });
+
+  test('leaves connections for those who read', () => {
+    expect(mongoDbTuning.writers).toBeLessThan(mongoDbTuning.connections);
+  });
+
   test('has an answer for whoever asks within two seconds', () => {
     expect(mongoDbTuning.selectTimeout).toBeLessThan(2000);
     expect(mongoDbTuning.readPatience).toBeLessThan(2000);

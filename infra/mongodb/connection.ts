@@ -2,6 +2,7 @@ import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js'
 import { MongoClient, MongoServerError, ReadConcern, type Db } from 'mongodb';
 import { faultOf } from './fault.js';
 import { mongoDbTuning, type MongoDbTuning } from './tuning.js';
+import { Turns } from './turns.js';
 
 export interface MongoDbOptions {
   /** `mongodb://user:password@host,host/database?options`; database `waybill` unless it names one. */
@@ -26,11 +27,13 @@ export class MongoDbConnection {
   readonly #client: MongoClient;
   readonly #db: Db;
   readonly #what: string;
+  readonly #writers: Turns;
 
   /** Connects on first use. `what` is what errors call it. Throws `BadConfiguration`. */
   constructor(what: string, { url, tuning }: MongoDbOptions) {
     this.#what = what;
     this.tuning = { ...mongoDbTuning, ...tuning };
+    this.#writers = new Turns(this.tuning.writers);
     try {
       this.#client = clientOf(url, this.tuning);
     } catch {
@@ -54,7 +57,7 @@ export class MongoDbConnection {
 
   /** Writes. After `Unavailable` it may or may not have happened, or happen yet. */
   write<T>(work: (db: Db) => Promise<T>): Promise<T> {
-    return this.#within(this.tuning.writePatience, work);
+    return this.#writers.take(() => this.#within(this.tuning.writePatience, work));
   }
 
   /** Makes or drops collections and indexes. */

@@ -12,6 +12,11 @@ export interface MongoDbTuning {
   readonly heartbeat: number;
   /** Connections of one store at most. */
   readonly connections: number;
+  /**
+   * Writes of one store at a time. The others wait here, where it costs them neither a connection that a reader could
+   * have nor their patience: a projector of many partitions has them all write at once.
+   */
+  readonly writers: number;
 }
 
 export const mongoDbTuning: MongoDbTuning = {
@@ -21,4 +26,5 @@ export const mongoDbTuning: MongoDbTuning = {
   declarePatience: 60_000,
   heartbeat: 2_000,
   connections: 20,
+  writers: 8,
 };

@@ -45,7 +45,7 @@ export const requestTuning: RequestTuning = {
 export async function requestRebuild(
   projection: Projection,
   kind: RebuildKind,
-  means: RebuilderMeans,
+  means: Omit<RebuilderMeans, 'report'>,
   { alone, onProgress, signal }: RequestOptions,
   tuning: RequestTuning = requestTuning,
 ): Promise<RebuildOutcome | undefined> {

@@ -1,0 +1,92 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.js';
+import type { Rebuild } from '@waybill/shared-kernel/ports/collection-versions.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
+import { orders } from '../orders.js';
+import { placed } from '../testing/history.js';
+import { documentsOf, straightFold } from '../testing/logs.js';
+import { requestRebuild, type RequestOptions, type RequestTuning } from './request-rebuild.js';
+import { hastyTuning, Kept } from './testing/kept.js';
+
+const tuning: RequestTuning = { rebuilder: hastyTuning.rebuilder, patience: 50, alonePatience: 20, look: 2 };
+
+describe('asking for a rebuild', () => {
+  let kept: Kept;
+  beforeEach(async () => {
+    kept = new Kept();
+    await kept.happen(placed('o1'), placed('o2'));
+  });
+  afterEach(() => kept.close());
+
+  const ask = (kind: 'rebuild' | 'rollback', options: RequestOptions, with_: Partial<RequestTuning> = {}) =>
+    requestRebuild(orders, kind, kept.means(), options, { ...tuning, ...with_ });
+
+  async function expectLiveIsRight(version: number): Promise<void> {
+    const live = await kept.live(orders);
+    expect(live.collection.version).toBe(version);
+    expect(await documentsOf(kept.reader, live)).toEqual(await straightFold(kept.log, orders));
+  }
+
+  test('alone does it, whatever the read model lacked, and tells how far it is', async () => {
+    const told: Rebuild[] = [];
+    const outcome = await ask('rebuild', { alone: true, onProgress: (rebuild) => told.push(rebuild) });
+    expect(outcome).toMatchObject({ result: 'switched', version: 2, documents: 2 });
+    await expectLiveIsRight(2);
+    expect(told[0]).toMatchObject({ kind: 'rebuild', version: 2, step: 'replaying' });
+    await ask('rebuild', { alone: true });
+    expect(await kept.versions(orders)).toMatchObject({ live: 3, previous: 2, obsolete: [] });
+    await kept.happen(placed('o3'));
+    expect(await ask('rollback', { alone: true })).toMatchObject({ result: 'switched', version: 2, documents: 3 });
+    await expectLiveIsRight(2);
+  });
+
+  test('where a projector runs lets it do the work', async () => {
+    await kept.keep([orders]).following;
+    const builders = new Set<string | undefined>();
+    const outcome = await ask(
+      'rebuild',
+      { alone: false, onProgress: ({ builder }) => builders.add(builder?.id) },
+      { patience: 3_600_000 },
+    );
+    expect(outcome).toMatchObject({ result: 'switched', version: 2 });
+    await expectLiveIsRight(2);
+  });
+
+  test('where nobody begins does it after a while', async () => {
+    expect(await ask('rebuild', { alone: false })).toMatchObject({ result: 'switched' });
+    await expectLiveIsRight(2);
+  });
+
+  test('where whoever was at it is gone, alone, goes on with it', async () => {
+    const stop = new AbortController();
+    const interrupted = ask('rebuild', { alone: false, signal: stop.signal }, { patience: 3_600_000 });
+    await until(async () => (await kept.versions(orders)).rebuild !== undefined);
+    stop.abort();
+    expect(await interrupted).toBeUndefined();
+    await expect(ask('rollback', { alone: true })).rejects.toThrow('A rebuild of orders is under way, to version 2.');
+    await expect(ask('rebuild', { alone: false })).rejects.toThrow('A rebuild of orders is under way, to version 2.');
+    expect(await ask('rebuild', { alone: true })).toMatchObject({ result: 'switched', version: 2 });
+    await expectLiveIsRight(2);
+  });
+
+  test('where the log cannot be read to its end ends and says why, with the read model as it was', async () => {
+    await ask('rebuild', { alone: true });
+    const before = await documentsOf(kept.reader, await kept.live(orders));
+    const { event, stream } = placed('o4');
+    await kept.log.append(stream, -1, [{ ...event, schemaVersion: 99 }]);
+    const reason = `Version 3 stands still at position 2: ${new EventFromTheFuture('OrderPlaced', 99).message}`;
+    expect(await ask('rebuild', { alone: true })).toMatchObject({ result: 'failed', reason, version: 3 });
+    expect(await kept.versions(orders)).toMatchObject({ live: 2, previous: 1, obsolete: [] });
+    expect(await documentsOf(kept.reader, await kept.live(orders))).toEqual(before);
+  });
+
+  test('where a store is down says so, and can be repeated', async () => {
+    const means = kept.means();
+    const down = (): Promise<never> => Promise.reject(new Unavailable('event store', 'It is down.'));
+    const store = { readAll: down, readStream: down, head: down };
+    await expect(requestRebuild(orders, 'rebuild', { ...means, store }, { alone: true }, tuning)).rejects.toThrow(
+      'It is down.',
+    );
+    expect(await ask('rebuild', { alone: true })).toMatchObject({ result: 'switched', version: 2 });
+  });
+});

@@ -1,14 +1,18 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
-import type { Config } from '@waybill/infra/config.js';
+import type { Config, Environment } from '@waybill/infra/config.js';
 import { showProgress, type Progress, type ProgressStream } from './progress.js';
 
 /** What a verb has of the world. */
 export interface Context {
   /** Reads the environment; throws `BadConfiguration`. Verbs ask for it when they run, so `--help` needs none. */
   readonly config: () => Config;
+  /** As it is, for whoever judges it. */
+  readonly environment: Environment;
   readonly clock: Clock;
+  /** Aborts at the next Ctrl-C, which then ends nothing by itself: for verbs that have something to say to it. */
+  readonly interruption: () => AbortSignal;
   /** Results. */
   readonly out: Writable;
   /** Everything said beside them. */

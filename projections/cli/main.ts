@@ -11,7 +11,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   config: () => readConfig(process.env),
+  environment: process.env,
   clock: systemClock,
+  interruption: () => {
+    const interrupted = new AbortController();
+    process.once('SIGINT', () => interrupted.abort());
+    return interrupted.signal;
+  },
   out: process.stdout,
   err: process.stderr,
 });

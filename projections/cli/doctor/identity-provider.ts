@@ -1,0 +1,32 @@
+import { isEmbedded, type Config } from '@waybill/infra/config.js';
+import { down, good, skipped, warning, type Check } from './check.js';
+
+const answerWithinMs = 2_000;
+
+/** Whose tokens are believed, and whether the keys for that can be had. */
+export async function checkIdentityProvider(config: Config): Promise<readonly Check[]> {
+  const { identityProvider } = config;
+  const name = 'identity provider';
+  if (identityProvider === undefined) {
+    return [
+      isEmbedded(config)
+        ? skipped(name, 'the development key of the data folder')
+        : warning(
+            name,
+            'Tokens of the development key are believed: whoever reads the data folder can be anybody.',
+            'Set WAYBILL_OIDC_ISSUER and WAYBILL_JWKS_URL.',
+          ),
+    ];
+  }
+  const { jwksUrl, issuer } = identityProvider;
+  try {
+    const answer = await fetch(jwksUrl, { signal: AbortSignal.timeout(answerWithinMs) });
+    const { keys } = (await answer.json()) as { readonly keys?: unknown };
+    if (answer.ok && Array.isArray(keys)) return [good(name, `${issuer}, ${keys.length} keys`)];
+    return [down(name, `${jwksUrl} gives no keys (status ${answer.status}).`, 'Correct WAYBILL_JWKS_URL.')];
+  } catch (error) {
+    const cause: unknown = error instanceof Error ? (error.cause ?? error) : error;
+    const said = cause instanceof Error ? cause.message : String(cause);
+    return [down(name, `${jwksUrl} does not answer: ${said}`, 'Start it, or correct WAYBILL_JWKS_URL.')];
+  }
+}

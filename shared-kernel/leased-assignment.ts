@@ -55,7 +55,7 @@ class LeasedAssignment implements Assignment {
   readonly #stopping = new AbortController();
   readonly #tenures = new Map<number, Tenure>();
   readonly #looking: Promise<void>;
-  #seat: KeptLease | undefined;
+  #seat: { readonly number: number; readonly kept: KeptLease } | undefined;
 
   constructor(group: string, partitions: number, work: WorkOnPartition, means: LeasedMeans, tuning: LeasedTuning) {
     this.#partitions = partitions;
@@ -77,7 +77,11 @@ class LeasedAssignment implements Assignment {
   async stop(): Promise<void> {
     this.#stopping.abort();
     const partitions = [...this.#tenures.keys()];
-    await Promise.all([this.#seat?.release(), ...partitions.map((partition) => this.#end(partition)), this.#looking]);
+    await Promise.all([
+      this.#seat?.kept.release(),
+      ...partitions.map((partition) => this.#end(partition)),
+      this.#looking,
+    ]);
   }
 
   async #run(): Promise<void> {
@@ -94,11 +98,10 @@ class LeasedAssignment implements Assignment {
 
   async #look(): Promise<void> {
     const seated = await this.#means.leases.held(this.#seats);
-    if (this.#seat === undefined) {
-      // What is its share it sees at the next look, when the others have seen it too.
-      await this.#sit(seated);
-      return;
-    }
+    const wasSeated = this.#seat !== undefined;
+    await this.#sit(seated);
+    // What is its share it sees at the next look, when the others have seen it too.
+    if (!wasSeated) return;
     const { giveUp, take } = this.#share(seated, await this.#means.leases.held(this.#tenancies));
     for (const partition of giveUp) void this.#end(partition);
     await this.#take(take);
@@ -118,20 +121,26 @@ class LeasedAssignment implements Assignment {
     return shareOf(this.#owner, { members, partitions: this.#partitions, holders });
   }
 
-  /** Takes the first seat that is free; where another was quicker, the next one. */
+  /**
+   * Takes the first seat that is free, if it comes before its own; where another was quicker, the next one. So one that
+   * was left by a process that is gone is not taken for held by those who come later and have not watched it yet.
+   */
   async #sit(seated: readonly Lease[]): Promise<void> {
     const taken = new Set(seated.map(({ name }) => name));
-    let lease: HeldLease | undefined;
-    for (let number = 0; lease === undefined && !this.#isStopping(); number += 1) {
+    const before = this.#seat;
+    const end = before?.number ?? Infinity;
+    for (let number = 0; number < end && !this.#isStopping(); number += 1) {
       const name = `${this.#seats}${number}`;
-      if (!taken.has(name)) lease = await this.#acquire(name);
+      const lease = taken.has(name) ? undefined : await this.#acquire(name);
+      if (lease === undefined) continue;
+      const kept = this.#keep(lease, () => {
+        if (this.#seat?.kept === kept) this.#seat = undefined;
+      });
+      this.#seat = { number, kept };
+      await before?.kept.release();
+      if (this.#isStopping()) await kept.release();
+      return;
     }
-    if (lease === undefined) return;
-    const seat = this.#keep(lease, () => {
-      if (this.#seat === seat) this.#seat = undefined;
-    });
-    this.#seat = seat;
-    if (this.#isStopping()) await seat.release();
   }
 
   /** Begins the work on all of them together, when all questions are answered. */

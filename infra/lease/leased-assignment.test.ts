@@ -217,6 +217,17 @@ describe('partitions by lease', () => {
     expect(other.assignment.held()).toEqual(every);
   });
 
+  test('one that was killed long ago does not count for those who come', async () => {
+    const [one, other] = [simulation.start(), simulation.start()];
+    await simulation.pass(ttl);
+    one.kill();
+    await simulation.pass(2 * replaced);
+    await other.stop();
+    const [third, fourth] = [simulation.start(), simulation.start()];
+    await simulation.pass(4 * look);
+    expect([third.held, fourth.held]).toEqual([4, 4]);
+  });
+
   test('one that is shut down gives them back at once', async () => {
     const [one, other] = [simulation.start(), simulation.start()];
     await simulation.pass(ttl);

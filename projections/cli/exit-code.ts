@@ -10,6 +10,8 @@ export const exitCodes = {
   usedWrongly: 2,
   /** Something it needs is down, missing or damaged, or of a newer version. */
   down: 3,
+  /** Ctrl-C, as shells count it. */
+  interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

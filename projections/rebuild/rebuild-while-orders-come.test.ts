@@ -1,18 +1,20 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, jest, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { systemClock } from '@waybill/infra/clock/system.js';
+import { describeWithServer } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import type { RebuildKind } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { foldDocument } from '../fold-document.js';
+import type { KeepMeans, ReadModelKeeper } from '../keep-read-models.js';
 import { liveVersion } from '../live-version.js';
 import { orders } from '../orders.js';
 import { placed, type Happening } from '../testing/history.js';
 import { documentsOf, straightFold } from '../testing/logs.js';
 import { randomHistory } from '../testing/random-history.js';
-import { Kept } from './testing/kept.js';
+import { hastyTuning, inFile, inMongoDb, Kept, type ReadModelPlace } from './testing/kept.js';
 import { mortalReadStore } from './testing/mortal-read-store.js';
 
 /** Reads all the time, as the read API does, while something is done; what was wrong with an answer. */
@@ -66,18 +68,35 @@ function sorted(sections: object): unknown {
   return Object.entries(sections).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
+jest.setTimeout(120_000);
+
 const kinds = fc.array(fc.constantFrom<RebuildKind>('rebuild', 'rollback'), { minLength: 1, maxLength: 3 });
 
-describe('while orders keep coming in', () => {
+describe('while orders keep coming in, on SQLite', () => {
+  rebuilds(inFile, 12);
+});
+
+describeWithServer('while orders keep coming in, on MongoDB', () => {
+  rebuilds(inMongoDb, 4);
+});
+
+/** `numRuns` histories for each test. */
+function rebuilds(place: () => ReadModelPlace, numRuns: number): void {
   let kept: Kept;
   beforeEach(() => {
-    kept = new Kept();
+    kept = new Kept(place());
   });
   afterEach(() => kept.close());
 
   async function fresh(): Promise<void> {
     await kept.close();
-    kept = new Kept();
+    kept = new Kept(place());
+  }
+
+  /** Drops nothing while it is read. */
+  function keep(readStore?: KeepMeans['readStore']): ReadModelKeeper {
+    const rebuilder = { ...hastyTuning.rebuilder, grace: 600_000 };
+    return kept.keep([orders], kept.means(readStore), { ...hastyTuning, rebuilder });
   }
 
   async function expectLiveIsRight(): Promise<void> {
@@ -92,7 +111,7 @@ describe('while orders keep coming in', () => {
       fc.asyncProperty(randomHistory(), kinds, pauses, async (history, asked, between) => {
         await fresh();
         await kept.happen(placed('early'));
-        await kept.keep([orders]).following;
+        await keep().following;
         const faults = await whileReading(kept, ['early'], async () => {
           const coming = comeIn(history, between);
           for (const kind of ['rebuild' as const, ...asked]) {
@@ -105,7 +124,7 @@ describe('while orders keep coming in', () => {
         expect(faults).toEqual([]);
         expect(kept.faults).toEqual([]);
       }),
-      { numRuns: 12 },
+      { numRuns },
     );
   });
 
@@ -130,7 +149,7 @@ describe('while orders keep coming in', () => {
       fc.asyncProperty(randomHistory(), deaths, kinds, async (history, dying, asked) => {
         await fresh();
         await kept.happen(placed('early'));
-        await kept.keep([orders]).following;
+        await keep().following;
         await kept.request(orders);
         await kept.ended(orders);
         await kept.stopKeeping();
@@ -138,13 +157,12 @@ describe('while orders keep coming in', () => {
           const coming = comeIn(history, []);
           for (const kind of asked) await outlive(kind, dying);
           await coming;
-          kept.keep([orders]);
+          keep();
           await expectLiveIsRight();
-          await until(async () => (await kept.versions(orders)).obsolete.length === 0);
         });
         expect(faults).toEqual([]);
       }),
-      { numRuns: 12 },
+      { numRuns },
     );
   });
 
@@ -156,11 +174,11 @@ describe('while orders keep coming in', () => {
     for (const [calls, moment] of dying) {
       const mortal = mortalReadStore(kept.open());
       mortal.dieAt(calls, moment);
-      kept.keep([orders], kept.means(mortal.store));
+      keep(mortal.store);
       await until(async () => mortal.isDead || (await kept.versions(orders)).rebuild === undefined);
       await kept.stopKeeping();
     }
-    kept.keep([orders]);
+    keep();
     const after = await kept.ended(orders);
     await kept.stopKeeping();
     expect(after.last).toMatchObject({ id, kind, result: 'switched', mended: { count: 0 } });
@@ -168,4 +186,4 @@ describe('while orders keep coming in', () => {
     if (kind === 'rollback') expect(after.live).toBe(before.previous);
     else expect(after.live).toBeGreaterThan(before.live);
   }
-});
+}

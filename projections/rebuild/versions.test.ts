@@ -53,7 +53,7 @@ describe('the versions of a read model', () => {
     expect(knownVersions(next, { ...shape, version: 2 })).toEqual({ live: 4, obsolete: [] });
     expect(knownVersions(next, shape)).toEqual(knownVersions(rebuilt, shape));
     expect(knownVersions(requested(next, shape, 'rebuild', 'id'), shape).rebuild).toMatchObject({ version: 5 });
-    expect(knownVersions(begun(rebuilt, { ...shape, version: 9 })!, { ...shape, version: 9 }).live).toBe(9);
+    expect(knownVersions(begun(rebuilt, { ...shape, version: 9 }), { ...shape, version: 9 }).live).toBe(9);
   });
 
   test('are followed where they are read, and where one is being made once it was replayed', () => {
@@ -117,7 +117,7 @@ describe('the versions of a read model', () => {
     const yours = claimed(went, shape, knownVersions(went, shape).rebuild!, 'you')!;
     expect(knownVersions(yours, shape).rebuild).toMatchObject({ step: 'comparing', builder: { id: 'you', beat: 0 } });
     expect(advanced(yours, shape, 'me', 'comparing', progress)).toBeUndefined();
-    expect(knownVersions(released(yours, shape, 'you')!, shape).rebuild).not.toHaveProperty('builder');
+    expect(knownVersions(released(yours, shape, 'you'), shape).rebuild).not.toHaveProperty('builder');
   });
 
   test('are changed by no word on a rebuild that is over', () => {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
 import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-test.js';
+import { openMongoDbReadStore } from '@waybill/infra/read-store/mongodb/read-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
@@ -31,21 +33,48 @@ export const hastyTuning: KeepTuning = {
   look: 3,
 };
 
-/** A log in memory, its relay, and read models in a SQLite file that are kept, each by a connection of its own. */
+/** Where read models are. */
+export interface ReadModelPlace {
+  open(): ReadStore;
+  remove(): Promise<void> | void;
+}
+
+export function inFile(): ReadModelPlace {
+  const folder = mkdtempSync(join(tmpdir(), 'waybill-kept-'));
+  return {
+    open: () => openSqliteReadStore(join(folder, 'read-models.sqlite')),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+export function inMongoDb(): ReadModelPlace {
+  const database = new ScratchDatabase();
+  return {
+    open: () => openMongoDbReadStore({ url: database.url }),
+    remove: () => database.dispose(),
+  };
+}
+
+/** A log in memory, its relay, and read models that are kept; each who has to do with them has its own connection. */
 export class Kept {
   readonly log = new MemoryEventStore(systemClock);
   readonly broker = openMemoryBroker({ capacity: 1000 });
   readonly faults: Error[] = [];
-  readonly #folder = mkdtempSync(join(tmpdir(), 'waybill-kept-'));
+  readonly #place: ReadModelPlace;
   readonly #opened: ReadStore[] = [];
   readonly #keepers: ReadModelKeeper[] = [];
   /** Whoever reads. */
-  readonly reader = this.open();
+  readonly reader: ReadStore;
   #relayed = 0;
   readonly #heads: Record<number, { position: number; recordedAt: string }> = {};
 
+  constructor(place: ReadModelPlace = inFile()) {
+    this.#place = place;
+    this.reader = this.open();
+  }
+
   open(): ReadStore {
-    const store = openSqliteReadStore(join(this.#folder, 'read-models.sqlite'));
+    const store = this.#place.open();
     this.#opened.push(store);
     return store;
   }
@@ -128,6 +157,6 @@ export class Kept {
     await this.broker.close();
     await this.log.close();
     await Promise.all(this.#opened.map((store) => store.close()));
-    rmSync(this.#folder, { recursive: true, force: true });
+    await this.#place.remove();
   }
 }

@@ -64,7 +64,7 @@ describe('waybill migrate', () => {
       expect(stdout).toMatch(/^Copied 43 events in \d+ appends \([\d,]+ events? a second\)\.\nEqual: 43 events, /);
       expect(new Set([...stdout.matchAll(/sha256 ([0-9a-f]{64})/g)].map(([, digest]) => digest)).size).toBe(1);
       expect(stdout).toMatch(`WAYBILL_EVENT_STORE=${server.url} `);
-      expect(stdout).toMatch('Read models that are empty');
+      expect(stdout).toMatch('Begin with empty read models');
       expect(withoutPositions(await copied())).toEqual(withoutPositions(await embedded()));
       const digest = expect.stringMatching(/^[0-9a-f]{64}$/);
       expect(await waybill.json('migrate', '--to', server.url)).toEqual({

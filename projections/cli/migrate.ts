@@ -194,21 +194,27 @@ function toldClock({ clockBehindSeconds }: MigrationReport): string {
   return `The server's clock is ${counted(clockBehindSeconds, 'second')} behind the time of the last event: set it right, or wait so long, before anything is appended there.\n`;
 }
 
-function nextSteps({ keys }: MigrationReport, to: string, { readStore }: Config): string {
+/** What is left to do, in order. */
+function nextSteps({ keys }: MigrationReport, to: string, { readStore, broker }: Config): string {
   const readModels =
     readStore.kind === 'mongodb'
-      ? 'a new database in WAYBILL_READ_STORE'
-      : 'read-models.sqlite in the data folder deleted, or WAYBILL_READ_STORE=mongodb://… with a new database';
-  const whereKeys =
+      ? 'name a new database in WAYBILL_READ_STORE'
+      : 'delete read-models.sqlite in the data folder, or name a new database in WAYBILL_READ_STORE';
+  const steps = [
+    `Set WAYBILL_EVENT_STORE=${shown(to)} for all processes; nothing may append to the old log any more.`,
+    `Begin with empty read models: ${readModels}.
+     Positions in this log are others, so read models of the old one are refused. The first start makes them from the log.`,
     keys === null
-      ? "The customers' keys stay in keys.sqlite. If the read models are to be in MongoDB, set WAYBILL_READ_STORE and run this again first: the keys must go there too."
-      : `${counted(keys, 'key')} went to MongoDB, wrapped as they were. All processes must be given the same master key: WAYBILL_MASTER_KEY, the text of master.key.`;
-  return `
-Next:
-  1. WAYBILL_EVENT_STORE=${shown(to)} for all processes.
-  2. Read models that are empty: ${readModels}. Positions in this log are others, so those made from
-     the old one do not fit and are refused. They are made again from the log at the first start.
-  3. ${whereKeys}
-  4. Keep the data folder until you are content, and start no server on it any more.
-`;
+      ? `The customers' keys stay in keys.sqlite. If the read models are to be in MongoDB, set WAYBILL_READ_STORE and run
+     this again before any process starts: the keys must be there too.`
+      : `${counted(keys, 'key')} went to MongoDB, wrapped as they were. Give all processes the same master key:
+     WAYBILL_MASTER_KEY is the text of master.key.`,
+    ...(broker.kind === 'rabbitmq'
+      ? [
+          "Delete the queues waybill.* in RabbitMQ: what waits there has the old log's positions. They are declared again.",
+        ]
+      : []),
+    'Keep log.sqlite and its backups until you are content.',
+  ];
+  return `\nNext:\n${steps.map((step, index) => `  ${index + 1}. ${step}\n`).join('')}`;
 }

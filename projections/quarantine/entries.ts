@@ -1,0 +1,68 @@
+import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
+
+/** A document that stands still, as operators see it. Times are RFC 3339 UTC. */
+export interface QuarantineEntry {
+  readonly projection: string;
+  readonly version: number;
+  readonly key: string;
+  readonly since: string;
+  /** When it was tried last, and what went wrong then. */
+  readonly triedAt: string;
+  readonly error: string;
+  /** The event that could not be applied. */
+  readonly event: {
+    readonly id: string;
+    readonly stream: string;
+    readonly revision: number;
+    readonly position: string;
+    readonly type: string;
+  };
+  /** Events of it that are not in the document, the one that could not be applied among them. */
+  readonly waiting: number;
+}
+
+const pageSize = 500;
+
+export function entryOf(
+  { collection: { name, version } }: Projection,
+  { key, revisions, degraded }: QuarantinedDocument,
+): QuarantineEntry {
+  const { since, triedAt, error, event, seen } = degraded;
+  const waiting = Object.entries(seen).reduce((sum, [section, last]) => sum + last - (revisions[section] ?? -1), 0);
+  const named = { ...event, position: String(event.position) };
+  return { projection: name, version, key, since, triedAt, error, event: named, waiting };
+}
+
+/** Whatever is quarantined in a read model, by key. */
+export async function* quarantineOf(
+  projection: Projection,
+  readStore: Pick<ReadStore, 'quarantined'>,
+): AsyncGenerator<QuarantinedDocument, void, undefined> {
+  for (let after: string | undefined; ;) {
+    const page = await readStore.quarantined(projection.collection, after, pageSize);
+    yield* page;
+    if (page.length < pageSize) return;
+    after = page.at(-1)!.key;
+  }
+}
+
+/** How many documents of a read model are quarantined. */
+export async function countQuarantine(
+  projection: Projection,
+  readStore: Pick<ReadStore, 'quarantined'>,
+): Promise<number> {
+  let count = 0;
+  for await (const _document of quarantineOf(projection, readStore)) count += 1;
+  return count;
+}
+
+/** The document of a key where it is quarantined. */
+export async function findQuarantined(
+  { collection }: Projection,
+  key: string,
+  readStore: Pick<ReadStore, 'load'>,
+): Promise<QuarantinedDocument | undefined> {
+  const found = await readStore.load(collection, [key]);
+  return found.find(isQuarantined);
+}

@@ -3,8 +3,10 @@ import fc from 'fast-check';
 import { virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
 import { documentFreshness, lagGauge, listFreshness, type LagGauge } from './freshness.js';
 import { orders } from './orders.js';
 import { placed } from './testing/history.js';
@@ -19,6 +21,7 @@ describe('the lag of a collection', () => {
   let readStore: ReadStore;
   let gauge: LagGauge;
   let reads: number;
+  let isDown: boolean;
 
   async function open(): Promise<void> {
     clock = virtualClock('2026-03-01T12:00:00Z');
@@ -26,8 +29,9 @@ describe('the lag of a collection', () => {
     readStore = openSqliteReadStore(':memory:');
     await readStore.declare(orders.collection);
     reads = 0;
+    isDown = false;
     const store = {
-      head: () => log.head(),
+      head: () => (isDown ? Promise.reject(new Unavailable('event store', 'Down.')) : log.head()),
       readAll: (after: number, limit: number) => {
         reads += 1;
         return log.readAll(after, limit);
@@ -70,6 +74,29 @@ describe('the lag of a collection', () => {
     await appendAll(log, [placed('o3')]);
     await gauge.lags();
     expect(reads).toBeGreaterThan(before);
+  });
+
+  test('is what may be while the event store is down, and what is when it is back', async () => {
+    await appendAll(log, [placed('o1')]);
+    clock.advance(100);
+    await gauge.lags();
+    isDown = true;
+    clock.advance(50);
+    expect(await gauge.lags()).toEqual(none.with(one, 150).map((lag) => lag || 50));
+    await reach(one, 1);
+    clock.advance(1_000);
+    expect(await gauge.lags()).toEqual(none.with(one, 1_150).map((lag) => lag || 1_050));
+    isDown = false;
+    await until(async () => {
+      clock.advance(1_000);
+      return (await gauge.lags()).every((lag) => lag === 0);
+    });
+  });
+
+  test('is not told while the read store is down', async () => {
+    await readStore.close();
+    await expect(gauge.lags()).rejects.toThrow();
+    readStore = openSqliteReadStore(':memory:');
   });
 
   test('is what the whole log says, whatever is projected in which order', async () => {

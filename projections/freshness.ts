@@ -1,3 +1,4 @@
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
@@ -8,7 +9,10 @@ import type { CollectionSpec, ReadStore, StoredDocument } from '@waybill/shared-
 export interface Freshness {
   /** When the document was projected, RFC 3339 UTC; of a list: when the latest of its documents was, null if empty. */
   readonly projectedAt: string | null;
-  /** Now − `recordedAt` of the oldest event of the partition that is not projected yet, milliseconds; 0 if none. */
+  /**
+   * Now − `recordedAt` of the oldest event of the partition that is not projected yet, milliseconds; 0 if none. While
+   * the log cannot be looked at: since when there may be one.
+   */
   readonly lagMs: number;
 }
 
@@ -23,7 +27,8 @@ export type Lags = readonly number[];
 
 /**
  * Measures how far a collection is behind the log. Ask it before the read whose answer it describes: what is read then
- * is at least as fresh. Cheap when asked often: it looks at each part of the log's end once.
+ * is at least as fresh. Cheap when asked often: it looks at each part of the log's end once. While the event store is
+ * down it answers all the same, with what may be; only the first who asks waits until that is known.
  */
 export interface LagGauge {
   lags(): Promise<Lags>;
@@ -49,6 +54,9 @@ interface PartitionLag {
 /** Few, because within a few events there is nearly always one of each partition. */
 const pageSize = 64;
 
+/** For how long an event store that was down is not asked again, milliseconds. */
+const leftAloneMs = 1_000;
+
 export function lagGauge(collection: CollectionSpec, { store, readStore, clock }: LagMeans): LagGauge {
   const partitions = Array.from({ length: partitionCount }, (): PartitionLag => ({
     clear: beginning,
@@ -56,6 +64,22 @@ export function lagGauge(collection: CollectionSpec, { store, readStore, clock }
   }));
   let measured: { readonly head: number; readonly change: number } | undefined;
   let measuring: Promise<void> | undefined;
+  /** When the log was last looked at. */
+  let lookedAt = clock.now();
+  /** When the log could not be looked at, unless it could since. */
+  let blindAt: number | undefined;
+
+  async function look(): Promise<void> {
+    const now = clock.now();
+    try {
+      await measure();
+      lookedAt = now;
+      blindAt = undefined;
+    } catch (error) {
+      if (!(error instanceof Unavailable) || error.what !== 'event store') throw error;
+      blindAt = clock.now();
+    }
+  }
 
   async function measure(): Promise<void> {
     const change = readStore.changeCounter();
@@ -88,13 +112,17 @@ export function lagGauge(collection: CollectionSpec, { store, readStore, clock }
 
   return {
     async lags() {
-      measuring ??= measure().finally(() => {
-        measuring = undefined;
-      });
-      await measuring;
+      if (blindAt === undefined || clock.now() - blindAt >= leftAloneMs) {
+        measuring ??= look().finally(() => {
+          measuring = undefined;
+        });
+        if (blindAt === undefined) await measuring;
+        else measuring.catch(() => undefined); // The read that follows meets the same fault.
+      }
       const now = clock.now();
+      const unknown = blindAt === undefined ? 0 : Math.max(0, now - lookedAt);
       return partitions.map(({ pending }) =>
-        pending === undefined ? 0 : Math.max(0, now - Date.parse(pending.recordedAt)),
+        pending === undefined ? unknown : Math.max(0, now - Date.parse(pending.recordedAt)),
       );
     },
   };

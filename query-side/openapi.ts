@@ -422,7 +422,8 @@ export const readApiDocument: OpenApiDocument = {
         lagMs: {
           type: 'integer',
           minimum: 0,
-          description: 'Milliseconds since the oldest event was recorded that is not projected yet; 0: there is none.',
+          description:
+            'Milliseconds since the oldest event was recorded that is not projected yet; 0: there is none. While the event store is down: since when there may be one.',
         },
       }),
       Order: order,

@@ -43,14 +43,21 @@ export async function positionsIn(db: Db, collection: CollectionSpec): Promise<r
   return ids.map((id) => positions.get(id) ?? beginning);
 }
 
-/** Moves the position of a collection's partition, never backwards. */
-export async function movePosition(
+/** Moves the positions of some of a collection's partitions, none of them backwards. */
+export async function movePositions(
   db: Db,
   collection: CollectionSpec,
-  partition: number,
-  position: number,
+  reached: readonly { readonly partition: number; readonly position: number }[],
 ): Promise<void> {
-  await moveForwards(db, { _id: collectionId(collection, partition), position });
+  const stored = reached.map(({ partition, position }) => ({ _id: collectionId(collection, partition), position }));
+  if (stored.length > 1) {
+    const moves = stored.map(({ _id, position }) => ({
+      updateOne: { filter: { _id, position: { $lt: position } }, update: { $set: { position } } },
+    }));
+    const { matchedCount } = await checkpointsOf(db).bulkWrite(moves, { ordered: false });
+    if (matchedCount === stored.length) return;
+  }
+  await Promise.all(stored.map((one) => moveForwards(db, one)));
 }
 
 export async function dropPositions(db: Db, collection: CollectionSpec): Promise<void> {

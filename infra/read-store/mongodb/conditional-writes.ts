@@ -5,12 +5,15 @@ import { duplicateKey } from '../../mongodb/connection.js';
 import { degradedText } from '../storable.js';
 import { documentOf, inOrder, type MongoDbDocument } from './stored-document.js';
 
-/** Writes what may be written of a batch, each document on its own; keys of those that met other revisions. */
-export async function writeConditionally(
-  documents: Collection<MongoDbDocument>,
-  { collection, partition, writes }: Batch,
-): Promise<readonly string[]> {
-  if (writes.length === 0) return [];
+/** A batch as it will be written. */
+export interface PreparedBatch extends Pick<Batch, 'partition' | 'position' | 'writes'> {
+  readonly commit: ObjectId;
+  /** One for each write. */
+  readonly operations: readonly AnyBulkWriteOperation<MongoDbDocument>[];
+}
+
+/** Throws `DocumentNotStorable`. */
+export function prepare({ collection, partition, position, writes }: Batch): PreparedBatch {
   const commit = new ObjectId();
   const operations = writes.map((write): AnyBulkWriteOperation<MongoDbDocument> => {
     const { _id, ...rest } = documentOf(collection, partition, write, commit);
@@ -18,11 +21,28 @@ export async function writeConditionally(
       ? { insertOne: { document: { _id, ...rest } } }
       : { replaceOne: { filter: { _id, ...asExpected(write, write.expected) }, replacement: rest } };
   });
+  return { partition, position, writes, commit, operations };
+}
+
+/**
+ * Writes what may be written of batches of different partitions, each document on its own. Answers for each batch with
+ * the keys of those that met other revisions.
+ */
+export async function writeConditionally(
+  documents: Collection<MongoDbDocument>,
+  batches: readonly PreparedBatch[],
+): Promise<readonly (readonly string[])[]> {
+  const operations = batches.flatMap((batch) => batch.operations);
+  if (operations.length === 0) return batches.map(() => []);
   const { present, matched } = await writeAll(documents, operations);
-  const conflicts = present.map((index) => writes[index]!.key);
+  const writes = batches.flatMap((batch) => batch.writes);
+  const conflicts = new Set(present.map((index) => writes[index]!.key));
   const replaced = writes.filter(({ expected }) => expected !== undefined);
-  if (matched < replaced.length) conflicts.push(...(await missed(documents, replaced, commit)));
-  return conflicts;
+  if (matched < replaced.length) {
+    const commits = batches.map(({ commit }) => commit);
+    for (const key of await missed(documents, replaced, commits)) conflicts.add(key);
+  }
+  return batches.map((batch) => batch.writes.map(({ key }) => key).filter((key) => conflicts.has(key)));
 }
 
 /** That a document still is as it was read. Null is also what is absent. */
@@ -65,10 +85,12 @@ async function writeAll(
 async function missed(
   documents: Collection<MongoDbDocument>,
   writes: readonly DocumentWrite[],
-  commit: ObjectId,
+  commits: readonly ObjectId[],
 ): Promise<string[]> {
   const keys = writes.map(({ key }) => key);
-  const ours = await documents.find({ _id: { $in: keys }, commit }, { projection: { _id: 1 } }).toArray();
+  const ours = await documents
+    .find({ _id: { $in: keys }, commit: { $in: [...commits] } }, { projection: { _id: 1 } })
+    .toArray();
   const written = new Set(ours.map(({ _id }) => _id));
   return keys.filter((key) => !written.has(key));
 }

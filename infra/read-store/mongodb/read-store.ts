@@ -17,14 +17,15 @@ import { MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection
 import {
   consumerPositionIn,
   dropPositions,
-  movePosition,
+  movePositions,
   positionsIn,
   relayCheckpointIn,
   saveConsumerPositionIn,
   saveRelayCheckpointIn,
 } from './checkpoints.js';
 import { collectionName } from './collection-layout.js';
-import { writeConditionally } from './conditional-writes.js';
+import { CommitLane } from './commit-lane.js';
+import { prepare, writeConditionally, type PreparedBatch } from './conditional-writes.js';
 import { declare, dropDocuments, forget } from './declaration.js';
 import { groupOf, groupPipeline } from './groups.js';
 import { listFilter, listOrder } from './list-filter.js';
@@ -46,6 +47,8 @@ class MongoDbReadStore implements ReadStore {
   readonly #connection: MongoDbConnection;
   readonly #readonly: boolean;
   readonly #declared = new Set<string>();
+  /** Collection → the commits to it. */
+  readonly #lanes = new Map<string, CommitLane>();
   #questions = 0;
 
   constructor(connection: MongoDbConnection, readonly: boolean) {
@@ -68,13 +71,10 @@ class MongoDbReadStore implements ReadStore {
   }
 
   async commit(batch: Batch): Promise<readonly string[]> {
-    const { collection, partition, position } = batch;
-    return this.#connection.write(async (db) => {
-      const conflicts = await writeConditionally(this.#documents(db, collection), batch);
-      // Only now that a majority has the documents: whoever finds the position finds them.
-      if (conflicts.length === 0) await movePosition(db, collection, partition, position);
-      return conflicts;
-    });
+    const name = collectionName(batch.collection);
+    const lane = this.#lanes.get(name) ?? new CommitLane((batches) => this.#writeTogether(batch.collection, batches));
+    this.#lanes.set(name, lane);
+    return lane.commit(prepare(batch));
   }
 
   async position(collection: CollectionSpec, partition: number): Promise<number> {
@@ -186,6 +186,19 @@ class MongoDbReadStore implements ReadStore {
 
   close(): Promise<void> {
     return this.#connection.close();
+  }
+
+  #writeTogether(
+    collection: CollectionSpec,
+    batches: readonly PreparedBatch[],
+  ): Promise<readonly (readonly string[])[]> {
+    return this.#connection.write(async (db) => {
+      const conflicts = await writeConditionally(this.#documents(db, collection), batches);
+      const whole = batches.filter((_, index) => conflicts[index]!.length === 0);
+      // Only now that a majority has the documents: whoever finds the position finds them.
+      await movePositions(db, collection, whole);
+      return conflicts;
+    });
   }
 
   #read<T>(

@@ -3,7 +3,7 @@ import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.j
 import type { Rebuild } from '@waybill/shared-kernel/ports/collection-versions.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { orders } from '../orders.js';
-import { placed } from '../testing/history.js';
+import { broken, cancelled, confirmed, placed } from '../testing/history.js';
 import { documentsOf, straightFold } from '../testing/logs.js';
 import { requestRebuild, type RequestOptions, type RequestTuning } from './request-rebuild.js';
 import { hastyTuning, Kept } from './testing/kept.js';
@@ -78,6 +78,19 @@ describe('asking for a rebuild', () => {
     expect(await ask('rebuild', { alone: true })).toMatchObject({ result: 'failed', reason, version: 3 });
     expect(await kept.versions(orders)).toMatchObject({ live: 2, previous: 1, obsolete: [] });
     expect(await documentsOf(kept.reader, await kept.live(orders))).toEqual(before);
+  });
+
+  test('where events cannot be applied quarantines their documents in the new version, and the others go over', async () => {
+    await kept.happen(broken(cancelled('o1')), confirmed('o2'));
+    expect(await ask('rebuild', { alone: true })).toMatchObject({ result: 'switched', version: 2, documents: 2 });
+    const live = await kept.live(orders);
+    const quarantined = await kept.reader.quarantined(live.collection, undefined, 10);
+    expect(quarantined).toMatchObject([{ key: 'o1', revisions: { order: 0 } }]);
+    const documents = await documentsOf(kept.reader, live);
+    expect(documents.map(({ key, revisions }) => [key, revisions])).toEqual([
+      ['o1', { order: 0 }],
+      ['o2', { order: 1 }],
+    ]);
   });
 
   test('where a store is down says so, and can be repeated', async () => {

@@ -100,8 +100,18 @@ export function indexedDocument(
     single: Object.fromEntries(Object.keys(fields).map((field) => [field, single?.[field] ?? null])),
     multiple: Object.fromEntries([...multiple, ...searched].map((field) => [field, sets?.[field] ?? []])),
   };
-  const whole = { ...document, revisions: revisions ?? {} };
+  const whole = { ...document, revisions: revisions ?? {}, degraded: legibleDegraded(document.degraded) };
   return { ...withSections(whole, legibleSections(document.sections)), fields: legible };
+}
+
+function legibleDegraded(text: unknown): string | null {
+  if (typeof text !== 'string') return null;
+  try {
+    JSON.parse(text);
+    return text;
+  } catch {
+    return null;
+  }
 }
 
 function legibleSections(text: string): Readonly<Record<string, unknown>> {

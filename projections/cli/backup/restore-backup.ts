@@ -43,16 +43,17 @@ export async function restoreBackup(
   }
 }
 
-/** But for the lock that this very run has made. */
+/** But for the locks that this very run has made. */
 async function requireEmpty(dataFolder: string): Promise<void> {
-  const lock = basename(dataFiles(dataFolder).lock);
+  const { lock, processes } = dataFiles(dataFolder);
+  const locks = [lock, processes].map((file) => basename(file));
   if (existsSync(join(dataFolder, waitingFolder))) {
     throw new InvalidInput(
       [],
       `${dataFolder} holds a restore that was broken off. Delete what is in it and run this again.`,
     );
   }
-  const something = (await readdir(dataFolder)).find((name) => !name.startsWith(lock));
+  const something = (await readdir(dataFolder)).find((name) => !locks.some((file) => name.startsWith(file)));
   if (something === undefined) return;
   throw new InvalidInput(
     [],

@@ -38,6 +38,22 @@ describe('progress elsewhere than on a terminal', () => {
   });
 });
 
+test('progress tells the rate and the time left where the rate is known', () => {
+  const { stream, texts } = collecting(false);
+  const clock = virtualClock(0);
+  const lines = showProgress(stream, 'Replaying', clock);
+  clock.advance(2_000);
+  lines.advance(250, 1000, 12_345);
+  expect(texts).toEqual(['Replaying: 20 %, 12,345 events/s, 6 seconds left\n']);
+
+  const terminal = collecting(true);
+  const bar = showProgress(terminal.stream, 'Replaying', clock);
+  clock.advance(1_000);
+  bar.advance(250, 1000, 12_345);
+  bar.end();
+  expect(terminal.texts.join('')).toMatch(/Replaying \[.*\] 25 %, 12,345 events\/s, .* left/);
+});
+
 describe('progress on a terminal', () => {
   test('is a bar after a second, and nothing for what is done sooner', () => {
     const quick = collecting(true);

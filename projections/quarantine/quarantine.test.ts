@@ -7,13 +7,14 @@ import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.j
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import { largestSections, type ReadStore, type StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
-import type { Projection } from '@waybill/shared-kernel/projection.js';
+import type { Projection, Sections } from '@waybill/shared-kernel/projection.js';
 import { catchUp } from '../catch-up.js';
 import { deliveries } from '../deliveries.js';
 import { orders } from '../orders.js';
 import { PartitionProjector } from '../project.js';
 import { fragile, type Break } from '../testing/fragile.js';
 import {
+  broken,
   cancelled,
   confirmed,
   dispatched,
@@ -80,6 +81,13 @@ async function foldUpToBreaks(bench: Bench, breaks: ReadonlyMap<string, Break>):
 async function brokenKeys(bench: Bench, breaks: ReadonlyMap<string, Break>): Promise<readonly string[]> {
   const broken = (await bench.events()).filter(({ id }) => breaks.has(id));
   return [...new Set(broken.map(orders.key))].sort();
+}
+
+/** Throws for an order that was dispatched. */
+function onlyPlaced(sections: Sections): Sections {
+  const { dispatchedAt } = (sections.order ?? { dispatchedAt: null }) as { readonly dispatchedAt: string | null };
+  if (dispatchedAt !== null) throw new TypeError('nobody dispatches orders');
+  return sections;
 }
 
 const life = [placed('o1'), confirmed('o1'), scheduled('o1'), dispatched('o1'), pickedUp('o1')];
@@ -194,6 +202,14 @@ describe('an event that cannot be applied', () => {
     bench.clock.advance(1000);
     await projector(breaking(1)).apply(events, 5);
     expect(await bench.find('o1')).toEqual(before);
+  });
+
+  test('makes a document of another program, of which this one makes nothing, stand before it all the same', async () => {
+    await projector(orders).apply(events, 5);
+    const senseless: Projection = { ...orders, fields: (sections: Sections) => orders.fields(onlyPlaced(sections)) };
+    await appendAll(bench.log, [broken(cancelled('o1'))]);
+    await projector(senseless).apply((await bench.events()).slice(5), 6);
+    expect(await bench.find('o1')).toMatchObject({ revisions: { order: 1, delivery: 0 }, degraded: {} });
   });
 
   test('that the log does not show yet is tried again', async () => {

@@ -70,9 +70,10 @@ export async function settleDocument(
     if (stored?.degraded !== undefined) return stored;
     const events = await readStreams(projection, new Set([...projection.streams(key), ...known.keys()]), means);
     requireShown(events, known);
-    const missing = events.filter((event) => event.revision > (stored?.revisions[categoryOf(event.stream)!] ?? -1));
+    const from = stored !== undefined && fieldsOf(projection, stored) !== undefined ? stored : nothing;
+    const missing = events.filter((event) => event.revision > (lastOf(from, event) ?? -1));
     if (missing.length === 0) return stored;
-    const written = await writeAsFar(name, stored, stored ?? nothing, missing, means, ({ obstacle, ...settled }) =>
+    const written = await writeAsFar(name, stored, from, missing, means, ({ obstacle, ...settled }) =>
       obstacle === undefined ? settled : { ...settled, degraded: noted(undefined, obstacle, events, means.clock) },
     );
     if (written !== undefined) return written;
@@ -101,13 +102,27 @@ export async function releaseDocument(
     const written = await writeAsFar(name, stored, nothing, events, means, ({ obstacle, ...settled }) => {
       if (obstacle === undefined) return settled;
       const again = noted(degraded, obstacle, events, means.clock);
-      if (reaches(settled.revisions, revisions)) return { ...settled, degraded: again };
+      const fields = fieldsOf(projection, stored);
+      if (fields === undefined || reaches(settled.revisions, revisions)) return { ...settled, degraded: again };
       // What another program could fold stays in it.
-      return { revisions, sections, fields: projection.fields(sections), degraded: again };
+      return { revisions, sections, fields, degraded: again };
     });
     if (written !== undefined) return written;
   }
   throw new Unavailable('read store', 'Projectors kept winning.');
+}
+
+function lastOf({ revisions }: Folded, { stream }: RecordedEvent): number | undefined {
+  return revisions[categoryOf(stream)!];
+}
+
+/** `undefined`: another program wrote this, and this one cannot make anything of it. */
+function fieldsOf(projection: Projection, { sections }: Folded): Fields | undefined {
+  try {
+    return projection.fields(sections);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What the log has of these streams, in its order, up to the first event that is for a newer program. */

@@ -3,11 +3,13 @@ import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import type { Batch } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { projections } from './catalogue.js';
 import { orders } from './orders.js';
 import { Kept } from './rebuild/testing/kept.js';
 import { watchedReadStore } from './rebuild/testing/watched-read-store.js';
+import { fragile } from './testing/fragile.js';
 import { confirmed, placed, scheduled } from './testing/history.js';
 import { documentsOf, straightFold } from './testing/logs.js';
 
@@ -135,6 +137,62 @@ describe('a rebuild', () => {
     await kept.request(orders);
     await kept.ended(orders);
     await expectLiveIsRight(3);
+  });
+
+  describe('with an event that cannot be applied', () => {
+    let isMended: boolean;
+    let breakable: Projection;
+    beforeEach(async () => {
+      await kept.happen(placed('o1'), confirmed('o1'), placed('o2'));
+      const [, broken] = await kept.log.readAll(0, 10);
+      expect(broken?.type).toBe('OrderConfirmed');
+      breakable = fragile(orders, new Map([[broken!.id, 'fold']]), () => isMended);
+    });
+
+    async function quarantined(): Promise<readonly string[]> {
+      const { collection } = await kept.live(orders);
+      return (await kept.reader.quarantined(collection, undefined, 10)).map(({ key }) => key);
+    }
+
+    test('has the same document in quarantine, of its own version', async () => {
+      isMended = false;
+      await kept.keep([breakable]).following;
+      expect(await quarantined()).toEqual(['o1']);
+      await kept.request(orders);
+      const { live, last } = await kept.ended(orders);
+      expect({ live, last }).toMatchObject({ live: 2, last: { result: 'switched', differences: { count: 0 } } });
+      expect(await quarantined()).toEqual(['o1']);
+    });
+
+    test('that it can apply, takes the document out of quarantine', async () => {
+      isMended = false;
+      await kept.keep([breakable]).following;
+      expect(await quarantined()).toEqual(['o1']);
+      isMended = true;
+      await kept.request(orders);
+      expect(await kept.ended(orders)).toMatchObject({ live: 2, last: { result: 'switched' } });
+      expect(await quarantined()).toEqual([]);
+      await expectLiveIsRight(2);
+    });
+
+    test('that could be applied before, is not switched to', async () => {
+      isMended = true;
+      await kept.keep([breakable]).following;
+      isMended = false;
+      await kept.request(orders);
+      const { live, last } = await kept.ended(orders);
+      expect({ live, last }).toMatchObject({ live: 1, last: { result: 'differs', differences: { count: 1 } } });
+      expect(last?.differences.first).toEqual([
+        {
+          key: 'o1',
+          path: '/degraded',
+          expected: 'null',
+          actual: '{"quarantined":"TypeError: this event makes no sense"}',
+          divergedAt: '2',
+        },
+      ]);
+      expect(await quarantined()).toEqual([]);
+    });
   });
 
   test('is refused while one is under way', async () => {

@@ -10,7 +10,9 @@ import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { seededRandomness, virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
+import { systemTimer } from '@waybill/infra/clock/system.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import type { Role } from '@waybill/infra/http/caller.js';
 import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from '@waybill/infra/http/development-key.js';
@@ -26,6 +28,8 @@ import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { catchUp } from '@waybill/projections/catch-up.js';
 import { projections } from '@waybill/projections/catalogue.js';
+import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
+import { requestRebuild } from '@waybill/projections/rebuild/request-rebuild.js';
 import type { Happening } from '@waybill/projections/testing/history.js';
 import { readApiDocument } from '../openapi.js';
 import { createReadApi } from '../read-api.js';
@@ -72,7 +76,6 @@ export class ReadSide {
     const { clock, keys } = this;
     this.#folder = await mkdtemp(join(tmpdir(), 'waybill-read-'));
     this.#readStore = openSqliteReadStore(join(this.#folder, 'read-models.sqlite'));
-    for (const { collection } of projections) await this.#readStore.declare(collection);
     this.#key = await openDevelopmentKey(join(this.#folder, 'key.json'));
     const timer: Timer = {
       sleep: async (milliseconds) => {
@@ -121,8 +124,22 @@ export class ReadSide {
   /** Projects what has happened. */
   async project(): Promise<void> {
     const means = { store: this.#log, readStore: this.#readStore, clock: this.clock };
-    const { halted } = await catchUp(projections, means);
+    const { halted } = await catchUp(await liveProjections(projections, this.#readStore), means);
     if (halted.length > 0) throw halted[0]!.error;
+  }
+
+  /** Makes a read model anew; its next version is read then. */
+  async rebuild(projection: Projection): Promise<void> {
+    const { clock } = this;
+    const means = {
+      store: this.#log,
+      readStore: this.#readStore,
+      clock,
+      timer: systemTimer,
+      randomness: this.#randomness,
+    };
+    const outcome = await requestRebuild(projection, 'rebuild', means, { alone: true });
+    if (outcome?.result !== 'switched') throw new Error(`the rebuild ended with ${outcome?.result}`);
   }
 
   async history(...happenings: readonly Happening[]): Promise<void> {

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { deliveries } from '@waybill/projections/deliveries.js';
+import { orders } from '@waybill/projections/orders.js';
+import { products } from '@waybill/projections/products.js';
+import { assigned, confirmed, happening, listed } from '@waybill/projections/testing/history.js';
+import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { place, schedule } from './testing/orders.js';
+import { ReadSide } from './testing/read-side.js';
+
+interface List {
+  readonly items: readonly object[];
+  readonly freshness: { readonly lagMs: number };
+}
+
+/** Milliseconds after which a reader has noticed. */
+const aWhile = 1_000;
+
+let side: ReadSide;
+beforeEach(async () => {
+  side = await ReadSide.open();
+});
+afterEach(async () => {
+  expect(side.logged).toEqual([]);
+  await side.close();
+});
+
+const at = { at: '2026-02-28T12:00:00.000Z' };
+
+test('once a read model was rebuilt all is read from its new version', async () => {
+  await side.history(await place(side, 'o1', {}, at), await schedule(side, 'o1'), listed('P-1'));
+  for (const path of ['/v1/orders', '/v1/orders/o1', '/v1/deliveries', '/v1/products', '/v1/reports/daily']) {
+    expect(await side.get(path)).toMatchObject({ status: 200 });
+  }
+  for (const projection of [orders, deliveries, products]) await side.rebuild(projection);
+  side.clock.advance(aWhile);
+  const priced = { productId: 'P-1', unitPrice: 1, currency: 'EUR' };
+  // Only what is live is projected on.
+  await side.history(
+    confirmed('o1'),
+    await place(side, 'o2', {}, at),
+    assigned('o1'),
+    happening('product-P-1', 'P-1', { type: 'ProductPriceChanged', data: priced }),
+  );
+  side.clock.advance(aWhile);
+  expect((await side.get('/v1/orders/o1')).body).toMatchObject({ status: 'confirmed', freshness: { lagMs: 0 } });
+  const list = (await side.get<List>('/v1/orders')).body;
+  expect(list).toMatchObject({ items: [{ orderId: 'o2' }, { orderId: 'o1', status: 'confirmed' }] });
+  expect(list.freshness.lagMs).toBe(0);
+  const delivery = { deliveryId: deliveryIdOf('o1'), courierId: 'cleo' };
+  expect((await side.get(`/v1/deliveries/${delivery.deliveryId}`)).body).toMatchObject(delivery);
+  expect((await side.get('/v1/deliveries?courierId=cleo')).body).toMatchObject({ items: [delivery] });
+  expect((await side.get('/v1/products/P-1')).body).toMatchObject({ unitPrice: { amount: 1 } });
+  expect((await side.get('/v1/reports/daily?from=2026-02-28')).body).toMatchObject({ days: [{ placed: 2 }] });
+});
+
+test('a reader who waits for its write sees it in whichever version is read when it is there', async () => {
+  await side.history(await place(side, 'o1', {}, at));
+  await side.get('/v1/orders/o1');
+  const token = await side.happen(confirmed('o1'));
+  let isRebuilt = false;
+  side.whileWaiting = async (milliseconds) => {
+    side.clock.advance(milliseconds);
+    if (isRebuilt) return;
+    isRebuilt = true;
+    // The version that was read stays where it was.
+    await side.rebuild(orders);
+  };
+  const headers = { 'consistency-token': token };
+  expect((await side.get('/v1/orders/o1', { headers })).body).toMatchObject({ status: 'confirmed' });
+  expect((await side.get('/v1/orders', { headers })).body).toMatchObject({ items: [{ status: 'confirmed' }] });
+  expect(isRebuilt).toBe(true);
+});

@@ -28,7 +28,7 @@ export interface PartitionState extends ConsumerState {
 }
 
 /** Name of the queues of a collection: one per version, so that two versions can run side by side. */
-export function queueOf({ name, version }: CollectionSpec): string {
+export function queueOf({ name, version }: Pick<CollectionSpec, 'name' | 'version'>): string {
   return `${name}.v${version}`;
 }
 

@@ -37,41 +37,52 @@ export interface InspectOptions {
   readonly url: string;
   readonly prefix?: string;
   readonly queues: readonly QueueName[];
-  readonly connectTimeoutMs: number;
+  /** What all of it may take. */
+  readonly patienceMs: number;
   /** How long it waits for the server to say that it is blocked, which it does upon the first message only. */
   readonly blockedWithinMs?: number;
 }
 
-/** Looks at a broker and its queues, and changes nothing. Rejects with what the client throws. */
+/** Looks at a broker and its queues, and changes nothing. Rejects with what the client throws, or when it takes long. */
 export async function inspectRabbitMq(options: InspectOptions): Promise<InspectedBroker> {
-  const names = new Names(options.prefix ?? 'waybill');
-  const line = new AbortController();
+  const [line, over] = [new AbortController(), new AbortController()];
+  const looking = inspect(options, line.signal);
   try {
-    const model = await connectTo(options, line.signal);
-    const { serverProperties } = model.connection;
-    const began = performance.now();
-    const channels = new Channels(model);
-    await channels.ask(() => Promise.resolve());
-    const roundTripMs = performance.now() - began;
-    const queues: InspectedQueue[] = [];
-    for (const queue of options.queues) queues.push(await inspectQueue(channels, queue, names));
-    const deadLetters = await countOf(channels, names.deadLetters);
-    return {
-      product: String(serverProperties.product),
-      version: String(serverProperties.version),
-      roundTripMs,
-      queues,
-      deadLetters: deadLetters?.messageCount,
-      blocked: await blockedOf(options),
-    };
+    const seen = await Promise.race([looking, systemTimer.sleep(options.patienceMs, over.signal)]);
+    if (seen === undefined) throw new Error(`no answer within ${options.patienceMs} ms`);
+    return seen;
   } finally {
+    looking.catch(() => undefined);
+    over.abort();
+    // To say goodbye could take for ever: a server that is blocked does not listen.
     line.abort();
   }
 }
 
-/** `signal` cuts the line. To say goodbye could take for ever: a server that is blocked does not listen. */
-async function connectTo({ url, connectTimeoutMs }: InspectOptions, signal: AbortSignal): Promise<ChannelModel> {
-  const options = { signal, timeout: connectTimeoutMs, clientProperties: { connection_name: 'waybill doctor' } };
+/** `line` cuts its connections. */
+async function inspect(options: InspectOptions, line: AbortSignal): Promise<InspectedBroker> {
+  const names = new Names(options.prefix ?? 'waybill');
+  const model = await connectTo(options, line);
+  const { serverProperties } = model.connection;
+  const began = performance.now();
+  const channels = new Channels(model);
+  await channels.ask(() => Promise.resolve());
+  const roundTripMs = performance.now() - began;
+  const queues: InspectedQueue[] = [];
+  for (const queue of options.queues) queues.push(await inspectQueue(channels, queue, names));
+  const deadLetters = await countOf(channels, names.deadLetters);
+  return {
+    product: String(serverProperties.product),
+    version: String(serverProperties.version),
+    roundTripMs,
+    queues,
+    deadLetters: deadLetters?.messageCount,
+    blocked: await blockedOf(options, line),
+  };
+}
+
+async function connectTo({ url, patienceMs }: InspectOptions, signal: AbortSignal): Promise<ChannelModel> {
+  const options = { signal, timeout: patienceMs, clientProperties: { connection_name: 'waybill doctor' } };
   const model = await connect(url, options);
   // Told to whoever waits for an answer.
   model.on('error', () => undefined);
@@ -129,21 +140,17 @@ async function differenceOf(channels: Channels, name: string, names: Names): Pro
 }
 
 /** By a message to nobody, on a connection of its own: once it is blocked, a server reads nothing more of it. */
-async function blockedOf(options: InspectOptions): Promise<string | undefined> {
-  const [line, answered] = [new AbortController(), new AbortController()];
+async function blockedOf(options: InspectOptions, line: AbortSignal): Promise<string | undefined> {
+  const answered = new AbortController();
   let reason: string | undefined;
-  try {
-    const model = await connectTo(options, line.signal);
-    model.once('blocked', (why: string) => {
-      reason = why;
-      answered.abort();
-    });
-    const channel = await model.createChannel();
-    channel.on('error', () => undefined);
-    channel.publish('', 'waybill.nobody', Buffer.alloc(0));
-    await systemTimer.sleep(options.blockedWithinMs ?? 300, answered.signal);
-    return reason;
-  } finally {
-    line.abort();
-  }
+  const model = await connectTo(options, line);
+  model.once('blocked', (why: string) => {
+    reason = why;
+    answered.abort();
+  });
+  const channel = await model.createChannel();
+  channel.on('error', () => undefined);
+  channel.publish('', 'waybill.nobody', Buffer.alloc(0));
+  await systemTimer.sleep(options.blockedWithinMs ?? 300, answered.signal);
+  return reason;
 }

@@ -1,25 +1,20 @@
 import { shown, type Config } from '@waybill/infra/config.js';
 import { inspectRabbitMq, type InspectedBroker, type InspectedQueue } from '@waybill/infra/broker/rabbitmq/inspect.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
-import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
-import { queueOf } from '../../follow-partition.js';
+import type { CollectionSpec } from '@waybill/shared-kernel/ports/read-store.js';
+import { fulfilmentQueues, queuesFor } from '../broker-queues.js';
 import { bad, down, good, skipped, warning, type Check } from './check.js';
 import { withReadModels } from './stores.js';
 
-/** As the process manager's queues are called. */
-const fulfilment = 'fulfilment';
-
-const connectTimeoutMs = 2_000;
+const patienceMs = 2_500;
 
 /** RabbitMQ and what Waybill has there. */
 export async function checkBroker(config: Config): Promise<readonly Check[]> {
   const { broker } = config;
   if (broker.kind === 'memory') return [skipped('broker', 'in the memory of the one process')];
-  const consumers = [...(await projectors(config)), fulfilment];
-  const queues = consumers.flatMap(queuesOf);
+  const queues = queuesFor(await liveCollections(config));
   let seen: InspectedBroker;
   try {
-    seen = await inspectRabbitMq({ url: broker.url, queues, connectTimeoutMs });
+    seen = await inspectRabbitMq({ url: broker.url, queues, patienceMs });
   } catch (error) {
     const said = error instanceof Error ? error.message || error.name : String(error);
     return [judgeUnreachable(shown(broker.url), said)];
@@ -28,17 +23,13 @@ export async function checkBroker(config: Config): Promise<readonly Check[]> {
 }
 
 /** Those whose queues there ought to be. Which that are the read store knows; without it none are looked at. */
-async function projectors(config: Config): Promise<readonly string[]> {
+async function liveCollections(config: Config): Promise<readonly CollectionSpec[]> {
   try {
     const live = await withReadModels(config, (_readStore, projections) => Promise.resolve(projections));
-    return (live ?? []).map(({ collection }) => queueOf(collection));
+    return (live ?? []).map(({ collection }) => collection);
   } catch {
     return [];
   }
-}
-
-function queuesOf(consumer: string): readonly QueueName[] {
-  return Array.from({ length: partitionCount }, (_, partition) => ({ consumer, partition }));
 }
 
 export function judgeUnreachable(address: string, said: string): Check {
@@ -75,7 +66,7 @@ export function judgeBroker(address: string, seen: InspectedBroker): readonly Ch
 
 function judgeQueues(consumer: string, queues: readonly InspectedQueue[]): Check {
   const name = `queues of ${consumer}`;
-  const process = consumer === fulfilment ? 'fulfilment' : 'projector';
+  const process = consumer === fulfilmentQueues ? 'fulfilment' : 'projector';
   const start = `Start it: npm run start:${process}.`;
   const missing = queues.filter(({ found }) => found === undefined);
   if (missing.length > 0) {

@@ -72,8 +72,8 @@ async function inspect(options: InspectOptions, line: AbortSignal): Promise<Insp
   for (const queue of options.queues) queues.push(await inspectQueue(channels, queue, names));
   const deadLetters = await countOf(channels, names.deadLetters);
   return {
-    product: String(serverProperties.product),
-    version: String(serverProperties.version),
+    product: serverProperties.product,
+    version: serverProperties.version,
     roundTripMs,
     queues,
     deadLetters: deadLetters?.messageCount,

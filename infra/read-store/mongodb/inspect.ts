@@ -1,5 +1,5 @@
 import type { CollectionSpec } from '@waybill/shared-kernel/ports/read-store.js';
-import type { Db, Document } from 'mongodb';
+import type { Db, Document, IndexDescriptionInfo } from 'mongodb';
 import { MongoDbConnection } from '../../mongodb/connection.js';
 import { collectionName, indexesOf } from './collection-layout.js';
 
@@ -76,7 +76,7 @@ async function missingIndexesIn(
   for (const spec of collections) {
     const name = collectionName(spec);
     const indexes = there.has(name) ? await db.collection(name).listIndexes().toArray() : [];
-    const present = new Set<unknown>(indexes.map((index) => index['name']));
+    const present = new Set(indexes.map((index: IndexDescriptionInfo) => index.name));
     const lacking = indexesOf(spec).flatMap((index) => (present.has(index.name) ? [] : [index.name ?? '']));
     if (lacking.length > 0) missing[name] = lacking;
   }

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { virtualClock } from '@waybill/infra/clock/seeded.js';
+import { openEventStoreDb } from '@waybill/infra/event-store/eventstoredb/eventstoredb-event-store.js';
+import { StandInServer } from '@waybill/infra/event-store/eventstoredb/testing/stand-in-server.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.js';
@@ -138,6 +140,19 @@ describe('catching up from the log', () => {
       ['o2', { order: 0 }],
     ]);
     expect(await documentsOf(readStore, deliveries)).toHaveLength(1);
+  });
+
+  test('halts at the position of an event, also in a log whose positions have gaps', async () => {
+    const server = await StandInServer.listen();
+    const gapped = openEventStoreDb(server.url, { patienceMs: 20_000 });
+    const from: Happening = onOrder('o1', { type: 'OrderConfirmed', data: { orderId: 'o1' } });
+    const future: Happening = { ...from, event: { ...from.event, schemaVersion: 9 } };
+    await appendAll(gapped, [placed('o1'), placed('o2'), future]);
+    const { halted } = await catchUp(projections, { store: gapped, readStore, clock });
+    const [, second] = await gapped.readAll(0, 10);
+    expect(halted).toMatchObject([{ projection: 'orders', position: second?.position }]);
+    await gapped.close();
+    server.kill();
   });
 
   test('ends early when told to, with what it read written', async () => {

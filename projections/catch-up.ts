@@ -76,8 +76,10 @@ export async function catchUp(
   let position = Math.min(head, ...lanes.flat().map((lane) => lane.written));
   let events = 0;
   for await (const page of readLog(means.store, position, head, pageSize)) {
-    for (const event of page) distribute(event, lanes);
-    position = page.at(-1)!.position;
+    for (const event of page) {
+      distribute(event, lanes, position);
+      ({ position } = event);
+    }
     events += page.length;
     for (const lane of lanes.flat()) await advance(lane, position, mostChanged);
     progress?.(position, head);
@@ -107,7 +109,8 @@ async function openLanes(
   return lanes;
 }
 
-function distribute(event: RecordedEvent, lanes: readonly Lane[][]): void {
+/** `before`: position of the event before it in the log. Of others that are no event's a log cannot be read. */
+function distribute(event: RecordedEvent, lanes: readonly Lane[][], before: number): void {
   const category = categoryOf(event.stream);
   if (category === undefined) return;
   for (const lane of lanes[partitionOf(event.partitionKey)] ?? []) {
@@ -117,7 +120,7 @@ function distribute(event: RecordedEvent, lanes: readonly Lane[][]): void {
       refuseFuture(event);
       lane.page.push(event);
     } catch (error) {
-      halt(lane, event.position - 1, error);
+      halt(lane, before, error);
     }
   }
 }

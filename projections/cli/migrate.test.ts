@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { systemClock, systemRandomness } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { lockDataFolder } from '@waybill/infra/data-folder.js';
@@ -14,7 +14,9 @@ import { until } from '@waybill/shared-kernel/testing/until.js';
 import { makeOlistFolder, smallFolder } from '../import/testing/olist-folder.js';
 import { Waybill } from './testing/waybill.js';
 
-const timeoutMs = 120_000;
+// Each test starts some processes.
+jest.setTimeout(120_000);
+
 const eventsOfSmall = 43;
 
 let waybill: Waybill;
@@ -55,51 +57,43 @@ function withoutPositions(events: readonly RecordedEvent[]): readonly unknown[] 
 }
 
 describe('waybill migrate', () => {
-  test(
-    'copies the log, proves it, and says what is next; again it copies nothing',
-    async () => {
-      await importSmall();
-      const { code, stdout } = await waybill.run('migrate', '--to', server.url);
-      expect(code).toBe(0);
-      expect(stdout).toMatch(/^Copied 43 events in \d+ appends \([\d,]+ events? a second\)\.\nEqual: 43 events, /);
-      expect(new Set([...stdout.matchAll(/sha256 ([0-9a-f]{64})/g)].map(([, digest]) => digest)).size).toBe(1);
-      expect(stdout).toMatch(`WAYBILL_EVENT_STORE=${server.url} `);
-      expect(stdout).toMatch('Begin with empty read models');
-      expect(withoutPositions(await copied())).toEqual(withoutPositions(await embedded()));
-      const digest = expect.stringMatching(/^[0-9a-f]{64}$/);
-      expect(await waybill.json('migrate', '--to', server.url)).toEqual({
-        ok: true,
-        events: eventsOfSmall,
-        copied: 0,
-        appends: 0,
-        seconds: 0,
-        digests: { source: digest, target: digest },
-        difference: null,
-        keys: null,
-        clockBehindSeconds: 0,
-      });
-    },
-    timeoutMs,
-  );
+  test('copies the log, proves it, and says what is next; again it copies nothing', async () => {
+    await importSmall();
+    const { code, stdout } = await waybill.run('migrate', '--to', server.url);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Copied 43 events in \d+ appends \([\d,]+ events? a second\)\.\nEqual: 43 events, /);
+    expect(new Set([...stdout.matchAll(/sha256 ([0-9a-f]{64})/g)].map(([, digest]) => digest)).size).toBe(1);
+    expect(stdout).toMatch(`WAYBILL_EVENT_STORE=${server.url} `);
+    expect(stdout).toMatch('Begin with empty read models');
+    expect(withoutPositions(await copied())).toEqual(withoutPositions(await embedded()));
+    const digest = expect.stringMatching(/^[0-9a-f]{64}$/);
+    expect(await waybill.json('migrate', '--to', server.url)).toEqual({
+      ok: true,
+      events: eventsOfSmall,
+      copied: 0,
+      appends: 0,
+      seconds: 0,
+      digests: { source: digest, target: digest },
+      difference: null,
+      keys: null,
+      clockBehindSeconds: 0,
+    });
+  });
 
-  test(
-    'killed again and again, it goes on where it was and doubles nothing',
-    async () => {
-      await importSmall();
-      for (const enough of [1, 4, 9, 17]) {
-        const { child, ended } = waybill.start('migrate', '--to', server.url);
-        await until(() => server.records >= enough);
-        child.kill('SIGKILL');
-        expect((await ended).code).toBeNull();
-      }
-      const there = server.records;
-      expect(there).toBeLessThan(eventsOfSmall);
-      const report = await waybill.json('migrate', '--to', server.url);
-      expect(report).toMatchObject({ ok: true, events: eventsOfSmall, difference: null });
-      expect(withoutPositions(await copied())).toEqual(withoutPositions(await embedded()));
-    },
-    timeoutMs,
-  );
+  test('killed again and again, it goes on where it was and doubles nothing', async () => {
+    await importSmall();
+    for (const enough of [1, 4, 9, 17]) {
+      const { child, ended } = waybill.start('migrate', '--to', server.url);
+      await until(() => server.records >= enough);
+      child.kill('SIGKILL');
+      expect((await ended).code).toBeNull();
+    }
+    const there = server.records;
+    expect(there).toBeLessThan(eventsOfSmall);
+    const report = await waybill.json('migrate', '--to', server.url);
+    expect(report).toMatchObject({ ok: true, events: eventsOfSmall, difference: null });
+    expect(withoutPositions(await copied())).toEqual(withoutPositions(await embedded()));
+  });
 
   test('leaves alone a target with other events, and ends with 1', async () => {
     await importSmall();
@@ -160,5 +154,5 @@ describeWithServer('waybill migrate, with read models in MongoDB', () => {
     expect(await moved.find('ada')).toEqual(key);
     expect(await moved.find('bob')).toBeUndefined();
     await moved.close();
-  }, 120_000);
+  });
 });

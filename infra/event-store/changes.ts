@@ -1,5 +1,6 @@
 /** Another way of noticing that a log has grown, asked while somebody waits: what other processes appended. */
 export interface Poll {
+  /** How often at least. Shortly after somebody began to wait more often: where something came, more is on its way. */
   readonly everyMs: number;
   /** Whether anything may have been appended since it was asked last; true in doubt. */
   changed(): boolean;
@@ -38,7 +39,7 @@ export class Changes {
       const resume = () => {
         signal.removeEventListener('abort', resume);
         this.#waiting.delete(resume);
-        if (this.#waiting.size === 0) clearInterval(this.#timer);
+        if (this.#waiting.size === 0) clearTimeout(this.#timer);
         resolve();
       };
       signal.addEventListener('abort', resume);
@@ -56,8 +57,12 @@ export class Changes {
   #startPolling(): void {
     const poll = this.#poll;
     if (poll === undefined) return;
-    this.#timer = setInterval(() => {
-      if (poll.changed()) this.announce();
-    }, poll.everyMs);
+    const askAfter = (delay: number): void => {
+      this.#timer = setTimeout(() => {
+        askAfter(Math.min(delay * 2, poll.everyMs));
+        if (poll.changed()) this.announce();
+      }, delay);
+    };
+    askAfter(poll.everyMs / 16);
   }
 }

@@ -27,7 +27,7 @@ export interface SqliteEventStoreOptions {
   readonly appender?: MessagePort;
   /** How long an append or a read may wait for other processes' locks before it is `Unavailable`. 10 s by default. */
   readonly patienceMs?: number;
-  /** How often waiting subscriptions look for what other processes appended. 25 ms by default. */
+  /** How often at least waiting subscriptions look for what other processes appended. 25 ms by default. */
   readonly pollMs?: number;
 }
 

@@ -81,11 +81,11 @@ export async function catchUp(
       ({ position } = event);
     }
     events += page.length;
-    for (const lane of lanes.flat()) await advance(lane, position, mostChanged);
+    await advanceAll(lanes, position, mostChanged);
     progress?.(position, head);
     if (signal?.aborted === true) break;
   }
-  for (const lane of lanes.flat()) await advance(lane, position, 0);
+  await advanceAll(lanes, position, 0);
   const halted = lanes.flat().flatMap((lane) => lane.halted ?? []);
   return { position, events, halted };
 }
@@ -123,6 +123,12 @@ function distribute(event: RecordedEvent, lanes: readonly Lane[][], before: numb
       halt(lane, before, error);
     }
   }
+}
+
+/** Together, because a store may write together what comes together. When one fails the others finish first. */
+async function advanceAll(lanes: readonly Lane[][], position: number, enough: number): Promise<void> {
+  const outcomes = await Promise.allSettled(lanes.flat().map((lane) => advance(lane, position, enough)));
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
 /** Folds the lane's page, and writes when enough has changed. A halted lane keeps what came before its event. */

@@ -133,11 +133,8 @@ describe('the projector', () => {
   });
 
   test('waits for a store that is down as it starts', async () => {
-    let failures = 2;
-    bench.before = () => {
-      failures -= 1;
-      return failures >= 0 ? Promise.reject(new Unavailable('read store', 'Gone.')) : Promise.resolve([]);
-    };
+    bench.before = () =>
+      bench.faults.length < 2 ? Promise.reject(new Unavailable('read store', 'Gone.')) : Promise.resolve([]);
     await bench.append([placed('o1')]);
     const { following } = start();
     let isFollowing = false;

@@ -17,7 +17,7 @@ interface StoredRelay extends StoredPosition {
 
 const relay = 'relay';
 
-function consumerId(consumer: string, partition: number): string {
+export function consumerId(consumer: string, partition: number): string {
   return `consumer:${consumer}:${partition}`;
 }
 
@@ -25,7 +25,7 @@ function collectionIds(collection: CollectionSpec): readonly string[] {
   return Array.from({ length: partitionCount }, (_, partition) => collectionId(collection, partition));
 }
 
-function collectionId(collection: CollectionSpec, partition: number): string {
+export function collectionId(collection: CollectionSpec, partition: number): string {
   return `collection:${collectionName(collection)}:${partition}`;
 }
 
@@ -43,13 +43,9 @@ export async function positionsIn(db: Db, collection: CollectionSpec): Promise<r
   return ids.map((id) => positions.get(id) ?? beginning);
 }
 
-/** Moves the positions of some of a collection's partitions, none of them backwards. */
-export async function movePositions(
-  db: Db,
-  collection: CollectionSpec,
-  reached: readonly { readonly partition: number; readonly position: number }[],
-): Promise<void> {
-  const stored = reached.map(({ partition, position }) => ({ _id: collectionId(collection, partition), position }));
+/** Puts each position in place of one that is behind it, or of none. */
+export async function moveForwardsIn(db: Db, positions: ReadonlyMap<string, number>): Promise<void> {
+  const stored = Array.from(positions, ([_id, position]) => ({ _id, position }));
   if (stored.length > 1) {
     const moves = stored.map(({ _id, position }) => ({
       updateOne: { filter: { _id, position: { $lt: position } }, update: { $set: { position } } },
@@ -67,15 +63,6 @@ export async function dropPositions(db: Db, collection: CollectionSpec): Promise
 export async function consumerPositionIn(db: Db, consumer: string, partition: number): Promise<number> {
   const stored = await checkpointsOf(db).findOne({ _id: consumerId(consumer, partition) });
   return stored?.position ?? beginning;
-}
-
-export async function saveConsumerPositionIn(
-  db: Db,
-  consumer: string,
-  partition: number,
-  position: number,
-): Promise<void> {
-  await moveForwards(db, { _id: consumerId(consumer, partition), position });
 }
 
 export async function relayCheckpointIn(db: Db): Promise<RelayCheckpoint> {

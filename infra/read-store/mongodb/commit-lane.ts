@@ -12,34 +12,38 @@ interface Commit {
 }
 
 /** Documents that are written together at most, unless one batch has more. */
-const mostDocuments = 2000;
+const mostDocuments = 1000;
 
 /**
- * The commits to one collection. Those that come while others are written are written together afterwards: every call
- * waits for a majority and its journals, whatever it carries, and the partitions of a projection commit all the time.
+ * The documents committed to one collection. Those that come while others are written are written together afterwards:
+ * every call waits for a majority and its journals, whatever it carries, and the partitions of a projection commit all
+ * the time.
  */
 export class CommitLane {
   readonly #write: WriteTogether;
+  readonly #mostUnderWay: number;
   #waiting: Commit[] = [];
-  #isWriting = false;
+  #underWay = 0;
 
-  constructor(write: WriteTogether) {
+  /** `mostUnderWay`: groups at a time; with two the next is made and sent while the server works on one. */
+  constructor(write: WriteTogether, mostUnderWay = 2) {
     this.#write = write;
+    this.#mostUnderWay = mostUnderWay;
   }
 
   commit(batch: PreparedBatch): Promise<readonly string[]> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ batch, resolve, reject });
-      if (!this.#isWriting) void this.#run();
+      if (this.#underWay < this.#mostUnderWay) void this.#run();
     });
   }
 
   async #run(): Promise<void> {
-    this.#isWriting = true;
+    this.#underWay += 1;
     // What others commit in this turn goes along.
     await nextTurn();
     while (this.#waiting.length > 0) await this.#writeNext(this.#next());
-    this.#isWriting = false;
+    this.#underWay -= 1;
   }
 
   /** The next in line, of each partition one. */

@@ -6,14 +6,14 @@ import { degradedText } from '../storable.js';
 import { documentOf, inOrder, type MongoDbDocument } from './stored-document.js';
 
 /** A batch as it will be written. */
-export interface PreparedBatch extends Pick<Batch, 'partition' | 'position' | 'writes'> {
+export interface PreparedBatch extends Pick<Batch, 'partition' | 'writes'> {
   readonly commit: ObjectId;
   /** One for each write. */
   readonly operations: readonly AnyBulkWriteOperation<MongoDbDocument>[];
 }
 
-/** Throws `DocumentNotStorable`. */
-export function prepare({ collection, partition, position, writes }: Batch): PreparedBatch {
+/** Of a batch with writes. Throws `DocumentNotStorable`. */
+export function prepare({ collection, partition, writes }: Batch): PreparedBatch {
   const commit = new ObjectId();
   const operations = writes.map((write): AnyBulkWriteOperation<MongoDbDocument> => {
     const { _id, ...rest } = documentOf(collection, partition, write, commit);
@@ -21,7 +21,7 @@ export function prepare({ collection, partition, position, writes }: Batch): Pre
       ? { insertOne: { document: { _id, ...rest } } }
       : { replaceOne: { filter: { _id, ...asExpected(write, write.expected) }, replacement: rest } };
   });
-  return { partition, position, writes, commit, operations };
+  return { partition, writes, commit, operations };
 }
 
 /**
@@ -33,7 +33,6 @@ export async function writeConditionally(
   batches: readonly PreparedBatch[],
 ): Promise<readonly (readonly string[])[]> {
   const operations = batches.flatMap((batch) => batch.operations);
-  if (operations.length === 0) return batches.map(() => []);
   const { present, matched } = await writeAll(documents, operations);
   const writes = batches.flatMap((batch) => batch.writes);
   const conflicts = new Set(present.map((index) => writes[index]!.key));

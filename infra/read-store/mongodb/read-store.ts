@@ -15,21 +15,23 @@ import {
 import type { Collection, Db } from 'mongodb';
 import { MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
 import {
+  collectionId,
+  consumerId,
   consumerPositionIn,
   dropPositions,
-  movePositions,
+  moveForwardsIn,
   positionsIn,
   relayCheckpointIn,
-  saveConsumerPositionIn,
   saveRelayCheckpointIn,
 } from './checkpoints.js';
 import { collectionName } from './collection-layout.js';
 import { CommitLane } from './commit-lane.js';
-import { prepare, writeConditionally, type PreparedBatch } from './conditional-writes.js';
+import { prepare, writeConditionally } from './conditional-writes.js';
 import { declare, dropDocuments, forget } from './declaration.js';
 import { groupOf, groupPipeline } from './groups.js';
 import { listFilter, listOrder } from './list-filter.js';
 import { madeFromIn, noteMadeFromIn } from './made-from.js';
+import { PositionMoves } from './position-moves.js';
 import { indexedDocument, storedDocument, storedProjection, type MongoDbDocument } from './stored-document.js';
 import { saveVersionsIn, versionsIn } from './versions.js';
 
@@ -49,11 +51,13 @@ class MongoDbReadStore implements ReadStore {
   readonly #declared = new Set<string>();
   /** Collection → the commits to it. */
   readonly #lanes = new Map<string, CommitLane>();
+  readonly #moves: PositionMoves;
   #questions = 0;
 
   constructor(connection: MongoDbConnection, readonly: boolean) {
     this.#connection = connection;
     this.#readonly = readonly;
+    this.#moves = new PositionMoves((positions) => connection.write((db) => moveForwardsIn(db, positions)));
   }
 
   async declare(collection: CollectionSpec): Promise<void> {
@@ -71,10 +75,14 @@ class MongoDbReadStore implements ReadStore {
   }
 
   async commit(batch: Batch): Promise<readonly string[]> {
-    const name = collectionName(batch.collection);
-    const lane = this.#lanes.get(name) ?? new CommitLane((batches) => this.#writeTogether(batch.collection, batches));
-    this.#lanes.set(name, lane);
-    return lane.commit(prepare(batch));
+    const { collection, partition, position, writes } = batch;
+    this.#assertDeclared(collection);
+    const hasWrites = writes.length > 0;
+    const conflicts = hasWrites ? await this.#laneOf(collection).commit(prepare(batch)) : [];
+    if (conflicts.length > 0) return conflicts;
+    // Only now that a majority has the documents: whoever finds the position finds them.
+    await this.#moves.move(collectionId(collection, partition), position, hasWrites);
+    return [];
   }
 
   async position(collection: CollectionSpec, partition: number): Promise<number> {
@@ -156,8 +164,8 @@ class MongoDbReadStore implements ReadStore {
     return this.#connection.read((db) => consumerPositionIn(db, consumer, partition));
   }
 
-  async saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void> {
-    await this.#connection.write((db) => saveConsumerPositionIn(db, consumer, partition, position));
+  saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void> {
+    return this.#moves.move(consumerId(consumer, partition), position, true);
   }
 
   madeFrom(): Promise<string | undefined> {
@@ -188,17 +196,15 @@ class MongoDbReadStore implements ReadStore {
     return this.#connection.close();
   }
 
-  #writeTogether(
-    collection: CollectionSpec,
-    batches: readonly PreparedBatch[],
-  ): Promise<readonly (readonly string[])[]> {
-    return this.#connection.write(async (db) => {
-      const conflicts = await writeConditionally(this.#documents(db, collection), batches);
-      const whole = batches.filter((_, index) => conflicts[index]!.length === 0);
-      // Only now that a majority has the documents: whoever finds the position finds them.
-      await movePositions(db, collection, whole);
-      return conflicts;
-    });
+  #laneOf(collection: CollectionSpec): CommitLane {
+    const name = collectionName(collection);
+    const present = this.#lanes.get(name);
+    if (present !== undefined) return present;
+    const lane = new CommitLane((batches) =>
+      this.#connection.write((db) => writeConditionally(this.#documents(db, collection), batches)),
+    );
+    this.#lanes.set(name, lane);
+    return lane;
   }
 
   #read<T>(
@@ -211,8 +217,12 @@ class MongoDbReadStore implements ReadStore {
   }
 
   #documents(db: Db, collection: CollectionSpec): Collection<MongoDbDocument> {
+    this.#assertDeclared(collection);
+    return db.collection<MongoDbDocument>(collectionName(collection));
+  }
+
+  #assertDeclared(collection: CollectionSpec): void {
     const name = collectionName(collection);
     if (!this.#declared.has(name)) throw new Error(`${name} is not declared`);
-    return db.collection<MongoDbDocument>(name);
   }
 }

@@ -41,6 +41,9 @@ export const relayTuning: RelayTuning = {
   backOff: { first: 50, most: 10_000 },
 };
 
+/** With a broker that is a server the wait for its confirms makes batches grow as well, so less lingering does. */
+export const serverRelayTuning: RelayTuning = { ...relayTuning, linger: 2 };
+
 export interface Relay {
   /** Everything up to here is with the broker; `undefined` until the checkpoint was read. */
   position(): number | undefined;

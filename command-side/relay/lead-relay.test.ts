@@ -15,7 +15,7 @@ import { until } from '@waybill/shared-kernel/testing/until.js';
 import { leadRelay, type LeadRelay } from './lead-relay.js';
 import { link, relayTuning, startRelay, type Relay, type RelayMeans } from './relay.js';
 
-const tuning = { ...relayTuning, batch: 4, linger: 0 };
+const tuning = { ...relayTuning, batch: 4, linger: 0, rest: 0 };
 const nothingRelayed: RelayCheckpoint = { position: 0, heads: {} };
 
 /** A log, what was published of it, and where its relays stand. */

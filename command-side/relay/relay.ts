@@ -21,14 +21,16 @@ export interface RelayMeans {
 export interface RelayTuning {
   /** Most events that are published together. */
   readonly batch: number;
-  /** Most batches under way: published, without the checkpoint being behind them yet. A crash publishes them again. */
+  /** Most batches under way: published and not confirmed yet. */
   readonly ahead: number;
+  /** Milliseconds between two saves of the checkpoint. What was confirmed since the last is published again after a crash. */
+  readonly rest: number;
   /**
    * Milliseconds it waits after a batch that was not full before it looks for the next. The first event after a quiet time goes at once;
    * under load those of that moment go together, and every consumer's work is per batch.
    */
   readonly linger: number;
-  /** Milliseconds that a stop waits until what is under way is confirmed. */
+  /** Milliseconds that a stop waits until what is under way is confirmed and the checkpoint behind it. */
   readonly farewell: number;
   readonly backOff: BackOff;
 }
@@ -36,6 +38,7 @@ export interface RelayTuning {
 export const relayTuning: RelayTuning = {
   batch: 1000,
   ahead: 4,
+  rest: 50,
   linger: 10,
   farewell: 2000,
   backOff: { first: 50, most: 10_000 },
@@ -81,14 +84,19 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
     let checkpoint = await means.checkpoints.relayCheckpoint();
     ({ position } = checkpoint);
     const failing = new AbortController();
-    const pipeline = new Pipeline({
-      ...means,
-      moved: (saved) => {
-        ({ position } = saved);
-        failures = 0;
+    const pipeline = new Pipeline(
+      {
+        ...means,
+        moved: (to) => {
+          position = to;
+        },
+        saved: () => {
+          failures = 0;
+        },
+        failed: (reason) => failing.abort(reason),
       },
-      failed: (reason) => failing.abort(reason),
-    });
+      tuning.rest,
+    );
     const over = AbortSignal.any([stopping.signal, failing.signal]);
     try {
       for await (const { events } of means.store.subscribe(position, tuning.batch, over)) {
@@ -106,11 +114,11 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
     }
   }
 
-  /** Waits until everything under way is confirmed, but not for ever: the broker may be gone. */
+  /** Waits until all is confirmed and saved, but not for ever: the broker may be gone. */
   async function farewell(pipeline: Pipeline): Promise<void> {
     const parting = new AbortController();
     const impatient = means.timer.sleep(tuning.farewell, parting.signal);
-    await Promise.race([pipeline.atMost(0, parting.signal), impatient]);
+    await Promise.race([pipeline.finish(parting.signal), impatient]);
     parting.abort();
   }
 

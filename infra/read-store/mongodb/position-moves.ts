@@ -9,7 +9,7 @@ interface Mover {
 }
 
 /** Milliseconds for which a move that nobody waits for may wait for others. */
-const patience = 50;
+const patience = 20;
 
 /**
  * Moves positions forwards. Those that come while others are written are written together afterwards: every partition

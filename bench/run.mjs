@@ -1,45 +1,66 @@
-// npm run bench [-- <case> …]: each case side by side with what it is compared to; writes docs/benchmarks.md when all ran.
-import { writeFileSync } from 'node:fs';
-import { append } from './cases/append.mjs';
-import { appendOne } from './cases/append-one.mjs';
-import { closeGrowth, listOrdersGrowth, placeOrderGrowth } from './cases/growth.mjs';
-import { listOrders } from './cases/list-orders.mjs';
-import { placeOrder } from './cases/place-order.mjs';
-import { rebuild } from './cases/rebuild.mjs';
-import { replay } from './cases/replay.mjs';
+// npm run bench [-- [--profile servers] <case> …]: each case side by side with what it is compared to; writes the
+// profile's page when all ran.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { report } from './report.mjs';
 import { alternate } from './rounds.mjs';
 
-const cases = [placeOrder, listOrders, append, appendOne, replay, rebuild, placeOrderGrowth, listOrdersGrowth];
+const profiles = {
+  embedded: async () => (await import('./profiles/embedded.mjs')).embedded,
+  servers: async () => (await import('./profiles/servers.mjs')).servers,
+};
 const rounds = Number(process.env.WAYBILL_BENCH_ROUNDS ?? 5);
-const wanted = process.argv.slice(2).filter((word) => !word.startsWith('-'));
-const unknown = wanted.filter((name) => !cases.some((one) => one.name === name));
-if (unknown.length > 0) {
-  process.stderr.write(`There is no ${unknown.join(', ')}. There are: ${cases.map(({ name }) => name).join(', ')}.\n`);
-  process.exit(2);
-}
+const root = new URL('../', import.meta.url);
+
+const { values, positionals: wanted } = parseArgs({
+  options: { profile: { type: 'string', default: 'embedded' } },
+  allowPositionals: true,
+});
+refuse([values.profile], Object.keys(profiles));
+const profile = await profiles[values.profile]();
+refuse(
+  wanted,
+  profile.cases.map(({ name }) => name),
+);
 
 const results = [];
-for (const one of cases.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
-  const notes = [];
-  process.stdout.write(`${one.name}: preparing …\n`);
-  const sides = await one.sides({ note: (text) => notes.push(text) });
-  const show = (number) => (number >= 100 ? Math.round(number).toLocaleString('en') : number.toFixed(2));
-  const result = await alternate(sides, rounds, (round, ours, theirs) => {
-    const of = `${show(ours)} against ${show(theirs)} ${one.unit}: ${(ours / theirs).toFixed(2)}`;
-    process.stdout.write(
-      `${one.name} ${round + 1}/${rounds}: ${of}${notes[round] === undefined ? '' : ` (${notes[round]})`}\n`,
-    );
-  });
-  await sides.close?.();
-  results.push({ ...one, ...result, notes });
+try {
+  for (const one of profile.cases.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+    results.push(await run(one));
+  }
+} finally {
+  await profile.close();
 }
-await closeGrowth();
-const text = report(results, rounds);
+const text = report(results, rounds, profile, readFileSync(new URL(profile.findings, root), 'utf8'));
 if (wanted.length === 0) {
-  const file = new URL('../docs/benchmarks.md', import.meta.url);
-  writeFileSync(file, text);
-  process.stdout.write(`Written to docs/benchmarks.md.\n`);
+  writeFileSync(new URL(profile.page, root), text);
+  process.stdout.write(`Written to ${profile.page}.\n`);
 } else {
   process.stdout.write(`\n${text}`);
+}
+
+async function run(one) {
+  const notes = [];
+  const notesOfRounds = [];
+  process.stdout.write(`${one.name}: preparing …\n`);
+  const sides = await one.sides({ note: (text) => notesOfRounds.push(text), noteOnce: (text) => notes.push(text) });
+  const show = (number) => (number >= 100 ? Math.round(number).toLocaleString('en') : number.toFixed(2));
+  try {
+    const result = await alternate(sides, rounds, (round, ours, theirs) => {
+      const of = `${show(ours)} against ${show(theirs)} ${one.unit}: ${(ours / theirs).toFixed(2)}`;
+      const note = notesOfRounds[round];
+      process.stdout.write(`${one.name} ${round + 1}/${rounds}: ${of}${note === undefined ? '' : ` (${note})`}\n`);
+    });
+    return { ...one, ...result, notes: [...notes, ...notesOfRounds] };
+  } finally {
+    await sides.close?.();
+  }
+}
+
+/** Ends the run where one of the names is none of those that there are. */
+function refuse(names, those) {
+  const unknown = names.filter((name) => !those.includes(name));
+  if (unknown.length === 0) return;
+  process.stderr.write(`There is no ${unknown.join(', ')}. There are: ${those.join(', ')}.\n`);
+  process.exit(2);
 }

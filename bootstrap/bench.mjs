@@ -9,7 +9,8 @@ import { runNode } from './run.mjs';
 /** The benchmarks are a package of their own, so that nobody who only wants to run Waybill installs them. */
 const bench = join(root, 'bench');
 
-await prepare({ dev: false });
+// What starts the servers is compiled with the tests.
+await prepare({ dev: process.argv.some((word) => /^(--profile=)?servers$/.test(word)) });
 await explained(async () => {
   if (existsSync(join(bench, 'node_modules'))) return;
   process.stderr.write('Installing what the benchmarks compare with …\n');

@@ -1,0 +1,16 @@
+import { eventStoreDbAppend, eventStoreDbReadAll } from '../cases/servers/eventstoredb.mjs';
+import { projector } from '../cases/servers/projector.mjs';
+import { relay } from '../cases/servers/relay.mjs';
+import { visibility } from '../cases/servers/visibility.mjs';
+import { stopServers } from '../servers.mjs';
+
+/** Each part on the servers it takes there. */
+export const servers = {
+  title: 'Benchmarks on servers',
+  command: 'npm run bench -- --profile servers',
+  other: 'Everything in one process: [benchmarks](benchmarks.md).',
+  page: 'docs/benchmarks-servers.md',
+  findings: 'bench/profile-servers.md',
+  cases: [relay, projector, eventStoreDbAppend, eventStoreDbReadAll, visibility],
+  close: stopServers,
+};

@@ -1,7 +1,11 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
+import { TcpProxy } from '../testing/tcp-proxy.js';
 import { MongoDbConnection } from './connection.js';
 import { freePort } from './testing/server-process.js';
+import { describeWithServer, ScratchDatabase, serverAddress } from './testing/server-under-test.js';
 import { mongoDbTuning } from './tuning.js';
 
 let connection: MongoDbConnection | undefined;
@@ -64,5 +68,59 @@ describe('a connection', () => {
   test('has an answer for whoever asks within two seconds', () => {
     expect(mongoDbTuning.selectTimeout).toBeLessThan(2000);
     expect(mongoDbTuning.readPatience).toBeLessThan(2000);
+  });
+});
+
+describeWithServer('connections to a MongoDB server', () => {
+  let proxy: TcpProxy;
+  let connections: MongoDbConnection[];
+
+  beforeEach(async () => {
+    proxy = await TcpProxy.listen(serverAddress());
+    const url = new ScratchDatabase().urlThrough(proxy.port);
+    const tuning = { selectTimeout: 300, heartbeat: 5_000, renewAfter: 1_000 };
+    connections = Array.from({ length: 20 }, () => new MongoDbConnection('read store', { url, tuning }));
+  });
+
+  afterEach(async () => {
+    await Promise.all(connections.map((one) => one.close()));
+    await proxy.close();
+  });
+
+  /** Whether there was an answer. */
+  async function ask(one: MongoDbConnection): Promise<boolean> {
+    try {
+      await one.read((db) => db.collection('none').findOne({}));
+      return true;
+    } catch (error) {
+      expect(error).toBeInstanceOf(Unavailable);
+      return false;
+    }
+  }
+
+  test('that are cut while they are made are of use again', async () => {
+    for (let cuts = 0; cuts < 10; cuts += 1) {
+      proxy.cutAfter(100 + cuts * 97);
+      await until(async () => {
+        await Promise.all(connections.map(ask));
+        return proxy.cuts > cuts;
+      });
+    }
+    await Promise.all(connections.map((one) => until(() => ask(one))));
+  });
+
+  test('that are cut while they are used are of use again', async () => {
+    for (let cuts = 0; cuts < 3; cuts += 1) {
+      await Promise.all(connections.map((one) => until(() => ask(one))));
+      // Only when the last heartbeat was half a second ago does the driver have another as soon as it meets a fault.
+      const since = performance.now();
+      await until(() => performance.now() - since > 600);
+      const answers = connections.map(ask);
+      // On any stage of the way.
+      for (let turn = 0; turn < cuts; turn += 1) await setImmediate();
+      proxy.cut();
+      await Promise.all(answers);
+    }
+    await Promise.all(connections.map((one) => until(() => ask(one))));
   });
 });

@@ -1,5 +1,5 @@
 import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js';
-import { MongoClient, MongoServerError, ReadConcern, type Db } from 'mongodb';
+import { MongoClient, MongoServerError, MongoTopologyClosedError, ReadConcern, type Db } from 'mongodb';
 import { faultOf } from './fault.js';
 import { mongoDbTuning, type MongoDbTuning } from './tuning.js';
 import { Turns } from './turns.js';
@@ -24,14 +24,18 @@ export const duplicateKey = 11000;
  */
 export class MongoDbConnection {
   readonly tuning: MongoDbTuning;
-  readonly #client: MongoClient;
-  readonly #db: Db;
   readonly #what: string;
+  readonly #url: string;
   readonly #writers: Turns;
+  #client: MongoClient;
+  /** Since when there was nothing but failures, of `performance.now()`. */
+  #failingSince: number | undefined;
+  #isClosed = false;
 
   /** Connects on first use. `what` is what errors call it. Throws `BadConfiguration`. */
   constructor(what: string, { url, tuning }: MongoDbOptions) {
     this.#what = what;
+    this.#url = url;
     this.tuning = { ...mongoDbTuning, ...tuning };
     this.#writers = new Turns(this.tuning.writers);
     try {
@@ -42,12 +46,6 @@ export class MongoDbConnection {
         `The address of the ${what} is none of MongoDB; it takes mongodb://user:password@host:27017/database.`,
       );
     }
-    // Given here and not to the client, where what the address says would win.
-    this.#db = this.#client.db(databaseOf(url), {
-      writeConcern: { w: 'majority', journal: true },
-      readConcern: new ReadConcern('majority'),
-      readPreference: 'primary',
-    });
   }
 
   /** Asks. Rejects with `Unavailable` when there is no answer in time. */
@@ -66,11 +64,22 @@ export class MongoDbConnection {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#client.close();
+  }
+
+  #db(): Db {
+    // Given here and not to the client, where what the address says would win.
+    return this.#client.db(databaseOf(this.#url), {
+      writeConcern: { w: 'majority', journal: true },
+      readConcern: new ReadConcern('majority'),
+      readPreference: 'primary',
+    });
   }
 
   /** The driver has no time-out for an operation as a whole, with finding a server, waiting in line and retries. */
   async #within<T>(patience: number, work: (db: Db) => Promise<T>): Promise<T> {
+    const client = this.#client;
     let timeout: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_resolve, reject) => {
       timeout = setTimeout(() => {
@@ -78,12 +87,29 @@ export class MongoDbConnection {
       }, patience);
     });
     try {
-      return await Promise.race([work(this.#db), tooLate]);
+      const answer = await Promise.race([work(this.#db()), tooLate]);
+      if (client === this.#client) this.#failingSince = undefined;
+      return answer;
     } catch (error) {
-      throw faultOf(this.#what, error);
+      const fault = faultOf(this.#what, error);
+      if (fault instanceof Unavailable && client === this.#client) this.#noteFailure(fault);
+      throw fault;
     } finally {
       clearTimeout(timeout);
     }
+  }
+
+  #noteFailure({ cause }: Unavailable): void {
+    const now = performance.now();
+    this.#failingSince ??= now;
+    // One whose first attempt to connect failed does not make another.
+    const isOver = cause instanceof MongoTopologyClosedError || now - this.#failingSince >= this.tuning.renewAfter;
+    if (this.#isClosed || !isOver) return;
+    const old = this.#client;
+    this.#client = clientOf(this.#url, this.tuning);
+    this.#failingSince = undefined;
+    // What is under way on it has been failing too.
+    old.close().catch(() => undefined);
   }
 }
 

@@ -8,6 +8,10 @@ const refusal = (code: number): MongoServerError => new MongoServerError({ messa
 describe('what the driver throws', () => {
   test.each([
     ['a cut line', new MongoNetworkError('closed')],
+    [
+      'a socket that ended as it was written to',
+      Object.assign(new Error('ended by the other party'), { code: 'EPIPE' }),
+    ],
     ['a primary that no longer is one', refusal(10107)],
     ['a write that no majority took in time', refusal(64)],
     ['a server that goes down', refusal(91)],

@@ -45,6 +45,7 @@ const passing: ReadonlySet<unknown> = new Set([
  * refuses this user. Anything else is a fault of this program and stays what it is. `what`: `read store` …
  */
 export function faultOf(what: string, error: unknown): unknown {
+  if (isOfSocket(error)) return new Unavailable(what, `MongoDB cannot be used now: ${error.message}`, { cause: error });
   if (!(error instanceof MongoError)) return error;
   const cause = causeOf(error);
   if (isPassing(cause)) return new Unavailable(what, `MongoDB cannot be used now: ${cause.message}`, { cause });
@@ -52,6 +53,19 @@ export function faultOf(what: string, error: unknown): unknown {
     return new BadConfiguration(`MongoDB refuses this user as ${what}: ${cause.message}`, { cause });
   }
   return error;
+}
+
+/** Codes of a socket that ended as something was written to it, which the driver passes on as it is. */
+const endings: ReadonlySet<unknown> = new Set([
+  'EPIPE',
+  'ECONNRESET',
+  'ERR_SOCKET_CLOSED',
+  'ERR_STREAM_DESTROYED',
+  'ERR_STREAM_WRITE_AFTER_END',
+]);
+
+function isOfSocket(error: unknown): error is Error {
+  return !(error instanceof MongoError) && error instanceof Error && 'code' in error && endings.has(error.code);
 }
 
 /** A bulk write hides in its own error what ended it before the server could answer. */

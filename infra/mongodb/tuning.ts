@@ -10,6 +10,11 @@ export interface MongoDbTuning {
   readonly declarePatience: number;
   /** How often the server is looked after. A line that fell silent is given up at the second look. */
   readonly heartbeat: number;
+  /**
+   * Nothing but failures for so long, and the driver's client is replaced by a new one. The driver can lose the answer
+   * to a command on a connection that ends as it is sent, and where that was the heartbeat's it waits for it for ever.
+   */
+  readonly renewAfter: number;
   /** Connections of one store at most. */
   readonly connections: number;
   /**
@@ -25,6 +30,7 @@ export const mongoDbTuning: MongoDbTuning = {
   writePatience: 10_000,
   declarePatience: 60_000,
   heartbeat: 2_000,
+  renewAfter: 3_000,
   connections: 20,
   writers: 8,
 };

@@ -14,6 +14,9 @@ install();
 await serve('mongodb', (port, folder) => [
   'java',
   '-Xmx512m',
+  // One thread that collects garbage and one quick compiler: runs are short, and processors few.
+  '-XX:+UseSerialGC',
+  '-XX:TieredStopAtLevel=1',
   '-Dslf4j.internal.verbosity=ERROR',
   '-Dio.netty.eventLoopThreads=64', // a command holds up its thread
   '-cp',

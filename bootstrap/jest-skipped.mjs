@@ -5,6 +5,8 @@ export default class SkippedReporter {
       const names = file.testResults.filter((one) => one.status === 'pending' || one.status === 'todo');
       return names.length === 0 ? [] : [`  ${file.testFilePath}: ${names.length}, such as "${names[0].fullName}"`];
     });
-    if (skipped.length > 0) process.stderr.write(`\nNOT RUN (skipped):\n${skipped.join('\n')}\n`);
+    if (skipped.length === 0) return;
+    const hint = process.env.WAYBILL_TEST_AMQP ? '' : 'What takes servers is run by npm run test:servers.\n';
+    process.stderr.write(`\nNOT RUN (skipped):\n${skipped.join('\n')}\n${hint}`);
   }
 }

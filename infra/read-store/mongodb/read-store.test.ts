@@ -157,7 +157,7 @@ async function isMongoDb(): Promise<boolean> {
 
 const describeWithMongoDb: typeof describe.skip = (await isMongoDb()) ? describe : describe.skip;
 
-describeWithMongoDb('the plan of MongoDB', () => {
+describeWithMongoDb('the plan of MongoDB, which no other server tells,', () => {
   const database = new ScratchDatabase();
   const client = new MongoClient(mongoDbUrl || 'mongodb://none');
   const store = openMongoDbReadStore({ url: database.url });

@@ -16,7 +16,7 @@ function batch(partition: number, name: number, documents = 1): PreparedBatch {
     projectedAt: '2026-03-01T12:00:00.000Z',
   });
   const writes = Array.from({ length: documents }, (_, number) => write(number));
-  return { partition, writes, commit: new ObjectId(), operations: [] };
+  return { partition, writes, commit: new ObjectId(), documents: [] };
 }
 
 const nameOf = ({ writes }: PreparedBatch): number => Number.parseInt(writes[0]!.key, 10);

@@ -9,19 +9,35 @@ import { documentOf, inOrder, type MongoDbDocument } from './stored-document.js'
 export interface PreparedBatch extends Pick<Batch, 'partition' | 'writes'> {
   readonly commit: ObjectId;
   /** One for each write. */
-  readonly operations: readonly AnyBulkWriteOperation<MongoDbDocument>[];
+  readonly documents: readonly MongoDbDocument[];
 }
 
 /** Of a batch with writes. Throws `DocumentNotStorable`. */
 export function prepare({ collection, partition, writes }: Batch): PreparedBatch {
   const commit = new ObjectId();
-  const operations = writes.map((write): AnyBulkWriteOperation<MongoDbDocument> => {
-    const { _id, ...rest } = documentOf(collection, partition, write, commit);
-    return write.expected === undefined
-      ? { insertOne: { document: { _id, ...rest } } }
-      : { replaceOne: { filter: { _id, ...asExpected(write, write.expected) }, replacement: rest } };
-  });
-  return { partition, writes, commit, operations };
+  const documents = writes.map((write) => documentOf(collection, partition, write, commit));
+  return { partition, writes, commit, documents };
+}
+
+/** Matches no document, so that an upsert inserts, or meets the one that is there as a duplicate. */
+const none = { commit: { $exists: false } };
+
+/**
+ * Inserts and replacements would go to the server in two calls, one after the other: where there are both, inserts go
+ * as upserts.
+ */
+function operationsOf(batches: readonly PreparedBatch[]): AnyBulkWriteOperation<MongoDbDocument>[] {
+  const isMixed = batches.some(({ writes }) => writes.some(({ expected }) => expected !== undefined));
+  return batches.flatMap(({ writes, documents }) =>
+    writes.map((write, index): AnyBulkWriteOperation<MongoDbDocument> => {
+      const document = documents[index]!;
+      if (write.expected === undefined && !isMixed) return { insertOne: { document } };
+      const { _id, ...replacement } = document;
+      return write.expected === undefined
+        ? { replaceOne: { filter: { _id, ...none }, replacement, upsert: true } }
+        : { replaceOne: { filter: { _id, ...asExpected(write, write.expected) }, replacement } };
+    }),
+  );
 }
 
 /**
@@ -32,7 +48,7 @@ export async function writeConditionally(
   documents: Collection<MongoDbDocument>,
   batches: readonly PreparedBatch[],
 ): Promise<readonly (readonly string[])[]> {
-  const operations = batches.flatMap((batch) => batch.operations);
+  const operations = operationsOf(batches);
   const { present, matched } = await writeAll(documents, operations);
   const writes = batches.flatMap((batch) => batch.writes);
   const conflicts = new Set(present.map((index) => writes[index]!.key));

@@ -133,6 +133,19 @@ describeWithServer('with a MongoDB server', () => {
     });
   });
 
+  test('new documents beside replacements go in, or are told as conflicts where they are there already', async () => {
+    await commit(sampleWrite('a'), sampleWrite('b'));
+    expect(await commit(sampleWrite('a', {}, 1), sampleWrite('b'), sampleWrite('c'))).toEqual(['b']);
+    const found = await store.load(collection, ['a', 'b', 'c']);
+    const revisions = found.map((document) => [document.key, document.revisions]).toSorted();
+    expect(revisions).toEqual([
+      ['a', sampleWrite('a', {}, 1).revisions],
+      ['b', sampleWrite('b').revisions],
+      ['c', sampleWrite('c').revisions],
+    ]);
+    expect(await commit(sampleWrite('c', {}, 1))).toEqual([]);
+  });
+
   test('a commit whose replacements met nothing of what they expected names them all', async () => {
     await commit(sampleWrite('a'), sampleWrite('b'), sampleWrite('c'));
     const again = [sampleWrite('a', {}, 1), sampleWrite('b', {}, 5), sampleWrite('c', {}, 1), sampleWrite('d', {}, 1)];

@@ -45,7 +45,7 @@ export const relayTuning: RelayTuning = {
 };
 
 /** With a broker that is a server the wait for its confirms makes batches grow as well, so less lingering does. */
-export const serverRelayTuning: RelayTuning = { ...relayTuning, linger: 2 };
+export const serverRelayTuning: RelayTuning = { ...relayTuning, linger: 5 };
 
 export interface Relay {
   /** Everything up to here is with the broker; `undefined` until the checkpoint was read. */

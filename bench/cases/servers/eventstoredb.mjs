@@ -6,7 +6,7 @@ import { wireEventOf } from '../../../infra/dist/event-store/eventstoredb/wire-e
 import { orderPlaced } from '../../sample-events.mjs';
 import { eventStoreDb, namedEventStoreDb } from '../../servers.mjs';
 
-const appends = Number(process.env.WAYBILL_BENCH_APPENDS ?? 6000);
+const appends = Number(process.env.WAYBILL_BENCH_APPENDS ?? 12_000);
 const inFlight = 32;
 const pageSize = 1000;
 

@@ -63,6 +63,7 @@ export const visibility = {
       noteOnce(
         `full load: ${Math.round(full)} orders a second, until all was projected; a round trip of the idle broker: ${spread(idle)}`,
       );
+      await oneRound(shop, readStore, trips, full / 10, (text) => noteOnce(`at a tenth of full load ${text}`));
       const measured = new Map();
       const measure = (round) => {
         if (!measured.has(round)) measured.set(round, oneRound(shop, readStore, trips, full / 2, note));

@@ -254,7 +254,7 @@ describe('the relay', () => {
 
   test('stops when what is under way is confirmed', async () => {
     const bench = new Bench(await logOf(['a', 'b', 'c']));
-    const { confirms, relay } = bench.startUnconfirmed({ batch: 2 });
+    const { confirms, relay } = bench.startUnconfirmed({ batch: 2, ahead: 2 });
     await until(() => confirms.length === 2);
     let isStopped = false;
     const stopping = relay.stop().then(() => (isStopped = true));

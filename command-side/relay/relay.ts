@@ -37,15 +37,18 @@ export interface RelayTuning {
 
 export const relayTuning: RelayTuning = {
   batch: 1000,
-  ahead: 4,
+  ahead: 1,
   rest: 50,
   linger: 10,
   farewell: 2000,
   backOff: { first: 50, most: 10_000 },
 };
 
-/** With a broker that is a server the wait for its confirms makes batches grow as well, so less lingering does. */
-export const serverRelayTuning: RelayTuning = { ...relayTuning, linger: 5 };
+/**
+ * With a broker that is a server it must not wait for each confirm; and that wait makes batches grow as well, so less
+ * lingering does.
+ */
+export const serverRelayTuning: RelayTuning = { ...relayTuning, ahead: 4, linger: 5 };
 
 export interface Relay {
   /** Everything up to here is with the broker; `undefined` until the checkpoint was read. */

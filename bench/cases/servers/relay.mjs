@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { connect } from 'amqplib';
-import { startRelay, link } from '../../../command-side/dist/relay/relay.js';
+import { link, serverRelayTuning, startRelay } from '../../../command-side/dist/relay/relay.js';
 import { openRabbitMqBroker } from '../../../infra/dist/broker/rabbitmq/broker.js';
 import { encode } from '../../../infra/dist/broker/rabbitmq/envelope.js';
 import { systemClock, systemRandomness, systemTimer } from '../../../infra/dist/clock/system.js';
@@ -72,14 +72,15 @@ async function ours({ queues, amqp, store, database, readStore, head }) {
   await isConnected;
   let fault;
   const begin = performance.now();
-  const relaying = startRelay({
+  const means = {
     store,
     broker,
     checkpoints: readStore,
     timer: systemTimer,
     randomness: systemRandomness,
     report: (error) => (fault = error),
-  });
+  };
+  const relaying = startRelay(means, serverRelayTuning);
   while (relaying.position() !== head) {
     if (fault !== undefined) throw fault;
     await systemTimer.sleep(1);

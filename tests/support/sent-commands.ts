@@ -22,10 +22,16 @@ export class SentCommands {
   readonly #token: string;
   readonly #attempts: Attempt[] = [];
 
-  /** `token`: of `caller`, an operator and merchant. */
+  /** `caller` names a log's newcomer; `token`: its own, of an operator and merchant. */
   constructor(caller: string, token: string) {
     this.#caller = caller;
     this.#token = token;
+  }
+
+  /** Body of the command that places an order. */
+  get order(): object {
+    const lines = [{ productId: `tea-${this.#caller}`, quantity: 1 }];
+    return { customerId: `ann-${this.#caller}`, lines, payment: { token: 'tok_approve' } };
   }
 
   /** Those that were answered, in the order in which they were sent. */
@@ -35,18 +41,16 @@ export class SentCommands {
 
   /** Lists a product and registers a customer, without whom there are no orders. */
   async setTheTable(url: string): Promise<void> {
-    const product = { productId: 'tea', name: 'Tea', unitPrice: { amount: 900, currency: 'EUR' } };
+    const product = { productId: `tea-${this.#caller}`, name: 'Tea', unitPrice: { amount: 900, currency: 'EUR' } };
     const address = { street: 'Weg 1', city: 'Berlin', postalCode: '10115' };
-    const customer = { customerId: 'ann', name: 'Ann', phone: '+49 30 1', address };
+    const customer = { customerId: `ann-${this.#caller}`, name: 'Ann', phone: '+49 30 1', address };
     expect(await post(url, '/v1/products', this.#token, 'p', product)).toMatchObject({ status: 201 });
     expect(await post(url, '/v1/customers', this.#token, 'c', customer)).toMatchObject({ status: 201 });
   }
 
   /** Places an order and cancels every fourth. False where it is not known what became of the command. */
   async placeAndPerhapsCancel(url: string): Promise<boolean> {
-    const lines = [{ productId: 'tea', quantity: 1 }];
-    const body = { customerId: 'ann', lines, payment: { token: 'tok_approve' } };
-    const placed = await this.#send(url, this.#attempt('/v1/orders', body));
+    const placed = await this.#send(url, this.#attempt('/v1/orders', this.order));
     if (placed === undefined) return false;
     if (this.#attempts.length % 4 !== 0) return true;
     const { orderId } = JSON.parse(placed.text) as { orderId: string };
@@ -69,8 +73,8 @@ export class SentCommands {
 
   /** What was sent and what was acknowledged beside what a log holds. */
   compare(events: readonly RecordedEvent[]): TotalQueue {
-    const found = events.flatMap(({ type, request }) =>
-      request !== undefined && firstEvents.has(type) ? [request.id] : [],
+    const found = events.flatMap(({ type, actor, request }) =>
+      actor?.sub === this.#caller && request !== undefined && firstEvents.has(type) ? [request.id] : [],
     );
     return totalQueue(this.#ids(this.#attempts), this.#ids(this.answered), found);
   }

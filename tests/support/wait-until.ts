@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Between two questions to other processes, which need the processors too. Milliseconds. */
 const pause = 50;
 /** Only what will never come takes so long, on however slow a machine. Milliseconds. */
-const patience = 120_000;
+const patience = 60_000;
 
 /**
  * Asks other processes until the answer is neither `undefined` nor `false`, and gives it. A rejection counts as no

@@ -11,6 +11,8 @@ import de.bwaldvogel.mongo.backend.h2.H2Database;
 import de.bwaldvogel.mongo.bson.Document;
 import io.netty.channel.Channel;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.stream.StreamSupport;
@@ -25,11 +27,16 @@ public class Serve {
     private static final Set<String> writing =
         Set.of("insert", "update", "delete", "findAndModify", "createIndexes", "dropIndexes", "drop", "dropDatabase");
 
+    private static final Set<String> sharing = Set.of("insert", "update", "delete", "findAndModify");
+
     public static void main(String[] arguments) {
         MVStore store = new MVStore.Builder().fileName(arguments[1]).autoCommitDisabled().open();
-        // Shared by those who write, so that nobody waits for a long write elsewhere; held alone by who saves, so that no
-        // file holds half of a write.
+        // Shared by those who write documents, so that nobody waits for a long write elsewhere; held alone by who makes or
+        // drops collections and indexes, which the server has in one place; and by who saves, so that no file holds half
+        // of a write.
         ReadWriteLock writes = new ReentrantReadWriteLock(true);
+        // Collections that are there for certain; others may be made by a write.
+        Set<String> made = ConcurrentHashMap.newKeySet();
         H2Backend backend = new H2Backend(store) {
             @Override
             protected MongoDatabase openOrCreateDatabase(String name) {
@@ -48,12 +55,17 @@ public class Serve {
             @Override
             public Document handleCommand(Channel channel, String database, String command, Document query) {
                 if (!writing.contains(command)) return super.handleCommand(channel, database, command, query);
-                writes.readLock().lock();
+                String collection = database + "." + query.get(command);
+                boolean isShared = sharing.contains(command) && made.contains(collection);
+                Lock lock = isShared ? writes.readLock() : writes.writeLock();
+                lock.lock();
                 Document answer;
                 try {
                     answer = super.handleCommand(channel, database, command, query);
+                    if (sharing.contains(command)) made.add(collection);
+                    else made.removeIf(name -> name.startsWith(database + "."));
                 } finally {
-                    writes.readLock().unlock();
+                    lock.unlock();
                 }
                 writes.writeLock().lock();
                 try {

@@ -2,20 +2,19 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { runFulfilment } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { startRelay } from '@waybill/command-side/relay/relay.js';
-import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
 import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
-import { dataFiles } from '@waybill/infra/config.js';
-import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
-import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import type { Config } from '@waybill/infra/config.js';
+import { openBroker, openEventStore, openReadStore } from '@waybill/infra/engines.js';
 import { projections } from '@waybill/projections/catalogue.js';
-import { startProjector } from '@waybill/projections/projector.js';
+import { keepReadModels } from '@waybill/projections/keep-read-models.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
+import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 
 /** What the thread is given. */
 export interface FollowersData {
-  readonly dataFolder: string;
-  /** The way to the thread that writes the log. */
-  readonly appender: MessagePort;
+  readonly config: Config;
+  /** The way to the thread that writes the log, where there is one. */
+  readonly appender: MessagePort | undefined;
 }
 
 /** What the thread says: that it follows the log, and every fault that made it wait and try again. */
@@ -28,32 +27,27 @@ const main = parentPort;
 if (main === null) throw new Error('followers.js is started as a thread by main.js');
 // 0 is the calling thread: requests come first, and what they leave of the processors is enough to follow them.
 setPriority(0, 19);
-const { dataFolder, appender } = workerData as FollowersData;
-const files = dataFiles(dataFolder);
+const { config, appender } = workerData as FollowersData;
 const [clock, randomness, timer] = [systemClock, systemRandomness, systemTimer];
 const say = (message: FollowersSay): void => main.postMessage(message);
-const faultOf =
-  (of: string) =>
-  ({ message }: Error): void =>
-    say({ says: 'fault', of, message });
+const report = ({ message }: Error, of: string): void => say({ says: 'fault', of, message });
 
-const store = openSqliteEventStore(files.log, { clock, appender });
-const readStore = openSqliteReadStore(files.readModels);
-for (const { collection } of projections) await readStore.declare(collection);
-const broker = openMemoryBroker();
+const readStore = openReadStore(config);
+const store = followedLog(openEventStore(config, { clock, appender, report }), readStore);
+const broker = openBroker(config, report);
 const means = { broker, store, checkpoints: readStore, timer, randomness, clock, assign: everyPartition };
 
-const projector = startProjector(projections, {
+const projector = keepReadModels(projections, {
   ...means,
   readStore,
-  report: (fault, queue, partition) => faultOf(partition === undefined ? queue : `${queue}/${partition}`)(fault),
+  report: (fault, queue, partition) => report(fault, partition === undefined ? queue : `${queue}/${partition}`),
 });
 const fulfilment = runFulfilment({
   ...means,
   positions: readStore,
-  report: (fault, { consumer, partition }) => faultOf(`${consumer}/${partition}`)(fault),
+  report: (fault, { consumer, partition }) => report(fault, `${consumer}/${partition}`),
 });
-const relay = startRelay({ ...means, report: faultOf('relay') });
+const relay = startRelay({ ...means, report: (fault) => report(fault, 'relay') });
 void projector.following.then(() => {
   say({ says: 'following' });
 });

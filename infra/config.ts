@@ -77,6 +77,19 @@ export function usesDataFolder({ eventStore, readStore }: Config): boolean {
   return eventStore.kind === 'sqlite' || readStore.kind === 'sqlite';
 }
 
+/** Whether an API needs the data folder: for what the profile keeps there, or for keys that nobody gave it. */
+export function apiUsesDataFolder(config: Config): boolean {
+  return usesDataFolder(config) || config.identityProvider === undefined || config.masterKey === undefined;
+}
+
+/** Throws `BadConfiguration` unless several processes can work together as configured. */
+export function assertShared({ broker }: Config): void {
+  if (broker.kind !== 'memory') return;
+  throw new BadConfiguration(
+    'WAYBILL_BROKER is memory:, which ends with its process. Set it to amqp://… for processes of their own, or start everything in one with npm start.',
+  );
+}
+
 /** An address as it may be shown: without its password. */
 export function shown(url: string): string {
   return url.replace(/^([^:/]+:\/\/[^:@/]*):[^@/]*@/, '$1:…@');

@@ -18,3 +18,28 @@ export type Notice =
   | { readonly kind: 'cancelled'; readonly queue: string };
 
 export type Notify = (notice: Notice) => void;
+
+/** What somebody should know of, as a fault; `undefined` for what is as it should be. */
+export function noticeFault(notice: Notice): Error | undefined {
+  switch (notice.kind) {
+    case 'connected':
+    case 'unblocked':
+      return undefined;
+    case 'lost':
+      return new Error(`The connection "${notice.connection}" was lost or not to be had: ${notice.reason.message}`);
+    case 'blocked':
+      return new Error(`The server takes no messages: ${notice.reason}`);
+    case 'refused':
+      return new Error(`The server refused ${notice.count} messages, most likely for a full queue.`);
+    case 'unconfirmed':
+      return new Error(`The server did not confirm ${notice.count} messages in time.`);
+    case 'returned':
+      return new Error(`A queue for ${notice.routingKey} was deleted; what it held is in the log.`);
+    case 'dead-lettered':
+      return new Error(`A message in ${notice.queue} cannot be understood: ${notice.reason}`);
+    case 'cancelled':
+      return new Error(`The queue ${notice.queue} was deleted under its consumer.`);
+    default:
+      return notice satisfies never;
+  }
+}

@@ -1,0 +1,79 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
+import type { Clock, Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { openMemoryBroker } from './broker/memory/broker.js';
+import { openRabbitMqBroker } from './broker/rabbitmq/broker.js';
+import { noticeFault } from './broker/rabbitmq/notice.js';
+import { dataFiles, type Config } from './config.js';
+import { openEventStoreDb } from './event-store/eventstoredb/eventstoredb-event-store.js';
+import { openSqliteEventStore } from './event-store/sqlite/sqlite-event-store.js';
+import { openMongoDbKeyStore } from './keys/mongodb/key-store.js';
+import { openSqliteKeyStore } from './keys/sqlite/key-store.js';
+import { openMongoDbLeaseStore } from './lease/mongodb/lease-store.js';
+import { openSqliteLeaseStore } from './lease/sqlite/lease-store.js';
+import { openMongoDbReadStore } from './read-store/mongodb/read-store.js';
+import { openSqliteReadStore } from './read-store/sqlite/read-store.js';
+
+// Which adapter is behind a port, by the configuration. Servers are connected to when they are first used, and again
+// whenever they were gone: that one is down stops nobody from starting.
+
+/** Told of a fault that was met and is tried again; `of`: where. */
+export type ReportFault = (fault: Error, of: string) => void;
+
+export interface EventStoreMeans {
+  readonly clock: Clock;
+  /** A port of the thread that writes the log, where there is one. */
+  readonly appender?: MessagePort | undefined;
+  readonly report?: ReportFault;
+}
+
+export function openEventStore({ eventStore, dataFolder }: Config, means: EventStoreMeans): EventStore {
+  const { clock, appender, report } = means;
+  if (eventStore.kind === 'sqlite') {
+    return openSqliteEventStore(dataFiles(dataFolder).log, { clock, ...(appender === undefined ? {} : { appender }) });
+  }
+  return openEventStoreDb(eventStore.url, { report: (fault) => report?.(fault, 'event store') });
+}
+
+/** A broker that may say how many messages could not be understood by anybody. */
+export type AnyBroker = Broker & { deadLetters?(): Promise<number> };
+
+export function openBroker({ broker }: Config, report?: ReportFault): AnyBroker {
+  if (broker.kind === 'memory') return openMemoryBroker();
+  return openRabbitMqBroker({
+    url: broker.url,
+    notify: (notice) => {
+      const fault = noticeFault(notice);
+      if (fault !== undefined) report?.(fault, 'broker');
+    },
+  });
+}
+
+export function openReadStore({ readStore, dataFolder }: Config): ReadStore {
+  return readStore.kind === 'sqlite'
+    ? openSqliteReadStore(dataFiles(dataFolder).readModels)
+    : openMongoDbReadStore({ url: readStore.url });
+}
+
+/**
+ * The customers' keys, beside the log: whoever can append needs them too, and a log in the data folder must not wait
+ * for a server.
+ */
+export function openKeys({ eventStore, readStore, dataFolder, masterKey }: Config, randomness: Randomness): KeyStore {
+  const files = dataFiles(dataFolder);
+  const source = { masterKeyFile: files.masterKey, masterKeyText: masterKey, randomness };
+  return eventStore.kind === 'eventstoredb' && readStore.kind === 'mongodb'
+    ? openMongoDbKeyStore({ url: readStore.url, ...source })
+    : openSqliteKeyStore({ file: files.keys, ...source });
+}
+
+/** By which processes divide the work, beside the read models. */
+export function openLeases({ readStore, dataFolder }: Config): LeaseStore {
+  return readStore.kind === 'sqlite'
+    ? openSqliteLeaseStore(dataFiles(dataFolder).leases)
+    : openMongoDbLeaseStore({ url: readStore.url });
+}

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock } from '@waybill/infra/clock/system.js';
+import { dataFiles } from '@waybill/infra/config.js';
 import { openEventStoreDb } from '@waybill/infra/event-store/eventstoredb/eventstoredb-event-store.js';
 import { StandInServer } from '@waybill/infra/event-store/eventstoredb/testing/stand-in-server.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
@@ -13,6 +14,9 @@ import { followedLog, isMadeFrom } from '@waybill/shared-kernel/log-identity.js'
 import type { EventStore, SubscriptionBatch } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { newEvent } from '@waybill/shared-kernel/testing/new-event.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
+import { runCommandLine } from './support/command-line.js';
+import { startServer } from './support/server.js';
 
 let folder: string;
 let readStore: ReadStore;
@@ -85,3 +89,19 @@ describe('a log that is followed', () => {
     server.kill();
   });
 });
+
+test('a server whose read models are of another log says so, and answers nothing from them', async () => {
+  const data = join(folder, 'data');
+  mkdirSync(data);
+  const made = openSqliteReadStore(dataFiles(data).readModels);
+  await made.noteMadeFrom('1:another');
+  await made.close();
+  const server = await startServer(data);
+  await until(() => server.output().includes('made from another log than this one'));
+  const ready = await fetch(`${server.readUrl}/readyz`);
+  expect(ready.status).toBe(503);
+  const { stdout } = await runCommandLine(data, ['token', '--role', 'operator', '--sub', 'me']);
+  const orders = await fetch(`${server.readUrl}/v1/orders`, { headers: { authorization: `Bearer ${stdout.trim()}` } });
+  expect(orders.status).toBe(500);
+  await server.stop('SIGTERM');
+}, 60_000);

@@ -35,9 +35,9 @@ Example:
 }
 
 function verify(context: Context): Promise<AuditReport> {
-  const { dataFolder } = context.config();
-  return withLog(dataFolder, context.clock, (store) =>
-    withReadModels(dataFolder, (readStore, live) =>
+  const config = context.config();
+  return withLog(config, context.clock, (store) =>
+    withReadModels(config, (readStore, live) =>
       withProgress(context, 'Replaying', (progress) =>
         verifyReadModels(
           live,

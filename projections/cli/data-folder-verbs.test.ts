@@ -44,6 +44,7 @@ describe('without a log', () => {
     ['replay', 'history', '--as-of', '2017-01-01T00:00:00Z'],
     ['audit', 'verify'],
     ['status'],
+    ['rebuild', 'orders'],
     ['backup', './copy'],
   ])('%s says what to do, ends with 3, and makes no folder', async (...words) => {
     const { code, stdout, stderr } = await waybill.run(...words);
@@ -66,7 +67,8 @@ describe('without a log', () => {
 describe('waybill status', () => {
   test('shows where everything stands, to programs and people', async () => {
     await importSmall();
-    const upToDate = { version: 1, position: '43', lagEvents: 0, lagSeconds: 0 };
+    const lag = { position: '43', lagEvents: 0, lagSeconds: 0 };
+    const upToDate = { version: 1, previous: null, rebuild: null, quarantined: 0, ...lag };
     expect(await waybill.json('status')).toEqual({
       log: { position: '43' },
       relay: { position: '0', lagEvents: 43, lagSeconds: expect.any(Number) },
@@ -77,6 +79,9 @@ describe('waybill status', () => {
         { name: 'customers', ...upToDate },
       ],
       quarantine: 0,
+      queues: null,
+      deadLetters: null,
+      down: [],
       server: { running: false },
     });
     const { stdout } = await waybill.run('status');
@@ -115,6 +120,7 @@ describe('waybill audit verify', () => {
       ok: false,
       events: 43,
       documents: 15,
+      quarantined: [],
       differences: [
         {
           projection: 'orders',

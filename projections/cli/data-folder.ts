@@ -4,41 +4,40 @@ import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { dataFiles } from '@waybill/infra/config.js';
+import { dataFiles, usesDataFolder, type Config } from '@waybill/infra/config.js';
 import { lockDataFolder, prepareDataFolder } from '@waybill/infra/data-folder.js';
-import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
-import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import { openEventStore, openReadStore } from '@waybill/infra/engines.js';
 import { projections } from '../catalogue.js';
 import { liveProjections } from '../rebuild/change-versions.js';
 
 /**
- * The embedded stores of a data folder, for one verb. A server may have them open too: each of these files takes any
- * number of processes.
+ * The stores of a configuration, files of its data folder or servers, for one verb. Others may have them open too: each
+ * of the files takes any number of processes.
  */
 
-/** Runs work on the log of a folder that has one. Throws `BadDataFile` where there is none: asking makes no folder. */
-export async function withLog<T>(folder: string, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
-  const { log } = dataFiles(folder);
-  if (!existsSync(log)) {
+/** Runs work on a log that is there. Throws `BadDataFile` where the folder has none: asking makes no folder. */
+export async function withLog<T>(config: Config, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
+  const { dataFolder, eventStore } = config;
+  if (eventStore.kind === 'sqlite' && !existsSync(dataFiles(dataFolder).log)) {
     throw new BadDataFile(
-      `There is no log in ${folder}. Start the server (npm start) or import orders first, or set WAYBILL_DATA to the folder that has one.`,
+      `There is no log in ${dataFolder}. Start the server (npm start) or import orders first, or set WAYBILL_DATA to the folder that has one.`,
     );
   }
-  return closing(openSqliteEventStore(log, { clock }), work);
+  return closing(openEventStore(config, { clock }), work);
 }
 
 /** As `withLog`, in a folder that is made if need be. */
-export async function withNewLog<T>(folder: string, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
-  prepareDataFolder(folder);
-  return closing(openSqliteEventStore(dataFiles(folder).log, { clock }), work);
+export async function withNewLog<T>(config: Config, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
+  if (usesDataFolder(config)) prepareDataFolder(config.dataFolder);
+  return closing(openEventStore(config, { clock }), work);
 }
 
-/** Runs work on the read models of a folder, in the versions that are read now. */
+/** Runs work on the read models, in the versions that are read now. */
 export async function withReadModels<T>(
-  folder: string,
+  config: Config,
   work: (readStore: ReadStore, live: readonly Projection[]) => Promise<T>,
 ): Promise<T> {
-  return closing(openSqliteReadStore(dataFiles(folder).readModels), async (readStore) =>
+  return closing(openReadStore(config), async (readStore) =>
     work(readStore, await liveProjections(projections, readStore)),
   );
 }

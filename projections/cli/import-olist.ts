@@ -5,7 +5,8 @@ import { importHistory } from '../import/import-history.js';
 import { readOlistFolder, type OlistFolder, type SkippedRows } from '../import/olist-folder.js';
 import { historyOf } from '../import/olist-history.js';
 import { print, printJson, withProgress, type Context } from './context.js';
-import { isServed, withNewLog } from './data-folder.js';
+import { withNewLog } from './data-folder.js';
+import { isAlone } from './engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
 import { projectLog } from './project-log.js';
 import { counted, table } from './table.js';
@@ -56,11 +57,11 @@ Example:
 
 async function importOlist(folder: string, context: Context) {
   const { orders, skipped } = await readOlistFolder(folder);
-  const { dataFolder } = context.config();
-  return withNewLog(dataFolder, context.clock, async (store) => {
+  const config = context.config();
+  return withNewLog(config, context.clock, async (store) => {
     const { events, added, refused } = await append(orders, store, context);
-    const served = isServed(dataFolder);
-    if (!served) await projectLog(dataFolder, store, context);
+    const served = !isAlone(config);
+    if (!served) await projectLog(config, store, context);
     const anomalies = [
       ...orders.flatMap(anomaliesOf),
       ...refused.map((refusal): Anomaly => ({ ...refusal, kind: 'other-history-in-the-log' })),

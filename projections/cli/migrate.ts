@@ -79,7 +79,7 @@ async function migrate(to: string, config: Config, context: Context): Promise<Mi
   const { dataFolder } = config;
   const target = openEventStoreDb(to, { patienceMs });
   try {
-    return await withLog(dataFolder, context.clock, (source) =>
+    return await withLog({ ...config, eventStore: { kind: 'sqlite' } }, context.clock, (source) =>
       withoutServers(dataFolder, () => copy(source, target, config, context)),
     );
   } catch (error) {

@@ -4,8 +4,11 @@ import { addBackup } from './backup.js';
 import { addImport } from './import-olist.js';
 import type { Context } from './context.js';
 import { addDemo } from './demo.js';
+import { addDoctor } from './doctor.js';
 import { endingOf, exitCodes, type ExitCode } from './exit-code.js';
 import { addMigrate } from './migrate.js';
+import { addQuarantine } from './quarantine.js';
+import { addRebuild } from './rebuild.js';
 import { addReplayHistory } from './replay-history.js';
 import { addReplayOrder } from './replay-order.js';
 import { addRestore } from './restore.js';
@@ -35,10 +38,13 @@ The environment is that of the server; WAYBILL_DATA is the data folder (./waybil
   addReplayOrder(replay, context);
   addReplayHistory(replay, context);
   addAudit(program, context, end);
-  addStatus(program, context);
+  addRebuild(program, context, end);
+  addQuarantine(program, context, end);
+  addStatus(program, context, end);
   addBackup(program, context);
   addRestore(program, context);
   addMigrate(program, context, end);
+  addDoctor(program, context, end);
   return program;
 }
 

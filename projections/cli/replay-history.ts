@@ -64,10 +64,9 @@ async function takeCensus(
   context: Context,
   sink: Writable | undefined,
 ): Promise<Census> {
-  const { dataFolder } = context.config();
   const census: Census = new Map();
   const at = { asOf, ...(knownAt !== undefined && { knownAt }) };
-  await withLog(dataFolder, context.clock, (store) =>
+  await withLog(context.config(), context.clock, (store) =>
     withProgress(context, 'Replaying', async (progress) => {
       const onProgress = (position: number, head: number) => progress.advance(position, head);
       let lines = '';

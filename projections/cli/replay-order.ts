@@ -30,8 +30,7 @@ Example:
   $ npx waybill replay order e481f51cbdc54678b7cc49136f2d6af7 --as-of 2017-10-05T00:00:00Z`,
     )
     .action(async (id: string, { json, ...at }: ReplayOrderOptions) => {
-      const { dataFolder } = context.config();
-      const replayed = await withLog(dataFolder, context.clock, (store) => replayOrder(store, id, at));
+      const replayed = await withLog(context.config(), context.clock, (store) => replayOrder(store, id, at));
       if (json) await printJson(context, publicForm(replayed));
       else await print(context, told(replayed));
     });

@@ -1,28 +1,45 @@
 import type { Command } from 'commander';
+import type { Config } from '@waybill/infra/config.js';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { projections } from '../catalogue.js';
-import { print, printJson, withProgress, type Context } from './context.js';
-import { isServed, withLog, withReadModels } from './data-folder.js';
+import { countQuarantine } from '../quarantine/entries.js';
+import { liveProjections } from '../rebuild/change-versions.js';
+import { brokerStatus, type BrokerStatus } from './broker-queues.js';
+import { print, printJson, say, withProgress, type Context } from './context.js';
+import { isAlone, withEngines } from './engines.js';
+import { exitCodes, type ExitCode } from './exit-code.js';
 import { measureLag, type Lag, type Lags, type ProjectionLag } from './measure-lag.js';
 import { counted, table } from './table.js';
 import { toldRebuild, versionStatus, type VersionStatus } from './version-status.js';
 
 /** `--json`. */
-interface Status extends Lags {
-  readonly projections: readonly (ProjectionLag & VersionStatus)[];
-  /** Orders whose event a projector could not apply: this version has none that it would pass over. */
+interface Status extends Lags, BrokerStatus {
+  /** `quarantined`: its documents that stand still before an event that could not be applied. */
+  readonly projections: readonly (ProjectionLag & VersionStatus & { readonly quarantined: number })[];
+  /** Of all read models. */
   readonly quarantine: number;
+  /** What does not answer, so that what it would tell is null. */
+  readonly down: readonly string[];
   readonly server: { readonly running: boolean };
 }
 
-export function addStatus(program: Command, context: Context): void {
+export function addStatus(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   program
     .command('status')
     .summary('how far everything has come')
-    .option('--json', 'one JSON document for programs: {log, relay, projections, quarantine}')
-    .description('Shows how far relay and read models are behind the log, in events and seconds.')
+    .option(
+      '--json',
+      'one JSON document for programs: {log, relay, projections, quarantine, queues, deadLetters, down}',
+    )
+    .description(
+      `Shows how far relay and read models are behind the log, in events and seconds, and what waits in the broker's
+queues, with the dead letters and in quarantine.`,
+    )
     .addHelpText(
       'after',
       `
+Exit code 3: a server does not answer, and is named; without the broker all else is shown.
+
 Example:
   $ npx waybill status`,
     )
@@ -30,31 +47,53 @@ Example:
       const status = await look(context);
       if (json) await printJson(context, status);
       else await print(context, told(status));
+      if (status.down.length > 0) end(exitCodes.down);
     });
 }
 
 async function look(context: Context): Promise<Status> {
-  const { clock, config } = context;
-  const { dataFolder } = config();
-  const lags = await withLog(dataFolder, clock, (store) =>
-    withReadModels(dataFolder, async (readStore, live) => {
-      const measured = await withProgress(context, 'Reading what is not projected', (progress) =>
-        measureLag(live, { store, readStore, clock }, (position, head) => progress.advance(position, head)),
-      );
-      const models = measured.projections.map(async (lag, index) => ({
-        ...lag,
-        ...(await versionStatus(projections[index]!, readStore)),
-      }));
-      return { ...measured, projections: await Promise.all(models) };
-    }),
-  );
-  return { ...lags, quarantine: 0, server: { running: isServed(dataFolder) } };
+  const { clock } = context;
+  const config = context.config();
+  const measured = await withEngines(config, clock, async (store, readStore) => {
+    const live = await liveProjections(projections, readStore);
+    const lags = await withProgress(context, 'Reading what is not projected', (progress) =>
+      measureLag(live, { store, readStore, clock }, (position, head) => progress.advance(position, head)),
+    );
+    const models = lags.projections.map(async (lag, index) => ({
+      ...lag,
+      ...(await versionStatus(projections[index]!, readStore)),
+      quarantined: await countQuarantine(live[index]!, readStore),
+    }));
+    return { ...lags, projections: await Promise.all(models) };
+  });
+  return {
+    ...measured,
+    quarantine: measured.projections.reduce((sum, { quarantined }) => sum + quarantined, 0),
+    ...(await lookAtBroker(config, measured.projections, context)),
+    server: { running: !isAlone(config) },
+  };
 }
 
-function told({ log, relay, projections: models, quarantine, server }: Status): string {
-  const rows = models.flatMap(({ name, version, position, rebuild, ...lag }) => {
-    const row = [name, `version ${version}`, position, behind(lag)];
-    return rebuild === null ? [row] : [row, ['', '', '', toldRebuild(rebuild)]];
+/** Where it does not answer, what else there is to say is said all the same. */
+async function lookAtBroker(
+  config: Config,
+  live: readonly ProjectionLag[],
+  context: Context,
+): Promise<BrokerStatus & Pick<Status, 'down'>> {
+  try {
+    return { ...(await brokerStatus(config, live)), down: [] };
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    say(context, error.message);
+    return { queues: null, deadLetters: null, down: [error.what] };
+  }
+}
+
+function told({ log, relay, projections: models, quarantine, queues, deadLetters, server }: Status): string {
+  const rows = models.flatMap(({ name, version, position, rebuild, quarantined, ...lag }) => {
+    const waiting = quarantined === 0 ? [] : [['', '', '', `${counted(quarantined, 'document')} in quarantine`]];
+    const rebuilt = rebuild === null ? [] : [['', '', '', toldRebuild(rebuild)]];
+    return [[name, `version ${version}`, position, behind(lag)], ...rebuilt, ...waiting];
   });
   const facts = table([
     ['server', '', '', server.running ? 'running' : 'not running'],
@@ -62,7 +101,15 @@ function told({ log, relay, projections: models, quarantine, server }: Status): 
     ['relay', '', relay.position, server.running ? behind(relay) : 'works while the server runs'],
     ...rows,
   ]);
-  return `${facts}  ${quarantine === 0 ? 'nothing' : counted(quarantine, 'order')} in quarantine\n`;
+  const waiting = (queues ?? []).map(({ consumer, queues: count, messages, read }) => [
+    consumer,
+    counted(count, 'queue'),
+    counted(messages, 'message'),
+    read === count ? 'waiting' : `waiting; nobody reads ${counted(count - read, 'queue')}`,
+  ]);
+  const letters =
+    deadLetters === null ? '' : `  ${counted(deadLetters, 'message')} in the dead-letter queue of the broker\n`;
+  return `${facts}${table(waiting)}  ${quarantine === 0 ? 'nothing' : counted(quarantine, 'document')} in quarantine\n${letters}`;
 }
 
 function behind({ lagEvents, lagSeconds }: Omit<Lag, 'position'>): string {

@@ -1,0 +1,232 @@
+import { Option, type Command } from 'commander';
+import { InvalidInput } from '@waybill/shared-kernel/errors.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import { categoryOf } from '@waybill/shared-kernel/stream.js';
+import { projections } from '../catalogue.js';
+import {
+  countQuarantine,
+  entryOf,
+  findQuarantined,
+  quarantineOf,
+  type QuarantineEntry,
+} from '../quarantine/entries.js';
+import { releaseDocument } from '../quarantine/settle-document.js';
+import { liveProjections } from '../rebuild/change-versions.js';
+import { print, printJson, withProgress, type Context } from './context.js';
+import { withEngines } from './engines.js';
+import { exitCodes, type ExitCode } from './exit-code.js';
+import { counted, table } from './table.js';
+
+/** What identifies an entry. */
+type Name = Pick<QuarantineEntry, 'projection' | 'key'>;
+
+/** `quarantine release --json`. */
+interface Releases {
+  readonly released: readonly Name[];
+  /** Those that failed again, with the newer error. */
+  readonly failed: readonly QuarantineEntry[];
+}
+
+/** `quarantine show --json`, of each read model. */
+interface ShownEntry extends QuarantineEntry {
+  /** Those that the document lacks, in the order of the log. */
+  readonly events: readonly {
+    readonly position: string;
+    readonly stream: string;
+    readonly revision: number;
+    readonly type: string;
+    readonly occurredAt: string;
+  }[];
+}
+
+interface Options {
+  readonly projection?: string;
+  readonly json?: true;
+}
+
+const names = projections.map(({ collection }) => collection.name);
+
+export function addQuarantine(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
+  const quarantine = program
+    .command('quarantine')
+    .description('Documents that stand still before an event that a projector could not apply.');
+  const ofProjection = () => new Option('--projection <name>', 'of this read model alone').choices(names);
+
+  quarantine
+    .command('list')
+    .summary('what is in quarantine, and why')
+    .addOption(ofProjection())
+    .option('--json', 'one JSON document for programs: {entries}')
+    .description('Lists the documents that stand still, each with the event that could not be applied.')
+    .addHelpText('after', example('list'))
+    .action(async (options: Options) => {
+      const entries = await withQuarantine(options, context, async ({ live, readStore }) => {
+        const found: QuarantineEntry[] = [];
+        for (const projection of live) {
+          for await (const document of quarantineOf(projection, readStore)) found.push(entryOf(projection, document));
+        }
+        return found;
+      });
+      if (options.json) await printJson(context, { entries });
+      else await print(context, toldList(entries));
+    });
+
+  quarantine
+    .command('show')
+    .summary('one document in quarantine, and what waits')
+    .argument('<key>', 'of the document: the id of the order, delivery, product or customer')
+    .addOption(ofProjection())
+    .option('--json', 'one JSON document for programs: {entries}')
+    .description('Shows why a document stands still, and the events of the log that are not in it.')
+    .addHelpText('after', example('show 4711'))
+    .action(async (key: string, options: Options) => {
+      const entries = await withQuarantine(options, context, async (means) => {
+        const shown: ShownEntry[] = [];
+        for (const [projection, document] of await findAll(key, means)) {
+          shown.push({ ...entryOf(projection, document), events: await waitingEvents(projection, document, means) });
+        }
+        return shown;
+      });
+      if (options.json) await printJson(context, { entries });
+      else await print(context, entries.map(toldEntry).join('\n'));
+    });
+
+  quarantine
+    .command('release')
+    .summary('fold documents again, from the log')
+    .argument('[key]', 'of the document: the id of the order, delivery, product or customer')
+    .option('--all', 'all that is in quarantine')
+    .addOption(ofProjection())
+    .option('--json', 'one JSON document for programs: {released, failed}')
+    .description(
+      `Folds a document again, from all that the log has of it: for when the fault is mended. Works beside a running
+projector and without one. Where it fails again it stays in quarantine, with the newer error.`,
+    )
+    .addHelpText('after', `\nExit code 1: something failed again.\n${example('release 4711')}`)
+    .action(async (key: string | undefined, { all, ...options }: Options & { readonly all?: true }) => {
+      if ((key === undefined) === (all === undefined)) {
+        throw new InvalidInput([], 'Say what is to be released: a key, or --all.');
+      }
+      const releases = await withQuarantine(options, context, (means) => release(key, means, context));
+      if (options.json) await printJson(context, releases);
+      else await print(context, toldReleases(releases));
+      if (releases.failed.length > 0) end(exitCodes.failed);
+    });
+}
+
+function example(words: string): string {
+  return `\nExample:\n  $ npx waybill quarantine ${words}`;
+}
+
+interface Means {
+  /** The read models that were asked for, in the versions that are read now. */
+  readonly live: readonly Projection[];
+  readonly store: EventStore;
+  readonly readStore: ReadStore;
+}
+
+function withQuarantine<T>(
+  { projection: only }: Options,
+  context: Context,
+  work: (means: Means) => Promise<T>,
+): Promise<T> {
+  const asked = projections.filter(({ collection }) => only === undefined || collection.name === only);
+  return withEngines(context.config(), context.clock, async (store, readStore) =>
+    work({ live: await liveProjections(asked, readStore), store, readStore }),
+  );
+}
+
+/** Throws `InvalidInput` where the key is nowhere in quarantine. */
+async function findAll(
+  key: string,
+  { live, readStore }: Means,
+): Promise<readonly (readonly [Projection, QuarantinedDocument])[]> {
+  const found: [Projection, QuarantinedDocument][] = [];
+  for (const projection of live) {
+    const document = await findQuarantined(projection, key, readStore);
+    if (document !== undefined) found.push([projection, document]);
+  }
+  if (found.length === 0) throw new InvalidInput([], `There is no ${key} in quarantine.`);
+  return found;
+}
+
+async function waitingEvents(
+  projection: Projection,
+  { key, revisions, degraded }: QuarantinedDocument,
+  { store }: Means,
+): Promise<ShownEntry['events']> {
+  const streams = new Set([...projection.streams(key), degraded.event.stream]);
+  const found = [];
+  for (const stream of streams) {
+    const from = (revisions[categoryOf(stream)!] ?? -1) + 1;
+    for await (const event of readWholeStream(store, stream, from)) found.push(event);
+  }
+  return found
+    .sort((one, other) => one.position - other.position)
+    .map(({ position, stream, revision, type, occurredAt }) => {
+      return { position: String(position), stream, revision, type, occurredAt };
+    });
+}
+
+async function release(key: string | undefined, means: Means, context: Context): Promise<Releases> {
+  const released: Name[] = [];
+  const failed: QuarantineEntry[] = [];
+  async function again(projection: Projection, document: QuarantinedDocument): Promise<void> {
+    const { key: name } = document;
+    const stands = await releaseDocument(projection, name, { ...means, clock: context.clock });
+    if (stands !== undefined && isQuarantined(stands)) failed.push(entryOf(projection, stands));
+    else released.push({ projection: projection.collection.name, key: name });
+  }
+  if (key !== undefined) {
+    for (const [projection, document] of await findAll(key, means)) await again(projection, document);
+    return { released, failed };
+  }
+  await withProgress(context, 'Releasing', async (progress) => {
+    const counts = means.live.map((projection) => countQuarantine(projection, means.readStore));
+    const total = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+    for (const projection of means.live) {
+      for await (const document of quarantineOf(projection, means.readStore)) {
+        await again(projection, document);
+        progress.advance(released.length + failed.length, total);
+      }
+    }
+  });
+  return { released, failed };
+}
+
+function toldList(entries: readonly QuarantineEntry[]): string {
+  if (entries.length === 0) return 'Nothing is in quarantine.\n';
+  const rows = entries.map(({ projection, key, since, event, waiting, error }) => [
+    projection,
+    key,
+    since,
+    `${event.type}, revision ${event.revision}`,
+    waiting,
+    error,
+  ]);
+  return table([['read model', 'key', 'since', 'event', 'waiting', 'error'], ...rows]);
+}
+
+function toldEntry({ projection, version, key, since, triedAt, error, event, events }: ShownEntry): string {
+  const facts = table([
+    ['since', since],
+    ['event', `${event.type}, revision ${event.revision} of ${event.stream}, position ${event.position}`],
+    ['error', error],
+    ['tried last', triedAt],
+  ]);
+  const rows = events.map(({ position, occurredAt, type, stream, revision }) => [
+    position,
+    occurredAt,
+    type,
+    `revision ${revision} of ${stream}`,
+  ]);
+  return `${projection} ${key} (version ${version})\n${facts}Waiting\n${table(rows)}`;
+}
+
+function toldReleases({ released, failed }: Releases): string {
+  const good = `Released ${counted(released.length, 'document')}.\n`;
+  return failed.length === 0 ? good : `${good}${counted(failed.length, 'document')} failed again:\n${toldList(failed)}`;
+}

@@ -1,0 +1,198 @@
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { connect } from 'amqplib';
+import { MongoClient } from 'mongodb';
+import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
+import { ServerProcess } from '@waybill/infra/mongodb/testing/server-process.js';
+import { TcpProxy } from '@waybill/infra/testing/tcp-proxy.js';
+import { projections } from '@waybill/projections/catalogue.js';
+import { queueOf } from '@waybill/projections/follow-partition.js';
+import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
+import { ChaoticExchange, type Fate, names } from '../support/chaotic-exchange.js';
+import { partNames, type PartName } from '../support/part-process.js';
+import { describeWithMortalServers, logs } from '../support/servers-under-test.js';
+import type { SteadyLoad } from '../support/steady-load.js';
+import { some, Trial } from '../support/trial.js';
+import { waitUntil } from '../support/wait-until.js';
+
+jest.setTimeout(300_000);
+
+const rounds = Number(process.env['WAYBILL_TEST_FAULT_ROUNDS'] ?? 1);
+const everyRound = Array.from({ length: rounds }, (_, index) => index + 1);
+const queues: readonly QueueName[] = [
+  ...projections.map(({ collection }) => queueOf(collection)),
+  'fulfilment',
+].flatMap((consumer) => Array.from({ length: partitionCount }, (_, partition) => ({ consumer, partition })));
+
+describeWithMortalServers.each(logs)('under a steady load of commands, on $log', ({ eventStore }) => {
+  const mongoDb = new ServerProcess();
+  let rabbitMq: RabbitMqServer;
+  let toRabbitMq: TcpProxy;
+  let toMongoDb: TcpProxy;
+  let trial: Trial;
+
+  beforeAll(async () => {
+    [rabbitMq] = await Promise.all([RabbitMqServer.create(), mongoDb.start()]);
+    toRabbitMq = await TcpProxy.listen({ host: '127.0.0.1', port: rabbitMq.port });
+    toMongoDb = await TcpProxy.listen({ host: '127.0.0.1', port: Number(new URL(mongoDb.url).port) });
+    trial = await Trial.begin({
+      eventStore,
+      broker: `amqp://127.0.0.1:${toRabbitMq.port}`,
+      readStore: `mongodb://127.0.0.1:${toMongoDb.port}/waybill?directConnection=true`,
+    });
+  });
+
+  afterAll(async () => {
+    await trial.deployment.dispose();
+    await Promise.all([toRabbitMq.close(), toMongoDb.close()]);
+    await Promise.all([rabbitMq.dispose(), mongoDb.dispose()]);
+    process.stdout.write(`faults of servers and processes: ${trial.summary()}\n`);
+  });
+
+  function directly<T>(work: (client: MongoClient) => Promise<T>): Promise<T> {
+    const client = new MongoClient(mongoDb.url);
+    return work(client).finally(() => client.close());
+  }
+
+  describe.each(everyRound)('round %i', () => {
+    describe('a process is killed and started again', () => {
+      const meanwhile: Readonly<Record<PartName, (load: SteadyLoad) => Promise<void>>> = {
+        'write-api': () => Promise.resolve(),
+        'read-api': (load) => load.answered(some),
+        relay: (load) => load.answered(some).then(() => trial.readsGrowStale()),
+        projector: (load) => load.answered(some).then(() => trial.readsGrowStale()),
+        fulfilment: (load) => load.answered(some),
+      };
+
+      test.each(partNames)('the %s', (name) =>
+        trial.underLoad(async (load) => {
+          await trial.deployment.the(name).kill();
+          await meanwhile[name](load);
+          await trial.deployment.start(name);
+        }),
+      );
+    });
+
+    test('RabbitMQ is killed and started again; commands and reads go on', () =>
+      trial.underLoad(async (load) => {
+        await rabbitMq.kill();
+        try {
+          await load.answered(some);
+          await trial.readsGrowStale();
+        } finally {
+          await rabbitMq.start();
+        }
+      }));
+
+    test('MongoDB is killed and started again; commands go on, and reads are refused', () =>
+      trial.underLoad(async (load) => {
+        await mongoDb.kill();
+        try {
+          await load.answered(some);
+          await trial.readsAreRefused();
+        } finally {
+          await mongoDb.start();
+        }
+      }));
+
+    test('connections are cut in the middle', () =>
+      trial.underLoad(async (load) => {
+        for (const proxy of [toRabbitMq, toMongoDb, toRabbitMq, toMongoDb]) {
+          const { cuts } = proxy;
+          proxy.cutAfter(5_000);
+          await waitUntil('a connection is cut', () => proxy.cuts > cuts);
+        }
+        await load.answered(some);
+      }));
+
+    test('the line to RabbitMQ is silent for a while', () =>
+      trial.underLoad(async (load) => {
+        toRabbitMq.stall();
+        try {
+          await load.answered(some);
+          await trial.readsGrowStale();
+        } finally {
+          toRabbitMq.resume();
+        }
+      }));
+
+    test('the line to MongoDB is silent for a while', () =>
+      trial.underLoad(async (load) => {
+        toMongoDb.stall();
+        try {
+          await load.answered(some);
+          await trial.readsAreRefused();
+        } finally {
+          toMongoDb.resume();
+        }
+      }));
+
+    test('the lines are slow', () =>
+      trial.underLoad(async (load) => {
+        for (const proxy of [toRabbitMq, toMongoDb]) {
+          proxy.delay(30);
+          proxy.cut();
+        }
+        await load.answered(2 * some);
+        for (const proxy of [toRabbitMq, toMongoDb]) {
+          proxy.delay(0);
+          proxy.cut();
+        }
+      }));
+
+    test('queues are deleted under their consumers', () =>
+      trial.underLoad(async (load) => {
+        const model = await connect(rabbitMq.url);
+        const channel = await model.createChannel();
+        for (const queue of queues) {
+          await channel.checkQueue(names.queue(queue));
+          await channel.deleteQueue(names.queue(queue));
+        }
+        await load.answered(some);
+        await waitUntil('there are queues again', async () => {
+          const another = await model.createChannel();
+          another.on('error', () => undefined);
+          for (const queue of queues) await another.checkQueue(names.queue(queue));
+          await another.close();
+          return true;
+        });
+        await model.close();
+      }));
+
+    test('messages come twice, late and not at all, and in the end none', async () => {
+      let count = 0;
+      let isOver = false;
+      const fate = (): Fate => {
+        count += 1;
+        if (isOver || count % 5 === 0) return 'lost';
+        if (count % 3 === 0) return 'late';
+        return count % 2 === 0 ? 'twice' : 'arrives';
+      };
+      const chaos = await ChaoticExchange.between(rabbitMq.url, queues, fate);
+      try {
+        await trial.underLoad(async (load) => {
+          await load.answered(2 * some);
+          expect(Object.values(chaos.counts).every((times) => times > 0)).toBe(true);
+          isOver = true;
+        });
+      } finally {
+        await chaos.end();
+      }
+    });
+
+    test('the checkpoints of relay, projector and fulfilment are set back', () =>
+      trial.underLoad(async (load) => {
+        const checkpoints = (client: MongoClient) =>
+          client.db('waybill').collection<{ _id: string; position: number }>('checkpoints');
+        const before = await directly((client) => checkpoints(client).find().toArray());
+        await load.answered(some);
+        await Promise.all(
+          ['relay', 'projector', 'fulfilment'].map((name) => trial.deployment.the(name as PartName).kill()),
+        );
+        await directly(async (client) => {
+          for (const checkpoint of before) await checkpoints(client).replaceOne({ _id: checkpoint._id }, checkpoint);
+        });
+        await trial.deployment.startAll(['relay', 'projector', 'fulfilment']);
+      }));
+  });
+});

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { inspectRabbitMq } from '@waybill/infra/broker/rabbitmq/inspect.js';
+import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
+import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-test.js';
+import { deliveries } from '@waybill/projections/deliveries.js';
+import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { Deployment, reporting } from '../support/deployment.js';
+import { partNames } from '../support/part-process.js';
+import { ReadingAllAlong } from '../support/reading-all-along.js';
+import { SentCommands } from '../support/sent-commands.js';
+import { describeWithServers, logs } from '../support/servers-under-test.js';
+import { waitUntil } from '../support/wait-until.js';
+
+jest.setTimeout(300_000);
+
+describeWithServers.each(logs)('rebuilds on $log, RabbitMQ and MongoDB', ({ eventStore }) => {
+  const database = new ScratchDatabase();
+  let rabbitMq: RabbitMqServer;
+  let deployment: Deployment;
+  let commands: SentCommands;
+  let token: string;
+
+  beforeAll(async () => {
+    rabbitMq = await RabbitMqServer.create();
+    deployment = await Deployment.create({ eventStore, broker: rabbitMq.url, readStore: database.url });
+    token = await deployment.token('rebuilder');
+    commands = new SentCommands('rebuilder', token);
+    await deployment.startAll([...partNames, 'projector', 'read-api']);
+    await commands.setTheTable(deployment.the('write-api').url);
+  });
+
+  afterAll(async () => {
+    await deployment.dispose();
+    await rabbitMq.dispose();
+    await database.dispose();
+  });
+
+  async function whileReading(work: () => Promise<void>): Promise<void> {
+    const apis = {
+      writeUrl: deployment.the('write-api').url,
+      readUrls: deployment.running('read-api').map(({ url }) => url),
+    };
+    const reading = new ReadingAllAlong(apis, token, commands.order);
+    const more = async (): Promise<void> => {
+      const { placed } = reading.counts;
+      await waitUntil('orders come in and are read', () => reading.counts.placed >= placed + 10);
+    };
+    try {
+      await more();
+      await work();
+      await more();
+    } finally {
+      await reading.stop();
+    }
+    expect(reading.faults).toEqual([]);
+  }
+
+  /** Resolves when there are queues of no other version of orders. */
+  async function onlyQueuesOf(version: number, other: number): Promise<void> {
+    const queues = [version, other].flatMap((each) =>
+      Array.from({ length: partitionCount }, (_, partition) => ({ consumer: `orders.v${each}`, partition })),
+    );
+    await waitUntil(`only version ${version} of orders has queues`, async () => {
+      const seen = await inspectRabbitMq({ url: rabbitMq.url, queues, patienceMs: 10_000 });
+      return seen.queues.every(({ queue, found }) => {
+        const isRead = found !== undefined && found.consumers > 0;
+        return queue.consumer === `orders.v${version}` ? isRead : found === undefined;
+      });
+    });
+  }
+
+  test('go on while orders keep coming in and every read API is read, and can be taken back', () =>
+    reporting(deployment, () =>
+      whileReading(async () => {
+        const clean = { result: 'switched', differences: { count: 0 }, mended: { count: 0 } };
+        expect(await deployment.waybill('rebuild', 'orders')).toMatchObject({ ...clean, live: 2, previous: 1 });
+        await onlyQueuesOf(2, 1);
+        expect(await deployment.waybill('rebuild', 'orders', '--rollback')).toMatchObject({
+          ...clean,
+          live: 1,
+          previous: 2,
+        });
+        await onlyQueuesOf(1, 2);
+      }),
+    ));
+
+  test('are gone on with by another projector where the one that is at it is killed', () =>
+    reporting(deployment, async () => {
+      const rebuilt = deployment.waybill('rebuild', 'deliveries');
+      const readStore = deployment.openReadStore();
+      try {
+        await waitUntil('somebody builds', async () => {
+          const shape = (await readStore.versions('deliveries'))?.shapes[deliveries.collection.version];
+          return shape?.rebuild?.builder !== undefined || shape?.last !== undefined;
+        });
+      } finally {
+        await readStore.close();
+      }
+      await deployment.the('projector').kill();
+      await deployment.the('projector').kill();
+      await deployment.start('projector');
+      expect(await rebuilt).toMatchObject({ result: 'switched', live: 2, previous: 1 });
+      await whileReading(() => Promise.resolve());
+    }));
+});

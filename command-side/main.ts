@@ -27,16 +27,16 @@ await runProcess(async () => {
     publicReadUrl: config.publicReadUrl ?? `http://${config.host}:${config.readPort}`,
     ready: () => readinessOf({ 'event store': () => store.head() }),
   });
-  const { url, close } = await listen(api, {
+  const listening = await listen(api, {
     host: config.host,
     port: config.writePort,
     hostVariable: 'WAYBILL_HOST',
     portVariable: 'WAYBILL_WRITE_PORT',
   });
   return {
-    greeting: `Waybill's write API is running: ${url}  (documentation: ${url}/docs)\n`,
+    greeting: `Waybill's write API is running: ${listening.url}  (documentation: ${listening.url}/docs)\n`,
     stop: async () => {
-      await close();
+      await listening.close();
       await store.close();
       await writer?.close();
       await keys.close();

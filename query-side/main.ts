@@ -26,16 +26,16 @@ await runProcess(async () => {
     verify: await tokenVerifierOf(config, clock),
     ready: () => readinessOf({ 'read store': () => readStore.relayCheckpoint() }),
   });
-  const { url, close } = await listen(api, {
+  const listening = await listen(api, {
     host: config.host,
     port: config.readPort,
     hostVariable: 'WAYBILL_HOST',
     portVariable: 'WAYBILL_READ_PORT',
   });
   return {
-    greeting: `Waybill's read API is running: ${url}  (documentation: ${url}/docs)\n`,
+    greeting: `Waybill's read API is running: ${listening.url}  (documentation: ${listening.url}/docs)\n`,
     stop: async () => {
-      await close();
+      await listening.close();
       await events.close();
       await readStore.close();
       await keys.close();

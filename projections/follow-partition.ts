@@ -13,12 +13,10 @@ import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { catchUp } from './catch-up.js';
 import { PartitionProjector } from './project.js';
 
-export interface FollowMeans extends Omit<ConsumerMeans, 'checkpoints' | 'report' | 'store'> {
+export interface FollowMeans extends Omit<ConsumerMeans, 'checkpoints' | 'store'> {
   readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
   readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'position' | 'positions' | 'relayCheckpoint'>;
   readonly clock: Clock;
-  /** Told of each fault that pauses a partition; without a partition, of one that holds up the start. */
-  readonly report?: (fault: Error, queue: string, partition?: number) => void;
 }
 
 export interface PartitionState extends ConsumerState {
@@ -76,14 +74,7 @@ export class PartitionFollower {
         position: () => readStore.position(projection.collection, partition),
         apply: (events, position) => projector.apply(events, position),
       },
-      {
-        broker: means.broker,
-        store: means.store,
-        checkpoints: readStore,
-        timer: means.timer,
-        randomness: means.randomness,
-        report: (fault) => means.report?.(fault, queue, partition),
-      },
+      { ...means, checkpoints: readStore },
       tuning,
     );
   }

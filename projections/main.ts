@@ -32,7 +32,7 @@ await runProcess(async () => {
       clock: steadyClock,
       report,
     }),
-    report: (fault, queue, partition) => report(fault, partition === undefined ? queue : `${queue}/${partition}`),
+    report,
   });
   const health = await listenForHealth(part, {
     'event store': () => store.head(),

@@ -35,8 +35,8 @@ export interface ConsumerMeans {
   readonly checkpoints: Pick<ReadStore, 'relayCheckpoint'>;
   readonly timer: Timer;
   readonly randomness: Randomness;
-  /** Told of each fault that pauses a partition. */
-  readonly report?: (fault: Error, target: PartitionTarget) => void;
+  /** Told of each fault that pauses a partition; `of`: `<consumer>/<partition>`. */
+  readonly report?: (fault: Error, of: string) => void;
 }
 
 export interface ConsumerTuning {
@@ -260,7 +260,8 @@ class Consumption {
   #pause(reason: unknown): void {
     const fault = reason instanceof Error ? reason : new Error(String(reason));
     this.#mode = 'paused';
-    if (this.#fault !== fault) this.#means.report?.(fault, this.#target);
+    const { consumer, partition } = this.#target;
+    if (this.#fault !== fault) this.#means.report?.(fault, `${consumer}/${partition}`);
     this.#fault = fault;
   }
 

@@ -32,7 +32,7 @@ await runProcess(async () => {
       clock: steadyClock,
       report,
     }),
-    report: (fault, { consumer, partition }) => report(fault, `${consumer}/${partition}`),
+    report,
   });
   const health = await listenForHealth(part, {
     'event store': () => store.head(),

@@ -26,7 +26,7 @@ await runProcess(async () => {
       timer,
       randomness,
       assign: leasedLeadership({ leases, timer, randomness, clock: steadyClock, report }),
-      report: (fault) => report(fault, 'relay'),
+      report,
     },
     serverRelayTuning,
   );

@@ -15,7 +15,7 @@ export interface RelayMeans {
   readonly timer: Timer;
   readonly randomness: Randomness;
   /** Told of each fault after which it tries again. */
-  readonly report?: (fault: Error) => void;
+  readonly report?: (fault: Error, of: string) => void;
 }
 
 export interface RelayTuning {
@@ -75,7 +75,7 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
         if (!isStopping()) throw new Unavailable('event store', 'The subscription to the log ended.');
       } catch (error) {
         if (isStopping()) return;
-        means.report?.(error instanceof Error ? error : new Error(String(error)));
+        means.report?.(error instanceof Error ? error : new Error(String(error)), 'relay');
         await means.timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), stopping.signal);
         failures += 1;
       }

@@ -1,0 +1,69 @@
+import type { SnapshotStore, StoredSnapshot } from '@waybill/shared-kernel/ports/snapshots.js';
+import type { Collection, Db } from 'mongodb';
+import { isDuplicate, MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
+import { mongoDbTuning } from '../../mongodb/tuning.js';
+
+/** Snapshots in a collection of a MongoDB database, which may be dropped at any time. */
+export function openMongoDbSnapshotStore(options: MongoDbOptions): SnapshotStore {
+  // Nobody waits for a snapshot, and one that comes late is worth less: no more time than a question.
+  const tuning = { writePatience: mongoDbTuning.readPatience, connections: 5, ...options.tuning };
+  return new MongoDbSnapshotStore(new MongoDbConnection('snapshot store', { ...options, tuning }));
+}
+
+interface Stored extends StoredSnapshot {
+  /** The stream. */
+  readonly _id: string;
+}
+
+function snapshotsOf(db: Db): Collection<Stored> {
+  return db.collection<Stored>('snapshots');
+}
+
+class MongoDbSnapshotStore implements SnapshotStore {
+  readonly #connection: MongoDbConnection;
+
+  constructor(connection: MongoDbConnection) {
+    this.#connection = connection;
+  }
+
+  async load(stream: string): Promise<StoredSnapshot | undefined> {
+    const stored = await this.#connection.read((db) => snapshotsOf(db).findOne({ _id: stream }));
+    if (stored === null) return undefined;
+    const { revision, schemaVersion, text } = stored;
+    // Who made the text finds out what is wrong with it, also where somebody else put something in its place.
+    return { revision, schemaVersion, text: String(text) };
+  }
+
+  save(stream: string, { revision, schemaVersion, text }: StoredSnapshot): Promise<void> {
+    const snapshot: StoredSnapshot = { revision, schemaVersion, text };
+    return this.#connection.write(async (db) => {
+      if (await replace(db, stream, snapshot)) return;
+      // Either it is there and stays, or not there yet.
+      try {
+        await snapshotsOf(db).insertOne({ _id: stream, ...snapshot });
+      } catch (error) {
+        if (!isDuplicate(error)) throw error;
+        // Perhaps made in between, and of a revision before this one.
+        await replace(db, stream, snapshot);
+      }
+    });
+  }
+
+  async remove(stream: string): Promise<void> {
+    await this.#connection.write((db) => snapshotsOf(db).deleteOne({ _id: stream }));
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+}
+
+/** Puts it in place of one that gives way to it; whether there was one. */
+async function replace(db: Db, stream: string, snapshot: StoredSnapshot): Promise<boolean> {
+  const { revision, schemaVersion } = snapshot;
+  const { matchedCount } = await snapshotsOf(db).updateOne(
+    { _id: stream, $or: [{ revision: { $lt: revision } }, { schemaVersion: { $ne: schemaVersion } }] },
+    { $set: snapshot },
+  );
+  return matchedCount === 1;
+}

@@ -1,0 +1,27 @@
+/** The state of an aggregate as it was written down at one revision of its stream. */
+export interface StoredSnapshot {
+  /** Of the last event that is in it. */
+  readonly revision: number;
+  /** Of what `text` holds. */
+  readonly schemaVersion: number;
+  /** Opaque here, as is whatever makes sure that it is whole. */
+  readonly text: string;
+}
+
+/**
+ * Snapshots of aggregates, one for each stream at most. They only save reading: nothing is lost with them, and who
+ * loads one holds it to the log before believing it. Promises of every adapter, checked by `snapshots.contract.ts`:
+ *
+ * - What is loaded is what was saved last, unchanged, by whichever process; but of one schema version the later
+ *   revision stays, whatever order saves of it arrive in. One of another schema version always gives way.
+ * - A save that resolved survives a crash of the process (memory: it ends with it).
+ * - Opening never fails and never waits: whatever cannot be used says so, by `Unavailable` or `BadDataFile`, when it is
+ *   used.
+ */
+export interface SnapshotStore {
+  load(stream: string): Promise<StoredSnapshot | undefined>;
+  save(stream: string, snapshot: StoredSnapshot): Promise<void>;
+  /** Forgets what it has of a stream. Silence where that is nothing. */
+  remove(stream: string): Promise<void>;
+  close(): Promise<void>;
+}

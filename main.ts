@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { createWriteApi } from '@waybill/command-side/write-api.js';
 import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import { dataFiles, readConfig, shown, type Config } from '@waybill/infra/config.js';
-import { lockDataFolder, prepareDataFolder, type DataFolderLock } from '@waybill/infra/data-folder.js';
+import { occupyDataFolder } from '@waybill/infra/data-folder.js';
 import { openEventStore, openKeys, openReadStore } from '@waybill/infra/engines.js';
 import { startAppendWorker } from '@waybill/infra/event-store/sqlite/append-worker.js';
 import { processMetrics } from '@waybill/infra/http/health.js';
@@ -16,23 +16,18 @@ import { projections } from '@waybill/projections/catalogue.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import { createReadApi } from '@waybill/query-side/read-api.js';
-import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
 import type { FollowersData, FollowersSay } from './followers.js';
 
 // Everything in one process on one data folder: `npm start`. Three threads share the work: this one answers both APIs,
 // one writes the log (its disk waits are nobody else's), one follows it. The log, the broker and the read models may be
 // servers; then there are two threads, or three.
 
-/** A command line that looks whether a server runs holds the lock for a moment; milliseconds. */
-const lockPatience = 1_000;
-
 await runProcess(() => start(readConfig()));
 
 async function start(config: Config): Promise<Running> {
   const log = pino({ level: 'warn' }, pino.destination(2));
   const [clock, randomness, timer] = [systemClock, systemRandomness, systemTimer];
-  prepareDataFolder(config.dataFolder);
-  const lock = await takeLock(config.dataFolder);
+  const lock = await occupyDataFolder(config.dataFolder);
   const { metrics, countFault } = processMetrics();
   const report = ({ message }: Error, of: string): void => {
     countFault(of);
@@ -116,17 +111,6 @@ async function start(config: Config): Promise<Running> {
             writer.ended.then((error) => `The thread that writes the log ended: ${String(error)}`),
           ]),
   };
-}
-
-async function takeLock(dataFolder: string): Promise<DataFolderLock> {
-  for (let waited = 0; waited <= lockPatience; waited += 100) {
-    const lock = lockDataFolder(dataFolder);
-    if (lock !== undefined) return lock;
-    await systemTimer.sleep(100);
-  }
-  throw new BadConfiguration(
-    `The data folder ${dataFolder} is in use by another Waybill server: stop that one, or set WAYBILL_DATA to another folder.`,
-  );
 }
 
 function greeting(config: Config, writeUrl: string, readUrl: string): string {

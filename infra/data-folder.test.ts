@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { BadDataFile } from '@waybill/shared-kernel/errors.js';
-import { lockDataFolder, prepareDataFolder, shareDataFolder } from './data-folder.js';
+import { BadConfiguration, BadDataFile } from '@waybill/shared-kernel/errors.js';
+import { joinDataFolder, lockDataFolder, occupyDataFolder, prepareDataFolder, shareDataFolder } from './data-folder.js';
 
 let folder: string;
 beforeEach(() => {
@@ -35,6 +35,20 @@ test('processes share a data folder, and nobody has it alone until the last of t
   expect(shareDataFolder(folder)).toBeUndefined();
   alone?.release();
   shareDataFolder(folder)?.release();
+});
+
+test.each([
+  ['alone', occupyDataFolder],
+  ['with others', joinDataFolder],
+])('who wants a folder %s waits for one who only looks into it, and is refused by one who stays', async (_, take) => {
+  const looking = lockDataFolder(folder);
+  const taken = take(folder);
+  looking?.release();
+  (await taken).release();
+
+  const staying = lockDataFolder(folder);
+  await expect(take(folder)).rejects.toThrow(BadConfiguration);
+  staying?.release();
 });
 
 test('a folder is made with its parents', () => {

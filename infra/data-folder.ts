@@ -1,5 +1,6 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
-import { BadDataFile } from '@waybill/shared-kernel/errors.js';
+import { BadConfiguration, BadDataFile } from '@waybill/shared-kernel/errors.js';
+import { systemTimer } from './clock/system.js';
 import { dataFiles } from './config.js';
 import { isBusy, openDatabase, type Database } from './sqlite/database.js';
 
@@ -60,6 +61,38 @@ export function shareDataFolder(folder: string): DataFolderLock | undefined {
   } finally {
     door.release();
   }
+}
+
+/**
+ * Makes a data folder if need be, and takes it for one server alone. Throws `BadConfiguration` where another has it, or
+ * `BadDataFile`.
+ */
+export function occupyDataFolder(folder: string): Promise<DataFolderLock> {
+  return patiently(lockDataFolder, folder, 'another Waybill server');
+}
+
+/** The same together with other processes. */
+export function joinDataFolder(folder: string): Promise<DataFolderLock> {
+  return patiently(shareDataFolder, folder, 'a server that has everything in one process');
+}
+
+/** A command line that looks whether a server runs has the folder for a moment; milliseconds. */
+const patience = 1_000;
+
+async function patiently(
+  take: (folder: string) => DataFolderLock | undefined,
+  folder: string,
+  holder: string,
+): Promise<DataFolderLock> {
+  prepareDataFolder(folder);
+  for (let waited = 0; waited <= patience; waited += 100) {
+    const lock = take(folder);
+    if (lock !== undefined) return lock;
+    await systemTimer.sleep(100);
+  }
+  throw new BadConfiguration(
+    `The data folder ${folder} is in use by ${holder}: stop that one, or set WAYBILL_DATA to another folder.`,
+  );
 }
 
 /** Held by whoever has the folder alone for as long as it has it; by those who share it, while they come in. */

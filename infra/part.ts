@@ -1,10 +1,9 @@
 import { pino } from 'pino';
 import type { Registry } from 'prom-client';
-import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
 import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { systemClock, systemRandomness, systemTimer } from './clock/system.js';
 import { assertShared, readConfig, type Config } from './config.js';
-import { prepareDataFolder, shareDataFolder, type DataFolderLock } from './data-folder.js';
+import { joinDataFolder } from './data-folder.js';
 import type { ReportFault } from './engines.js';
 import { createHealth, processMetrics, readinessOf } from './http/health.js';
 import { listen } from './http/listen.js';
@@ -23,9 +22,6 @@ export interface Part {
   release(): void;
 }
 
-/** A command line that looks whether a server runs holds the data folder for a moment; milliseconds. */
-const lockPatience = 1_000;
-
 /**
  * Reads the environment, and takes its share of the data folder if `usesFolder` says that it uses it. Throws
  * `BadConfiguration` or `BadDataFile`.
@@ -35,7 +31,7 @@ export async function beginPart(name: string, usesFolder: (config: Config) => bo
   assertShared(config);
   const log = pino({ name, level: 'info' }, pino.destination(2));
   const { metrics, countFault } = processMetrics();
-  const lock = usesFolder(config) ? await joinDataFolder(config) : undefined;
+  const lock = usesFolder(config) ? await joinDataFolder(config.dataFolder) : undefined;
   return {
     config,
     log,
@@ -49,18 +45,6 @@ export async function beginPart(name: string, usesFolder: (config: Config) => bo
     },
     release: () => lock?.release(),
   };
-}
-
-async function joinDataFolder({ dataFolder }: Config): Promise<DataFolderLock> {
-  prepareDataFolder(dataFolder);
-  for (let waited = 0; waited <= lockPatience; waited += 100) {
-    const lock = shareDataFolder(dataFolder);
-    if (lock !== undefined) return lock;
-    await systemTimer.sleep(100);
-  }
-  throw new BadConfiguration(
-    `The data folder ${dataFolder} is in use by a server that has everything in one process: stop that one, or set WAYBILL_DATA to another folder.`,
-  );
 }
 
 /** Answers `/healthz`, `/readyz` and `/metrics` at `WAYBILL_HEALTH_PORT`, if it is set. */

@@ -1,17 +1,15 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { pino } from 'pino';
 import { createWriteApi } from '@waybill/command-side/write-api.js';
-import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
-import { dataFiles, readConfig, shown, type Config } from '@waybill/infra/config.js';
+import { readConfig, shown, type Config } from '@waybill/infra/config.js';
 import { occupyDataFolder } from '@waybill/infra/data-folder.js';
-import { openEventStore, openKeys, openReadStore } from '@waybill/infra/engines.js';
-import { startAppendWorker } from '@waybill/infra/event-store/sqlite/append-worker.js';
-import { processMetrics } from '@waybill/infra/http/health.js';
+import { openKeys, openReadStore } from '@waybill/infra/engines.js';
 import { listen } from '@waybill/infra/http/listen.js';
 import { tokenVerifierOf } from '@waybill/infra/http/token-verifier.js';
 import { cachedKeys, keyCacheBounds } from '@waybill/infra/keys/cached.js';
+import { processMeans } from '@waybill/infra/process-means.js';
 import { runProcess, type Running } from '@waybill/infra/run-process.js';
+import { openWrittenLog } from '@waybill/infra/written-log.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
@@ -25,24 +23,18 @@ import type { FollowersData, FollowersSay } from './followers.js';
 await runProcess(() => start(readConfig()));
 
 async function start(config: Config): Promise<Running> {
-  const log = pino({ level: 'warn' }, pino.destination(2));
-  const [clock, randomness, timer] = [systemClock, systemRandomness, systemTimer];
+  const means = processMeans({ level: 'warn' });
+  const { clock, randomness, report } = means;
   const lock = await occupyDataFolder(config.dataFolder);
-  const { metrics, countFault } = processMetrics();
-  const report = ({ message }: Error, of: string): void => {
-    countFault(of);
-    log.warn({ of }, message);
-  };
 
   const verify = await tokenVerifierOf(config, clock);
   const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock });
-  const writer =
-    config.eventStore.kind === 'sqlite' ? await startAppendWorker(dataFiles(config.dataFolder).log) : undefined;
-  const events = openEventStore(config, { clock, report, appender: writer?.port() });
+  const log = await openWrittenLog(config, means);
+  const { events } = log;
   const readStore = openReadStore(config);
   await liveProjections(projections, readStore);
 
-  const appender = writer?.port();
+  const appender = log.appender();
   const followers = new Worker(new URL('./followers.js', import.meta.url), {
     workerData: { config, appender } satisfies FollowersData,
     transferList: appender === undefined ? [] : [appender],
@@ -55,7 +47,7 @@ async function start(config: Config): Promise<Running> {
     else report(new Error(message.message), message.of);
   });
 
-  const shared = { verify, metrics, log, clock, randomness, timer, keys };
+  const shared = { ...means, verify, keys };
   const { host } = config;
   const readApi = createReadApi({
     ...shared,
@@ -66,12 +58,7 @@ async function start(config: Config): Promise<Running> {
       return Promise.resolve({ ready: following, checks });
     },
   });
-  const read = await listen(readApi, {
-    host,
-    port: config.readPort,
-    hostVariable: 'WAYBILL_HOST',
-    portVariable: 'WAYBILL_READ_PORT',
-  });
+  const read = await listen(readApi, { host, port: config.readPort, portVariable: 'WAYBILL_READ_PORT' });
 
   const writeApi = createWriteApi({
     ...shared,
@@ -82,12 +69,7 @@ async function start(config: Config): Promise<Running> {
       return { ready: true, checks: { 'event store': 'ok' } };
     },
   });
-  const write = await listen(writeApi, {
-    host,
-    port: config.writePort,
-    hostVariable: 'WAYBILL_HOST',
-    portVariable: 'WAYBILL_WRITE_PORT',
-  });
+  const write = await listen(writeApi, { host, port: config.writePort, portVariable: 'WAYBILL_WRITE_PORT' });
   const followersEnded = once(followers, 'error').then(
     ([error]) => `The thread that follows the log ended: ${String(error)}`,
   );
@@ -97,19 +79,12 @@ async function start(config: Config): Promise<Running> {
       await Promise.all([write.close(), read.close()]);
       followers.postMessage('stop');
       await once(followers, 'exit');
-      await events.close();
-      await writer?.close();
+      await log.close();
       await readStore.close();
       await keys.close();
       lock.release();
     },
-    broken:
-      writer === undefined
-        ? followersEnded
-        : Promise.race([
-            followersEnded,
-            writer.ended.then((error) => `The thread that writes the log ended: ${String(error)}`),
-          ]),
+    broken: Promise.race(log.broken === undefined ? [followersEnded] : [followersEnded, log.broken]),
   };
 }
 

@@ -92,7 +92,7 @@ export class WriteApi {
       ready: async () => ({ ready: true, checks: {} }),
       publicReadUrl: 'http://read.example',
     });
-    const address = { host: '127.0.0.1', port: 0, hostVariable: 'WAYBILL_HOST', portVariable: 'WAYBILL_WRITE_PORT' };
+    const address = { host: '127.0.0.1', port: 0, portVariable: 'WAYBILL_WRITE_PORT' };
     return listen(api, address);
   }
 

@@ -64,7 +64,7 @@ beforeAll(async () => {
     log: pino({ base: null }, { write: (line) => logged.push(line) }),
     randomness: systemRandomness,
   });
-  server = await listen(api, { host: '127.0.0.1', port: 0, hostVariable: 'HOST', portVariable: 'PORT' });
+  server = await listen(api, { host: '127.0.0.1', port: 0, portVariable: 'PORT' });
 });
 afterAll(async () => {
   await server.close();

@@ -4,8 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
 import { listen } from './listen.js';
 
-const variables = { hostVariable: 'WAYBILL_HOST', portVariable: 'WAYBILL_READ_PORT' };
-const anyPort = { host: '127.0.0.1', port: 0, ...variables };
+const anyPort = { host: '127.0.0.1', port: 0, portVariable: 'WAYBILL_READ_PORT' };
 const hello = (_request: IncomingMessage, response: ServerResponse) => response.end('hello');
 
 test('serves at the address it names', async () => {

@@ -15,14 +15,13 @@ export interface Address {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  /** The variables that set them, for messages. */
-  readonly hostVariable: string;
+  /** The variable that sets it, for messages. */
   readonly portVariable: string;
 }
 
 /** What to do about each fault of listening that a person can mend. */
 function reason(code: string | undefined, address: Address): string | undefined {
-  const { host, port, hostVariable, portVariable } = address;
+  const { host, port, portVariable } = address;
   switch (code) {
     case 'EADDRINUSE':
       return `Port ${port} of ${host} is in use by another program: stop that one or set ${portVariable} to a free port.`;
@@ -31,7 +30,7 @@ function reason(code: string | undefined, address: Address): string | undefined 
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
-      return `${host} is no address of this machine: set ${hostVariable} to one that is, such as 127.0.0.1.`;
+      return `${host} is no address of this machine: set WAYBILL_HOST to one that is, such as 127.0.0.1.`;
     default:
       return undefined;
   }

@@ -95,7 +95,7 @@ export class ReadSide {
       log: pino({ base: null }, { write: (line) => this.logged.push(line) }),
       randomness: this.#randomness,
     });
-    this.#server = await listen(api, { host: '127.0.0.1', port: 0, hostVariable: 'HOST', portVariable: 'PORT' });
+    this.#server = await listen(api, { host: '127.0.0.1', port: 0, portVariable: 'PORT' });
     this.#client = checkedClient(this.#server.url, readApiDocument);
   }
 

@@ -1,0 +1,56 @@
+import type { RequestListener } from 'node:http';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { apiUsesDataFolder } from './config.js';
+import { openKeys } from './engines.js';
+import { listen } from './http/listen.js';
+import { tokenVerifierOf } from './http/token-verifier.js';
+import type { TokenVerifier } from './http/tokens.js';
+import { cachedKeys, keyCacheBounds } from './keys/cached.js';
+import { beginPart, type Part } from './part.js';
+import { runProcess } from './run-process.js';
+
+/** What both APIs begin with. */
+export interface ApiPart extends Part {
+  readonly keys: KeyStore;
+  readonly verify: TokenVerifier;
+}
+
+/** An API that can be served, and the stores behind it. */
+export interface OpenedApi {
+  readonly api: RequestListener;
+  /** Resolves, with a sentence, when something behind it ended that should not have. */
+  readonly broken?: Promise<string> | undefined;
+  /** Closes the stores. */
+  close(): Promise<void>;
+}
+
+const apis = {
+  'write-api': { title: 'write API', port: 'writePort', portVariable: 'WAYBILL_WRITE_PORT' },
+  'read-api': { title: 'read API', port: 'readPort', portVariable: 'WAYBILL_READ_PORT' },
+} as const;
+
+/** Runs an API as a process of its own, until it is told to stop. */
+export function runApi(
+  name: keyof typeof apis,
+  open: (part: ApiPart) => OpenedApi | Promise<OpenedApi>,
+): Promise<void> {
+  return runProcess(async () => {
+    const part = await beginPart(name, apiUsesDataFolder);
+    const { config, clock, randomness } = part;
+    const { title, port, portVariable } = apis[name];
+
+    const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock });
+    const opened = await open({ ...part, keys, verify: await tokenVerifierOf(config, clock) });
+    const listening = await listen(opened.api, { host: config.host, port: config[port], portVariable });
+    return {
+      greeting: `Waybill's ${title} is running: ${listening.url}  (documentation: ${listening.url}/docs)\n`,
+      stop: async () => {
+        await listening.close();
+        await opened.close();
+        await keys.close();
+        part.release();
+      },
+      ...(opened.broken && { broken: opened.broken }),
+    };
+  });
+}

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Difference } from '../audit/difference.js';
 import { verifyReadModels, type AuditReport } from '../audit/verify-read-models.js';
 import { print, printJson, withProgress, type Context } from './context.js';
-import { withLog, withReadModels } from './data-folder.js';
+import { withLog, withReadModels } from './engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
 import { counted } from './table.js';
 

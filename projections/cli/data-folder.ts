@@ -1,46 +1,5 @@
-import { existsSync } from 'node:fs';
-import { BadDataFile } from '@waybill/shared-kernel/errors.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { dataFiles, usesDataFolder, type Config } from '@waybill/infra/config.js';
-import { lockDataFolder, prepareDataFolder } from '@waybill/infra/data-folder.js';
-import { openEventStore, openReadStore } from '@waybill/infra/engines.js';
-import { projections } from '../catalogue.js';
-import { liveProjections } from '../rebuild/change-versions.js';
-
-/**
- * The stores of a configuration, files of its data folder or servers, for one verb. Others may have them open too: each
- * of the files takes any number of processes.
- */
-
-/** Runs work on a log that is there. Throws `BadDataFile` where the folder has none: asking makes no folder. */
-export async function withLog<T>(config: Config, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
-  const { dataFolder, eventStore } = config;
-  if (eventStore.kind === 'sqlite' && !existsSync(dataFiles(dataFolder).log)) {
-    throw new BadDataFile(
-      `There is no log in ${dataFolder}. Start the server (npm start) or import orders first, or set WAYBILL_DATA to the folder that has one.`,
-    );
-  }
-  return closing(openEventStore(config, { clock }), work);
-}
-
-/** As `withLog`, in a folder that is made if need be. */
-export async function withNewLog<T>(config: Config, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
-  if (usesDataFolder(config)) prepareDataFolder(config.dataFolder);
-  return closing(openEventStore(config, { clock }), work);
-}
-
-/** Runs work on the read models, in the versions that are read now. */
-export async function withReadModels<T>(
-  config: Config,
-  work: (readStore: ReadStore, live: readonly Projection[]) => Promise<T>,
-): Promise<T> {
-  return closing(openReadStore(config), async (readStore) =>
-    work(readStore, await liveProjections(projections, readStore)),
-  );
-}
+import { usesDataFolder, type Config } from '@waybill/infra/config.js';
+import { lockDataFolder } from '@waybill/infra/data-folder.js';
 
 /** Whether a server uses the folder now. */
 export function isServed(folder: string): boolean {
@@ -49,13 +8,7 @@ export function isServed(folder: string): boolean {
   return lock === undefined;
 }
 
-async function closing<Store extends { close(): Promise<void> }, T>(
-  store: Store,
-  work: (store: Store) => Promise<T>,
-): Promise<T> {
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
+/** Whether it is certain that no process of this configuration runs: without a file in common nobody can tell. */
+export function isAlone(config: Config): boolean {
+  return usesDataFolder(config) && !isServed(config.dataFolder);
 }

@@ -1,9 +1,46 @@
-import { usesDataFolder, type Config } from '@waybill/infra/config.js';
+import { existsSync } from 'node:fs';
+import { BadDataFile } from '@waybill/shared-kernel/errors.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { isServed, withLog, withReadModels } from './data-folder.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { dataFiles, usesDataFolder, type Config } from '@waybill/infra/config.js';
+import { prepareDataFolder } from '@waybill/infra/data-folder.js';
+import { openEventStore, openReadStore } from '@waybill/infra/engines.js';
+import { projections } from '../catalogue.js';
+import { liveProjections } from '../rebuild/change-versions.js';
+import { closing } from './closing.js';
+
+// The stores of a configuration, files of its data folder or servers, for one verb. Others may have them open too: each
+// of the files takes any number of processes.
+
+/** Runs work on a log that is there. Throws `BadDataFile` where the folder has none: asking makes no folder. */
+export async function withLog<T>(config: Config, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
+  const { dataFolder, eventStore } = config;
+  if (eventStore.kind === 'sqlite' && !existsSync(dataFiles(dataFolder).log)) {
+    throw new BadDataFile(
+      `There is no log in ${dataFolder}. Start the server (npm start) or import orders first, or set WAYBILL_DATA to the folder that has one.`,
+    );
+  }
+  return closing(openEventStore(config, { clock }), work);
+}
+
+/** As `withLog`, in a folder that is made if need be. */
+export async function withNewLog<T>(config: Config, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
+  if (usesDataFolder(config)) prepareDataFolder(config.dataFolder);
+  return closing(openEventStore(config, { clock }), work);
+}
+
+/** Runs work on the read models, in the versions that are read now. */
+export async function withReadModels<T>(
+  config: Config,
+  work: (readStore: ReadStore, live: readonly Projection[]) => Promise<T>,
+): Promise<T> {
+  return closing(openReadStore(config), async (readStore) =>
+    work(readStore, await liveProjections(projections, readStore)),
+  );
+}
 
 /** Runs work on the log and the read models made from it. Throws `BadDataFile` without a log, or where it is another. */
 export function withEngines<T>(
@@ -14,9 +51,4 @@ export function withEngines<T>(
   return withLog(config, clock, (events) =>
     withReadModels(config, (readStore) => work(followedLog(events, readStore), readStore)),
   );
-}
-
-/** Whether it is certain that no process of this configuration runs: without a file in common nobody can tell. */
-export function isAlone(config: Config): boolean {
-  return usesDataFolder(config) && !isServed(config.dataFolder);
 }

@@ -14,7 +14,7 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { EventName, LogDifference } from '../migrate/compare-logs.js';
 import { migrateLog, type Migrated } from '../migrate/migrate-log.js';
 import { print, printJson, withProgress, type Context } from './context.js';
-import { withLog } from './data-folder.js';
+import { withLog } from './engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
 import { counted } from './table.js';
 

@@ -4,7 +4,7 @@ import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { catchUp } from '../catch-up.js';
 import { withProgress, type Context } from './context.js';
-import { withReadModels } from './data-folder.js';
+import { withReadModels } from './engines.js';
 
 /** Brings the read models up to the log, where no server runs that would. Throws `Unavailable` where one stands still. */
 export async function projectLog(config: Config, store: EventStore, context: Context): Promise<void> {

@@ -7,7 +7,7 @@ import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import type { OrderStatus } from '../orders.js';
 import { replayHistory } from '../replay/history.js';
 import { print, say, withProgress, type Context } from './context.js';
-import { withLog } from './data-folder.js';
+import { withLog } from './engines.js';
 import { counted, table } from './table.js';
 import { timeOption } from './time.js';
 import { withoutPersonalData } from './without-personal-data.js';

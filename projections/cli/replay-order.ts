@@ -3,7 +3,7 @@ import type { OrderView } from '../orders.js';
 import { replayOrder, type PointInOrder, type ReplayedOrder } from '../replay/order.js';
 import { timelineEvent } from '../timeline-event.js';
 import { print, printJson, type Context } from './context.js';
-import { withLog } from './data-folder.js';
+import { withLog } from './engines.js';
 import { moneyText } from './money-text.js';
 import { table } from './table.js';
 import { timeOption } from './time.js';

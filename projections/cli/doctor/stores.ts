@@ -11,6 +11,7 @@ import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { projections } from '../../catalogue.js';
 import { atVersion, versionsOfShape } from '../../rebuild/versions.js';
+import { closing } from '../closing.js';
 
 // Stores as they are looked at: nothing is made, and nobody waits for long.
 
@@ -56,15 +57,4 @@ async function liveIn(readStore: ReadStore): Promise<readonly Projection[] | und
     live.push(atVersion(projection, versions.live));
   }
   return live;
-}
-
-async function closing<Store extends { close(): Promise<void> }, T>(
-  store: Store,
-  work: (store: Store) => Promise<T>,
-): Promise<T> {
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
 }

@@ -2,9 +2,11 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { runFulfilment } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { startRelay } from '@waybill/command-side/relay/relay.js';
+import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-snapshots.js';
+import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import type { Config } from '@waybill/infra/config.js';
-import { openBroker, openEventStore, openReadStore } from '@waybill/infra/engines.js';
+import { openBroker, openEventStore, openReadStore, openSnapshots } from '@waybill/infra/engines.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { keepReadModels } from '@waybill/projections/keep-read-models.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
@@ -35,10 +37,11 @@ const report = ({ message }: Error, of: string): void => say({ says: 'fault', of
 const readStore = openReadStore(config);
 const store = followedLog(openEventStore(config, { clock, appender, report }), readStore);
 const broker = openBroker(config, report);
+const snapshots = new AggregateSnapshots({ store: openSnapshots(config), timer, clock: steadyClock, report });
 const means = { broker, store, checkpoints: readStore, timer, randomness, clock, assign: everyPartition, report };
 
 const projector = keepReadModels(projections, { ...means, readStore });
-const fulfilment = runFulfilment({ ...means, positions: readStore });
+const fulfilment = runFulfilment({ ...means, positions: readStore, snapshots });
 const relay = startRelay(means);
 void projector.following.then(() => {
   say({ says: 'following' });
@@ -49,6 +52,7 @@ main.once('message', () => {
     await relay.stop();
     await Promise.all([projector.stop(), fulfilment.stop()]);
     await broker.close();
+    await snapshots.close();
     await store.close();
     await readStore.close();
     main.close();

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-snapshots.js';
 import { createWriteApi } from '@waybill/command-side/write-api.js';
+import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { readConfig, shown, type Config } from '@waybill/infra/config.js';
 import { occupyDataFolder } from '@waybill/infra/data-folder.js';
-import { openKeys, openReadStore } from '@waybill/infra/engines.js';
+import { openKeys, openReadStore, openSnapshots } from '@waybill/infra/engines.js';
 import { listen } from '@waybill/infra/http/listen.js';
 import { tokenVerifierOf } from '@waybill/infra/http/token-verifier.js';
 import { cachedKeys, keyCacheBounds } from '@waybill/infra/keys/cached.js';
@@ -33,6 +35,7 @@ async function start(config: Config): Promise<Running> {
   const { events } = log;
   const readStore = openReadStore(config);
   await liveProjections(projections, readStore);
+  const snapshots = new AggregateSnapshots({ ...means, store: openSnapshots(config), clock: steadyClock });
 
   const appender = log.appender();
   const followers = new Worker(new URL('./followers.js', import.meta.url), {
@@ -63,6 +66,7 @@ async function start(config: Config): Promise<Running> {
   const writeApi = createWriteApi({
     ...shared,
     store: events,
+    snapshots,
     publicReadUrl: config.publicReadUrl ?? read.url,
     ready: async () => {
       await events.head();
@@ -79,6 +83,7 @@ async function start(config: Config): Promise<Running> {
       await Promise.all([write.close(), read.close()]);
       followers.postMessage('stop');
       await once(followers, 'exit');
+      await snapshots.close();
       await log.close();
       await readStore.close();
       await keys.close();

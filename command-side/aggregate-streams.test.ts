@@ -3,7 +3,7 @@ import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { EventFromTheFuture, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import { AggregateStreams } from './aggregate-streams.js';
+import { AggregateStreams, type AggregateStreamsOptions } from './aggregate-streams.js';
 import { product } from './catalogue/product.js';
 import { stores } from './testing/stores.js';
 
@@ -36,7 +36,8 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
       await dispose();
     }
   }
-  const streamsIn = (store: EventStore, keep?: number) => new AggregateStreams(store, 'product', product, keep);
+  const streamsIn = (store: EventStore, options?: AggregateStreamsOptions) =>
+    new AggregateStreams(store, 'product', product, options);
 
   test('one without events is as it begins', () =>
     withStore(async (store) => {
@@ -82,17 +83,19 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
 
   test('requests are known by the last of their events, read or appended, however few are kept', () =>
     withStore(async (store) => {
-      const streams = streamsIn(store, 1);
+      const streams = streamsIn(store, { keep: 1 });
       const both = [
         { ...listed, request },
         { ...priced(1), request },
       ];
       const appended = await streams.append('p1', streams.unwritten(), both);
       const recorded = { mark: request, revision: 1, position: appended.position };
-      expect(appended.requests.get('r')).toEqual(recorded);
+      expect(await streams.recorded('p1', appended, 'r')).toEqual(recorded);
       await streams.append('p2', streams.unwritten(), [event(9, 'ProductWithdrawn', { productId: 'p2' })]);
       expect(streams.lastSeen('p1')).toBeUndefined();
-      expect((await streams.load('p1')).requests.get('r')).toEqual(recorded);
+      const loaded = await streams.load('p1');
+      expect(await streams.recorded('p1', loaded, 'r')).toEqual(recorded);
+      expect(await streams.recorded('p1', loaded, 'other')).toBeUndefined();
     }));
 
   test('an event of a newer version stops it', () =>

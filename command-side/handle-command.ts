@@ -107,7 +107,7 @@ export class CommandHandler {
     const pointed = task.derivedId === undefined ? undefined : await this.#pointers.load(request.id);
     for (const candidate of new Set([id, ...(pointed?.ids ?? []), task.derivedId ?? id])) {
       const there = candidate === id ? loaded : await streams.load(candidate);
-      const recorded = there.requests.get(request.id);
+      const recorded = await streams.recorded(candidate, there, request.id);
       if (recorded !== undefined) return this.#replay(streams, candidate, there, recorded, request, task);
     }
 

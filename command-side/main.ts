@@ -1,6 +1,9 @@
+import { steadyClock } from '@waybill/infra/clock/steady.js';
+import { openSnapshots } from '@waybill/infra/engines.js';
 import { readinessOf } from '@waybill/infra/http/health.js';
 import { runApi } from '@waybill/infra/run-api.js';
 import { openWrittenLog } from '@waybill/infra/written-log.js';
+import { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 import { createWriteApi } from './write-api.js';
 
 // The write API in a process of its own: `npm run start:write-api`. As many as wanted; each needs the log and the keys.
@@ -8,11 +11,17 @@ import { createWriteApi } from './write-api.js';
 await runApi('write-api', async (part) => {
   const { config } = part;
   const log = await openWrittenLog(config, part);
+  const snapshots = new AggregateSnapshots({ ...part, store: openSnapshots(config), clock: steadyClock });
   const api = createWriteApi({
     ...part,
     store: log.events,
+    snapshots,
     publicReadUrl: config.publicReadUrl ?? `http://${config.host}:${config.readPort}`,
     ready: () => readinessOf({ 'event store': () => log.events.head() }),
   });
-  return { api, broken: log.broken, close: () => log.close() };
+  const close = async (): Promise<void> => {
+    await snapshots.close();
+    await log.close();
+  };
+  return { api, broken: log.broken, close };
 });

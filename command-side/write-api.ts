@@ -12,6 +12,7 @@ import { CommandHandler } from './handle-command.js';
 import type { WriteMeans } from './http/write-means.js';
 import { writeApiDocument } from './openapi.js';
 import { orderRoutes } from './ordering/http.js';
+import type { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 
 export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'document' | 'randomness'> {
   readonly store: Pick<EventStore, 'append' | 'readStream'>;
@@ -19,6 +20,8 @@ export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'document' | 'r
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly timer: Timer;
+  /** Without them, long streams are read from their beginning. */
+  readonly snapshots?: AggregateSnapshots;
   /** Base URL at which clients reach the read API, without a slash at its end. */
   readonly publicReadUrl: string;
 }
@@ -32,7 +35,7 @@ export function writeRoutes(means: WriteMeans): readonly Route[] {
 export function createWriteApi(parts: WriteApiParts): RequestListener {
   const { store, keys, clock, randomness, timer, publicReadUrl } = parts;
   const handler = new CommandHandler({ store, keys, clock, randomness, timer });
-  const aggregates = aggregatesIn(store);
+  const aggregates = aggregatesIn(store, parts.snapshots);
   const means: WriteMeans = { aggregates, handler, keys, clock, randomness, timer, publicReadUrl };
   return createApi({ ...parts, routes: writeRoutes(means), document: writeApiDocument });
 }

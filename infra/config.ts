@@ -59,6 +59,7 @@ export function dataFiles(dataFolder: string) {
     log: join(dataFolder, 'log.sqlite'),
     readModels: join(dataFolder, 'read-models.sqlite'),
     leases: join(dataFolder, 'leases.sqlite'),
+    snapshots: join(dataFolder, 'snapshots.sqlite'),
     keys: join(dataFolder, 'keys.sqlite'),
     masterKey: join(dataFolder, 'master.key'),
     developmentKey: join(dataFolder, 'development-key.json'),

@@ -5,6 +5,7 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
 import { openMemoryBroker } from './broker/memory/broker.js';
 import { openRabbitMqBroker } from './broker/rabbitmq/broker.js';
 import { noticeFault } from './broker/rabbitmq/notice.js';
@@ -17,6 +18,8 @@ import { openMongoDbLeaseStore } from './lease/mongodb/lease-store.js';
 import { openSqliteLeaseStore } from './lease/sqlite/lease-store.js';
 import { openMongoDbReadStore } from './read-store/mongodb/read-store.js';
 import { openSqliteReadStore } from './read-store/sqlite/read-store.js';
+import { openMongoDbSnapshotStore } from './snapshots/mongodb/snapshot-store.js';
+import { openSqliteSnapshotStore } from './snapshots/sqlite/snapshot-store.js';
 
 // Which adapter is behind a port, by the configuration. Servers are connected to when they are first used, and again
 // whenever they were gone: that one is down stops nobody from starting.
@@ -76,4 +79,11 @@ export function openLeases({ readStore, dataFolder }: Config): LeaseStore {
   return readStore.kind === 'sqlite'
     ? openSqliteLeaseStore(dataFiles(dataFolder).leases)
     : openMongoDbLeaseStore({ url: readStore.url });
+}
+
+/** Snapshots of aggregates, beside the read models: as they, nothing but what the log says, in a quicker form. */
+export function openSnapshots({ readStore, dataFolder }: Config): SnapshotStore {
+  return readStore.kind === 'sqlite'
+    ? openSqliteSnapshotStore(dataFiles(dataFolder).snapshots)
+    : openMongoDbSnapshotStore({ url: readStore.url });
 }

@@ -14,4 +14,10 @@ export interface Decider<Command, State, Event extends DomainEvent> {
   readonly decide: (command: Command, state: State) => readonly Event[];
   /** Total over every event of the stream, in any order in which imported history may bring them. */
   readonly evolve: (state: State, event: Event) => State;
+  /**
+   * Set where states are kept as snapshots, because a stream may grow long: they are then made of JSON and bounded in
+   * size. It rises with every change of what `evolve` makes of a stream, in shape or in meaning, and older ones are
+   * made anew.
+   */
+  readonly stateVersion?: number;
 }

@@ -86,4 +86,5 @@ export const product: Decider<ProductCommand, ProductState, ProductEvent> = {
   initialState: { status: 'none' },
   decide,
   evolve,
+  stateVersion: 1,
 };

@@ -48,4 +48,5 @@ export const customer: Decider<CustomerCommand, CustomerState, CustomerEvent> = 
   initialState: { status: 'none' },
   decide,
   evolve,
+  stateVersion: 1,
 };

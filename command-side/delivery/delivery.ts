@@ -2,7 +2,7 @@ import type { Decider } from '@waybill/shared-kernel/decider.js';
 import { NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
 import type { DeliveryEvent, DeliveryScheduled, OfDelivery } from '@waybill/shared-kernel/events/delivery.js';
 import { importedHistory } from '../imported-history.js';
-import { reported, withReport, type Reports } from './reports.js';
+import { noReports, reported, withReport, type Reports } from './reports.js';
 
 /** What can be asked of a delivery. */
 export type DeliveryCommand =
@@ -11,12 +11,21 @@ export type DeliveryCommand =
   | On<'ReleaseDelivery'>
   /** The order's stream has recorded that it left with this courier; whatever happened here since, it did. */
   | On<'RecordPickUp', { readonly courierId: string }>
-  /** WGS 84 degrees; `at` is when the courier was there, RFC 3339 UTC with milliseconds. */
-  | On<'ReportPosition', { readonly latitude: number; readonly longitude: number; readonly at: string }>
+  | On<'ReportPosition', PositionReport>
   | On<'CompleteDelivery', { readonly proof: string | null }>
   | On<'FailDelivery', { readonly reason: string; readonly next: 'retry' | 'return' }>
   | On<'ReturnDelivery'>
   | On<'CancelDelivery', { readonly reason: string }>;
+
+/** WGS 84 degrees. */
+export interface PositionReport {
+  readonly latitude: number;
+  readonly longitude: number;
+  /** When the courier was there, RFC 3339 UTC with milliseconds. */
+  readonly at: string;
+  /** Whether the log has one of this time. Asked where the state does not reach back that far. */
+  readonly inLog?: boolean;
+}
 
 type On<Type extends string, Fields = unknown> = { readonly type: Type; readonly deliveryId: string } & Fields;
 
@@ -43,7 +52,7 @@ function evolve(state: DeliveryState, event: DeliveryHistory): DeliveryState {
     if (state.status !== 'none') return state;
     const { deliveryId, orderId, customerId } = event.data;
     const imported = event.imported === true;
-    return { status: 'open', deliveryId, orderId, customerId, imported, reports: undefined };
+    return { status: 'open', deliveryId, orderId, customerId, imported, reports: noReports };
   }
   if (state.status === 'none' || isFinal(state)) return state;
   switch (event.type) {
@@ -102,7 +111,7 @@ function decide(command: DeliveryCommand, state: DeliveryState): readonly Delive
       }
     case 'ReportPosition': {
       const { latitude, longitude, at } = command;
-      if (reported(state.reports, at)) return [];
+      if (reported(state.reports, at) ?? command.inLog === true) return [];
       if (state.status === 'open' || isFinal(state)) throw refusal(state, 'no courier is on the way');
       return [{ type: 'DeliveryPositionReported', data: { ...of, latitude, longitude, at } }];
     }
@@ -156,4 +165,5 @@ export const delivery: Decider<DeliveryCommand, DeliveryState, DeliveryHistory> 
   initialState: { status: 'none' },
   decide,
   evolve,
+  stateVersion: 1,
 };

@@ -2,6 +2,7 @@ import { IsIn, IsNumber, Max, Min } from 'class-validator';
 import type { Caller } from '@waybill/infra/http/caller.js';
 import { route, type Answer, type Route } from '@waybill/infra/http/route.js';
 import { Forbidden, InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
+import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
 import type { Cause } from '../envelope.js';
 import type { CommandRequest } from '../handle-command.js';
@@ -13,6 +14,7 @@ import { IsId, IsText, IsTime, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
 import { dispatchOrder } from '../ordering/dispatch-order.js';
 import { courierOf, courierToPickUp, type DeliveryCommand, type DeliveryState } from './delivery.js';
+import { reported } from './reports.js';
 
 /** Milliseconds by which a courier's clock may be ahead of ours. */
 const clockTolerance = 60_000;
@@ -115,7 +117,11 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
       throw new InvalidInput([{ pointer: '/at', detail: 'It is in the future.' }]);
     }
     const command: DeliveryCommand = { type: 'ReportPosition', deliveryId, latitude, longitude, at };
-    return handle(request, plainRequest(request, randomness), () => command);
+    return handle(request, plainRequest(request, randomness), async (state) => {
+      if (state.status === 'none' || reported(state.reports, at) !== undefined) return command;
+      const report = await aggregates.deliveries.find(deliveryId, isReportOf(at));
+      return { ...command, inLog: report !== undefined };
+    });
   };
 
   const complete = (request: Request): Promise<Answer> => {
@@ -149,6 +155,10 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
     route('POST', '/v1/deliveries/:deliveryId/failure', access, fail),
     route('POST', '/v1/deliveries/:deliveryId/return', access, takingNothing('ReturnDelivery')),
   ];
+}
+
+function isReportOf(at: string): (event: KnownEvent) => boolean {
+  return ({ type, data }) => type === 'DeliveryPositionReported' && data.at === at;
 }
 
 /** What nobody has is refused, or silence, by its status. */

@@ -1,26 +1,29 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { reported, withReport, type Reports } from './reports.js';
+import { noReports, remembered, reported, withReport } from './reports.js';
 
-const anyTime = fc.nat(50).map((minute) => new Date(minute * 60_000).toISOString());
+const timeOf = (minute: number): string => new Date(minute * 60_000).toISOString();
+const anyTime = fc.nat(2 * remembered).map(timeOf);
 
-test('reports are known by their times, whatever the order they came in, and stand newest first', () => {
+test('reports are known by their times, whatever the order they came in, or the log is asked', () => {
   fc.assert(
-    fc.property(fc.array(anyTime), anyTime, (times, asked) => {
-      let reports: Reports;
-      for (const at of times) reports = withReport(reports, at);
-      expect(reported(reports, asked)).toBe(times.includes(asked));
-      const listed: string[] = [];
-      for (let next = reports; next !== undefined; next = next.earlier) listed.push(next.at);
-      expect(listed).toEqual([...new Set(times)].sort().reverse());
+    fc.property(fc.array(anyTime, { maxLength: 4 * remembered }), anyTime, (times, asked) => {
+      const reports = times.reduce(withReport, noReports);
+      const latest = [...new Set(times)].sort().reverse();
+      expect(reports).toEqual({ times: latest.slice(0, remembered), areCut: latest.length > remembered });
+      const known = latest.length <= remembered || asked >= latest[remembered - 1]!;
+      expect(reported(reports, asked)).toBe(known ? times.includes(asked) : undefined);
     }),
   );
 });
 
-test('ten thousand reports backwards are only slow, not too deep', () => {
-  let reports: Reports;
-  for (let minute = 10_000; minute > 0; minute -= 1) {
-    reports = withReport(reports, new Date(minute * 60_000).toISOString());
+test('however many there are, no more is remembered of them', () => {
+  const minutes = Array.from({ length: 10_000 }, (_, minute) => minute);
+  for (const times of [minutes, minutes.toReversed()]) {
+    const reports = times.map(timeOf).reduce(withReport, noReports);
+    expect(reports.times).toHaveLength(remembered);
+    expect(reported(reports, timeOf(9_999))).toBe(true);
+    expect(reported(reports, timeOf(10_000))).toBe(false);
+    expect(reported(reports, timeOf(0))).toBeUndefined();
   }
-  expect(reported(reports, new Date(60_000).toISOString())).toBe(true);
 });

@@ -10,6 +10,7 @@ import { againOnConflict } from '../conflict.js';
 import { delivery, type DeliveryCommand } from '../delivery/delivery.js';
 import { envelopes, type Cause } from '../envelope.js';
 import { order } from '../ordering/order.js';
+import type { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { dueCommands, fulfilment, react, type FulfilmentCommand, type FulfilmentState } from './fulfilment.js';
 
 export interface FulfilMeans {
@@ -17,6 +18,8 @@ export interface FulfilMeans {
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly timer: Timer;
+  /** Without them, long streams are read from their beginning. */
+  readonly snapshots?: AggregateSnapshots;
 }
 
 const kept = 5000;
@@ -35,9 +38,12 @@ export class Fulfiller {
 
   constructor(means: FulfilMeans) {
     this.#means = means;
-    this.#fulfilments = new AggregateStreams(means.store, 'fulfilment', fulfilment, kept);
-    this.#orders = new AggregateStreams(means.store, 'order', order, kept);
-    this.#deliveries = new AggregateStreams(means.store, 'delivery', delivery, 100);
+    this.#fulfilments = new AggregateStreams(means.store, 'fulfilment', fulfilment, { keep: kept });
+    this.#orders = new AggregateStreams(means.store, 'order', order, { keep: kept });
+    this.#deliveries = new AggregateStreams(means.store, 'delivery', delivery, {
+      keep: 100,
+      snapshots: means.snapshots,
+    });
   }
 
   /** Notes what an event of an order or its delivery means, and does what is due after it. Again does no harm. */

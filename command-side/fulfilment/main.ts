@@ -1,14 +1,29 @@
+import { steadyClock } from '@waybill/infra/clock/steady.js';
+import { openSnapshots } from '@waybill/infra/engines.js';
 import { runFollower } from '@waybill/infra/run-follower.js';
 import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
+import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { runFulfilment } from './run-fulfilment.js';
 
 // The process manager in a process of its own: `npm run start:fulfilment`. Several divide the partitions among them.
 
-await runFollower('fulfilment', (follower) =>
-  runFulfilment({
+await runFollower('fulfilment', (follower) => {
+  const snapshots = new AggregateSnapshots({
     ...follower,
+    store: openSnapshots(follower.config),
+    clock: steadyClock,
+  });
+  const fulfilment = runFulfilment({
+    ...follower,
+    snapshots,
     positions: follower.readStore,
     checkpoints: follower.readStore,
     assign: leasedPartitions(follower.leasing),
-  }),
-);
+  });
+  return {
+    stop: async () => {
+      await fulfilment.stop();
+      await snapshots.close();
+    },
+  };
+});

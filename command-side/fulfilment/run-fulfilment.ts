@@ -12,12 +12,12 @@ import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { orderConcerned } from './fulfilment.js';
-import { Fulfiller } from './fulfil.js';
+import { Fulfiller, type FulfilMeans } from './fulfil.js';
 
 /** Name of the process manager's queues and of its positions. */
 export const fulfilmentConsumer = 'fulfilment';
 
-export interface FulfilmentMeans extends ConsumerMeans {
+export interface FulfilmentMeans extends ConsumerMeans, Pick<FulfilMeans, 'snapshots'> {
   readonly store: EventStore;
   readonly positions: Pick<ReadStore, 'consumerPosition' | 'saveConsumerPosition'>;
   readonly clock: Clock;

@@ -5,7 +5,7 @@ import { expect } from '@jest/globals';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
-import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
+import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import type { Role } from '@waybill/infra/http/caller.js';
 import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
 import type { Route } from '@waybill/infra/http/route.js';
@@ -18,13 +18,16 @@ import {
 } from '@waybill/infra/http/testing/checked-client.js';
 import { createTokenVerifier } from '@waybill/infra/http/tokens.js';
 import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
+import { openMemorySnapshotStore } from '@waybill/infra/snapshots/memory/snapshot-store.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
 import { writeApiDocument } from '../openapi.js';
 import { createWriteApi, writeRoutes } from '../write-api.js';
 import { aggregatesIn } from '../aggregates.js';
 import { CommandHandler } from '../handle-command.js';
+import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { FaultyStore } from './faulty-store.js';
 import type { OpenedStore } from './stores.js';
 
@@ -50,6 +53,14 @@ export class WriteApi {
   readonly clock: VirtualClock;
   readonly store: FaultyStore;
   readonly keys: KeyStore;
+  readonly snapshotStore: SnapshotStore = openMemorySnapshotStore();
+  /** Taken all the time, so that whatever a test restarts goes on from them. */
+  readonly snapshots = new AggregateSnapshots(
+    { store: this.snapshotStore, timer: systemTimer, clock: systemClock, report: (fault) => this.faults.push(fault) },
+    { every: 2 },
+  );
+  /** What was said of snapshots. */
+  readonly faults: Error[] = [];
   readonly #opened: OpenedStore;
   readonly #clients = new Map<string, CheckedClient>();
   readonly #tokens = new Map<string, Promise<string>>();
@@ -86,6 +97,7 @@ export class WriteApi {
       clock: this.clock,
       randomness: systemRandomness,
       timer: systemTimer,
+      snapshots: this.snapshots,
       verify: createTokenVerifier(this.#key.trusted, this.clock),
       log: pino({ level: 'silent' }),
       metrics: new Registry(),
@@ -111,6 +123,7 @@ export class WriteApi {
 
   async close(): Promise<void> {
     await this.#listening.close();
+    await this.snapshots.close();
     await this.#opened.dispose();
   }
 

@@ -15,8 +15,8 @@ export interface StoredSnapshot {
  * - What is loaded is what was saved last, unchanged, by whichever process; but of one schema version the later
  *   revision stays, whatever order saves of it arrive in. One of another schema version always gives way.
  * - A save that resolved survives a crash of the process (memory: it ends with it).
- * - Opening never fails and never waits: whatever cannot be used says so, by `Unavailable` or `BadDataFile`, when it is
- *   used.
+ * - Opening waits for nothing, and fails for nothing but a configuration that can never work: what cannot be used says
+ *   so, by `Unavailable` or `BadDataFile`, when it is used.
  */
 export interface SnapshotStore {
   load(stream: string): Promise<StoredSnapshot | undefined>;

@@ -153,15 +153,10 @@ interface Command {
 const everyRefusal: readonly ProblemKindName[] = [
   'invalid-input',
   'malformed-json',
-  'malformed-request',
-  'unauthenticated',
-  'forbidden',
   'concurrent-request',
   'revision-mismatch',
   'body-too-large',
   'unsupported-media-type',
-  'internal',
-  'unavailable',
   'event-from-the-future',
 ];
 const ofKey: readonly ProblemKindName[] = ['idempotency-key-missing', 'idempotency-key-reused'];

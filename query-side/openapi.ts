@@ -263,15 +263,7 @@ function get({
       parameters: [...pathParameters(path), ...parameters, ...waiting, ...commonParameters],
       responses: {
         ...responses,
-        ...problems(
-          'invalid-input',
-          'unauthenticated',
-          'forbidden',
-          ...refusals,
-          'read-model-behind',
-          'unavailable',
-          'internal',
-        ),
+        ...problems('invalid-input', ...refusals, 'read-model-behind'),
       },
     },
   };

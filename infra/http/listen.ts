@@ -1,6 +1,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
+import { answerUnreadable } from './unreadable-request.js';
 
 export interface Listening {
   /** The one it got, also where 0 was asked for. */
@@ -39,6 +40,7 @@ function reason(code: string | undefined, address: Address): string | undefined 
 /** Serves an API. Throws `BadConfiguration` when the port or host cannot be had. */
 export function listen(api: RequestListener, address: Address): Promise<Listening> {
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 60_000 }, api);
+  answerUnreadable(server);
   let closing = false;
   // `close` ends the idle connections; one that was busy then would idle on for as long as it is kept alive.
   server.on('request', (_request, response) => {

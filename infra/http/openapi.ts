@@ -171,14 +171,33 @@ export function answer(
     : { description, headers: every, content: { 'application/json': { schema } } };
 }
 
+const secondsToWait: Header = {
+  required: true,
+  description: 'Seconds.',
+  schema: { type: 'string', pattern: '^[0-9]+$' },
+};
+
 const headersOfStatus: Readonly<Record<number, Readonly<Record<string, Header>>>> = {
   401: { 'WWW-Authenticate': { required: true, schema: { type: 'string' } } },
   405: { Allow: { required: true, schema: { type: 'string' } } },
-  503: { 'Retry-After': { required: true, description: 'Seconds.', schema: { type: 'string', pattern: '^[0-9]+$' } } },
+  429: { 'Retry-After': secondsToWait },
+  503: { 'Retry-After': secondsToWait },
 };
 
-/** The responses of an operation that may end in these kinds of problem, by status. */
-export function problems(...kinds: readonly ProblemKindName[]): Readonly<Record<string, ResponseObject>> {
+/** What any request may meet, here or at the gateway. */
+const anywhere: readonly ProblemKindName[] = [
+  'malformed-request',
+  'unauthenticated',
+  'forbidden',
+  'request-too-slow',
+  'too-many-requests',
+  'internal',
+  'unavailable',
+];
+
+/** The responses of an operation that may end in these kinds of problem, or what any may, by status. */
+export function problems(...ofOperation: readonly ProblemKindName[]): Readonly<Record<string, ResponseObject>> {
+  const kinds = [...new Set([...ofOperation, ...anywhere])];
   const responses: Record<string, ResponseObject> = {};
   for (const kind of kinds) {
     const { status } = problemKinds[kind];

@@ -77,6 +77,10 @@ export const id: Schema = { type: 'string', pattern: idPattern.source };
 export const time: Schema = { type: 'string', format: 'date-time', description: 'RFC 3339 UTC.' };
 export const revision: Schema = { type: 'integer', minimum: 0 };
 
+const everyKind = Object.entries(problemKinds)
+  .map(([kind, { status, title }]) => `- \`urn:waybill:problem:${kind}\` (${status}): ${title}.`)
+  .join('\n');
+
 /** What both documents name. */
 export const sharedSchemas = {
   Money: {
@@ -96,7 +100,7 @@ export const sharedSchemas = {
     description: 'RFC 9457. The `type` is stable per kind; a kind may add members.',
     required: ['type', 'title', 'status', 'detail'],
     properties: {
-      type: { type: 'string', pattern: '^urn:waybill:problem:[a-z-]+$' },
+      type: { type: 'string', pattern: '^urn:waybill:problem:[a-z-]+$', description: everyKind },
       title: { type: 'string' },
       status: { type: 'integer' },
       detail: { type: 'string' },

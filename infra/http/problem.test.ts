@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as errors from '@waybill/shared-kernel/errors.js';
+import { sharedSchemas } from './openapi.js';
 import { isOurFault, problemAnswer, problemKinds, RequestRefused, type Problem } from './problem.js';
 
 /** One of each class, and what must become of it. */
@@ -51,6 +52,13 @@ describe.each(examples.map(([error, status]) => [error.kind, error, status] as c
   test('names when to try again exactly where that may help', () => {
     expect('Retry-After' in problemAnswer(error, 'request-1').headers!).toBe(status === 503);
   });
+});
+
+test('every kind is named in the OpenAPI documents', () => {
+  const { description } = sharedSchemas.Problem.properties.type;
+  for (const [kind, { status }] of Object.entries(problemKinds)) {
+    expect(description).toContain(`urn:waybill:problem:${kind}\` (${status})`);
+  }
 });
 
 test('faults of the input come with their pointers', () => {

@@ -5,6 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from '@jest/globals';
+import { until } from '@waybill/shared-kernel/testing/until.js';
 import { checkout } from '../house/checkout.js';
 
 /** nginx, also where it is on no user's PATH, as on Debian; `undefined` where it is not installed. */
@@ -39,6 +40,8 @@ export interface AccessLogLine {
 export interface Gateway {
   readonly url: string;
   accessLog(): Promise<readonly AccessLogLine[]>;
+  /** The line of a request, which is written some time after its answer. */
+  logged(requestId: string): Promise<AccessLogLine>;
   stop(): Promise<void>;
 }
 
@@ -115,13 +118,22 @@ export async function startGateway(upstreams: Upstreams): Promise<Gateway> {
       if (said.includes('Address already in use') && attempt < 5) continue;
       throw new Error(said);
     }
+    const accessLog = async (): Promise<readonly AccessLogLine[]> =>
+      (await readFile(join(scratch, 'access.log'), 'utf8'))
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as AccessLogLine);
     return {
       url,
-      accessLog: async () =>
-        (await readFile(join(scratch, 'access.log'), 'utf8'))
-          .split('\n')
-          .filter((line) => line !== '')
-          .map((line) => JSON.parse(line) as AccessLogLine),
+      accessLog,
+      logged: async (requestId) => {
+        let found: AccessLogLine | undefined;
+        await until(async () => {
+          found = (await accessLog()).find((line) => line.requestId === requestId);
+          return found !== undefined;
+        });
+        return found!;
+      },
       stop: async () => {
         child.kill('SIGTERM');
         await ended;

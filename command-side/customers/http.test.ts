@@ -41,6 +41,20 @@ describe.each(stores)('customers over HTTP, %s', (_, open) => {
     expect([unseal(name!, key), unseal(phone!, key), unseal(sealed!, key)]).toEqual([ann.name, ann.phone, address]);
   });
 
+  test('what is personal is sealed in a snapshot too', async () => {
+    const as = 'customer:kim';
+    await api.done('/v1/customers', { as, body: ann });
+    for (const city of ['Seoul', 'Busan', 'Daegu']) {
+      await api.done('/v1/customers/kim/address', { as, body: { address: { ...address, city } } });
+    }
+    await api.snapshots.settled();
+    const { text } = (await api.snapshotStore.load('customer-kim'))!;
+    expect(text).toContain('sealed.1.kim.');
+    for (const secret of ['Ann', '1234', 'Harbour', 'Seoul', 'Busan', 'Daegu', '48058']) {
+      expect(text).not.toContain(secret);
+    }
+  });
+
   test('nobody registers or moves somebody else', async () => {
     await api.done('/v1/customers', { as: 'customer:zoe', body: ann });
     await api.refused('/v1/customers', { as: 'customer:zoe', body: { ...ann, customerId: 'max' } }, 403, 'forbidden');

@@ -6,6 +6,7 @@ import { Fulfiller } from '../fulfilment/fulfil.js';
 import { orderConcerned } from '../fulfilment/fulfilment.js';
 import { stores } from '../testing/stores.js';
 import { address, pointers, won, WriteApi } from '../testing/write-api.js';
+import { remembered } from './reports.js';
 
 describe.each(stores)('deliveries over HTTP, %s', (_, open) => {
   let api: WriteApi;
@@ -21,7 +22,7 @@ describe.each(stores)('deliveries over HTTP, %s', (_, open) => {
       handled = event.position;
       const known = upcast(event);
       const concerned = orderConcerned(known);
-      if (concerned !== undefined) await fulfiller.handle(concerned, known);
+      if (concerned !== undefined) await fulfiller.handle(concerned, known, () => Promise.resolve(false));
     }
     if ((await api.store.head()) > handled) await fulfil();
   }
@@ -141,6 +142,50 @@ describe.each(stores)('deliveries over HTTP, %s', (_, open) => {
     expect((await report('2026-01-01T09:00:00+00:00')).revision).toBe(3);
     expect((await report('2026-01-01T10:00:59.000Z')).revision).toBe(3);
     expect((await report('2026-01-01T18:00:00.000+09:00')).revision).toBe(3);
+  });
+
+  describe('with a snapshot of it', () => {
+    const timeOf = (minute: number): string => new Date(Date.UTC(2026, 0, 1) + minute * 60_000).toISOString();
+    const report = (minute: number) =>
+      api.done(`${path}/positions`, { as, key: null, body: { ...here, at: timeOf(minute) } });
+
+    /** More reports than are remembered, as the first process to use it afterwards finds them. */
+    async function reported(): Promise<number> {
+      for (let minute = 2; minute < 2 * remembered; minute += 1) await report(minute);
+      await api.snapshots.settled();
+      await api.restart();
+      const snapshot = await api.snapshotStore.load(`delivery-${deliveryId}`);
+      expect(snapshot!.revision).toBeGreaterThan(remembered);
+      return (await api.store.readStreamBackwards(`delivery-${deliveryId}`, Infinity, 1))[0]!.revision;
+    }
+
+    test('a request from before it is answered as it was', async () => {
+      await api.done(`${path}/assignment`, claim);
+      await api.done(`${path}/pickup`, { as });
+      // Silence by its key alone: as another request it would be one more attempt that failed.
+      const failed = { as, key: `failure ${deliveryId}`, body: { reason: 'nobody there', next: 'retry' } };
+      const first = await api.post(`${path}/failure`, failed);
+      const head = await reported();
+      const again = await api.post(`${path}/failure`, failed);
+      expect([again.status, again.text]).toEqual([200, first.text]);
+      for (const header of ['ETag', 'Consistency-Token']) {
+        expect(again.headers.get(header)).toBe(first.headers.get(header));
+      }
+      expect(again.headers.get('Idempotency-Replayed')).toBe('true');
+      const body = { ...failed.body, reason: 'no such house' };
+      await api.refused(`${path}/failure`, { ...failed, body }, 422, 'idempotency-key-reused');
+      expect((await api.events(`delivery-${deliveryId}`)).at(-1)!.revision).toBe(head);
+      expect(api.faults).toEqual([]);
+    });
+
+    test('a position that came long ago is known, one that did not is kept', async () => {
+      await api.done(`${path}/assignment`, claim);
+      const head = await reported();
+      expect((await report(2)).revision).toBe(head);
+      expect((await report(1)).revision).toBe(head + 1);
+      expect((await report(1)).revision).toBe(head + 1);
+      expect((await report(2 * remembered)).revision).toBe(head + 2);
+    });
   });
 
   test.each<[string, object, readonly string[]]>([

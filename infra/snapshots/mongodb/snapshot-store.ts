@@ -10,9 +10,11 @@ export function openMongoDbSnapshotStore(options: MongoDbOptions): SnapshotStore
   return new MongoDbSnapshotStore(new MongoDbConnection('snapshot store', { ...options, tuning }));
 }
 
-interface Stored extends StoredSnapshot {
+interface Stored extends Omit<StoredSnapshot, 'text'> {
   /** The stream. */
   readonly _id: string;
+  /** Text, unless somebody else put something in its place. */
+  readonly text: unknown;
 }
 
 function snapshotsOf(db: Db): Collection<Stored> {
@@ -30,8 +32,8 @@ class MongoDbSnapshotStore implements SnapshotStore {
     const stored = await this.#connection.read((db) => snapshotsOf(db).findOne({ _id: stream }));
     if (stored === null) return undefined;
     const { revision, schemaVersion, text } = stored;
-    // Who made the text finds out what is wrong with it, also where somebody else put something in its place.
-    return { revision, schemaVersion, text: String(text) };
+    // Whoever made the text finds out that this is not it.
+    return { revision, schemaVersion, text: typeof text === 'string' ? text : '' };
   }
 
   save(stream: string, { revision, schemaVersion, text }: StoredSnapshot): Promise<void> {

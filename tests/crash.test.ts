@@ -49,9 +49,7 @@ test('killed at any moment under load: nothing acknowledged is lost, nothing dou
     });
     while (commands.answered.length < enough) await setImmediate();
     for (let turn = 0; turn < round * 5; turn += 1) await setImmediate();
-    server.process.kill('SIGKILL');
-    await Promise.all(clients);
-    await server.stop('SIGKILL');
+    await Promise.all([server.stop('SIGKILL'), ...clients]);
 
     const { lost, doubled, unexpected, ...rest } = commands.compare(await readWholeLog(dataFolder));
     expect({ lost, doubled, unexpected }).toEqual({ lost: [], doubled: [], unexpected: [] });

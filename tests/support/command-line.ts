@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-
-const commandLineFile = fileURLToPath(new URL('../../../projections/dist/cli/main.js', import.meta.url));
+import { partArguments } from './part-arguments.js';
 
 export interface CommandLineResult {
   readonly exitCode: number | null;
@@ -16,7 +14,7 @@ export async function runCommandLine(
   args: readonly string[],
   environment: NodeJS.ProcessEnv = {},
 ): Promise<CommandLineResult> {
-  const child = spawn(process.execPath, [commandLineFile, ...args], {
+  const child = spawn(process.execPath, partArguments('cli', ...args), {
     env: { ...process.env, NODE_OPTIONS: '', WAYBILL_DATA: dataFolder, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

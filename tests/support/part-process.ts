@@ -1,32 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { partArguments } from './part-arguments.js';
 
-/** The processes that Waybill is made of where it is more than one, and the file that each starts with. */
-const roots = {
-  'write-api': 'command-side/dist/main.js',
-  'read-api': 'query-side/dist/main.js',
-  relay: 'command-side/dist/relay/main.js',
-  projector: 'projections/dist/main.js',
-  fulfilment: 'command-side/dist/fulfilment/main.js',
-} as const;
+/** The processes that Waybill is made of where it is more than one. */
+export const partNames = ['write-api', 'read-api', 'relay', 'projector', 'fulfilment'] as const;
+export type PartName = (typeof partNames)[number];
 
-export type PartName = keyof typeof roots;
-
-export const partNames = Object.keys(roots) as readonly PartName[];
-
-const checkout = new URL('../../../', import.meta.url);
-
-/** One of them, in a process as its package script starts it. */
+/** One of them, or all in one, in a process as its package script starts it. */
 export class PartProcess {
-  readonly name: PartName;
+  readonly name: PartName | 'all';
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
   #output = '';
 
-  private constructor(name: PartName, environment: NodeJS.ProcessEnv) {
+  private constructor(name: PartName | 'all', environment: NodeJS.ProcessEnv) {
     this.name = name;
-    this.#child = spawn(process.execPath, [fileURLToPath(new URL(roots[name], checkout))], {
+    this.#child = spawn(process.execPath, partArguments(name), {
       env: { ...process.env, NODE_OPTIONS: '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -36,21 +25,27 @@ export class PartProcess {
     }
   }
 
-  /** Resolves when it says that it runs. Rejects with what it printed if it ends before. */
-  static async start(name: PartName, environment: NodeJS.ProcessEnv): Promise<PartProcess> {
+  /** Resolves when it has said that it runs. Rejects with what it printed if it ends before. */
+  static async start(name: PartName | 'all', environment: NodeJS.ProcessEnv): Promise<PartProcess> {
     const part = new PartProcess(name, environment);
+    const greeted = name === 'all' ? /^Stop with Ctrl-C\.\n/m : / is running\b.*\n/;
     await new Promise<void>((resolve, reject) => {
       part.#child.stdout?.on('data', () => {
-        if (/ is running\b.*\n/.test(part.#output)) resolve();
+        if (greeted.test(part.#output)) resolve();
       });
-      void part.#ended.then(() => reject(new Error(`The ${name} ended before it ran:\n${part.#output}`)), reject);
+      void part.#ended.then(() => reject(new Error(`It ended before it ran (${name}):\n${part.#output}`)), reject);
     });
     return part;
   }
 
   /** Where it answers; for an API. */
   get url(): string {
-    const url = / is running: (http:\S+)/.exec(this.#output)?.[1];
+    return this.urlAfter(' is running:');
+  }
+
+  /** The address that it printed after these words. */
+  urlAfter(words: string): string {
+    const url = new RegExp(`${words}\\s+(http:\\S+)`).exec(this.#output)?.[1];
     if (url === undefined) throw new Error(`The ${this.name} has no address:\n${this.#output}`);
     return url;
   }
@@ -66,17 +61,13 @@ export class PartProcess {
 
   /** SIGKILL. Resolves when it is dead. */
   async kill(): Promise<void> {
-    await this.#end('SIGKILL');
+    await this.stop('SIGKILL');
   }
 
-  /** SIGTERM. Resolves with its exit code, null when it had to be killed. */
-  async stop(): Promise<number | null> {
-    await this.#end('SIGTERM');
-    return this.#child.exitCode;
-  }
-
-  async #end(signal: NodeJS.Signals): Promise<void> {
+  /** Resolves when it has ended, with its exit code, null when a signal ended it. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.isRunning) this.#child.kill(signal);
     await this.#ended;
+    return this.#child.exitCode;
   }
 }

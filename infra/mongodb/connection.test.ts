@@ -41,9 +41,13 @@ describe('a connection', () => {
     expect(db.readConcern).toMatchObject({ level: 'majority' });
   });
 
-  test('to a server that is down says so', async () => {
-    const url = `mongodb://127.0.0.1:${await freePort()}`;
-    await expect(connect(url).read((db) => db.command({ ping: 1 }))).rejects.toThrow(Unavailable);
+  test('to a server that is down says so, and why, however often it is asked', async () => {
+    const down = connect(`mongodb://127.0.0.1:${await freePort()}`);
+    for (let times = 0; times < 3; times += 1) {
+      const asked = down.read((db) => db.command({ ping: 1 }));
+      await expect(asked).rejects.toThrow(Unavailable);
+      await expect(asked).rejects.toThrow(/^MongoDB cannot be used now: connect ECONNREFUSED/);
+    }
   });
 
   test('lets so many write at a time, and reads go on meanwhile', async () => {

@@ -1,5 +1,12 @@
 import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js';
-import { MongoClient, MongoServerError, MongoTopologyClosedError, ReadConcern, type Db } from 'mongodb';
+import {
+  MongoClient,
+  MongoServerError,
+  MongoServerSelectionError,
+  MongoTopologyClosedError,
+  ReadConcern,
+  type Db,
+} from 'mongodb';
 import { faultOf } from './fault.js';
 import { mongoDbTuning, type MongoDbTuning } from './tuning.js';
 import { Turns } from './turns.js';
@@ -30,6 +37,8 @@ export class MongoDbConnection {
   #client: MongoClient;
   /** Since when there was nothing but failures, of `performance.now()`. */
   #failingSince: number | undefined;
+  /** Whether the client ever had an answer. */
+  #isOfUse = false;
   #isClosed = false;
 
   /** Connects on first use. `what` is what errors call it. Throws `BadConfiguration`. */
@@ -88,7 +97,10 @@ export class MongoDbConnection {
     });
     try {
       const answer = await Promise.race([work(this.#db()), tooLate]);
-      if (client === this.#client) this.#failingSince = undefined;
+      if (client === this.#client) {
+        this.#failingSince = undefined;
+        this.#isOfUse = true;
+      }
       return answer;
     } catch (error) {
       const fault = faultOf(this.#what, error);
@@ -103,11 +115,13 @@ export class MongoDbConnection {
     const now = performance.now();
     this.#failingSince ??= now;
     // One whose first attempt to connect failed does not make another.
-    const isOver = cause instanceof MongoTopologyClosedError || now - this.#failingSince >= this.tuning.renewAfter;
-    if (this.#isClosed || !isOver) return;
+    const neverConnected = !this.#isOfUse && cause instanceof MongoServerSelectionError;
+    const isOver = neverConnected || cause instanceof MongoTopologyClosedError;
+    if (this.#isClosed || (!isOver && now - this.#failingSince < this.tuning.renewAfter)) return;
     const old = this.#client;
     this.#client = clientOf(this.#url, this.tuning);
     this.#failingSince = undefined;
+    this.#isOfUse = false;
     // What is under way on it has been failing too.
     old.close().catch(() => undefined);
   }

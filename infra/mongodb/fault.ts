@@ -48,11 +48,17 @@ export function faultOf(what: string, error: unknown): unknown {
   if (isOfSocket(error)) return new Unavailable(what, `MongoDB cannot be used now: ${error.message}`, { cause: error });
   if (!(error instanceof MongoError)) return error;
   const cause = causeOf(error);
-  if (isPassing(cause)) return new Unavailable(what, `MongoDB cannot be used now: ${cause.message}`, { cause });
+  if (isPassing(cause)) return new Unavailable(what, `MongoDB cannot be used now: ${wordsOf(cause)}`, { cause });
   if (refusals.has(cause.code)) {
     return new BadConfiguration(`MongoDB refuses this user as ${what}: ${cause.message}`, { cause });
   }
   return error;
+}
+
+/** The driver's own words, where they say something to those who do not know its parts. */
+function wordsOf(error: MongoError): string {
+  const isGivenUp = error instanceof MongoTopologyClosedError || error instanceof MongoClientClosedError;
+  return isGivenUp ? 'the connection to it was given up, and another is made.' : error.message;
 }
 
 /** Codes of a socket that ended as something was written to it, which the driver passes on as it is. */

@@ -1,10 +1,11 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import { happening, type Happening } from '@waybill/projections/testing/history.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
+import { ada } from './testing/callers.js';
 import { home } from './testing/orders.js';
-import { ReadSide, type CallAs } from './testing/read-side.js';
+import type { ReadSide, CallAs } from './testing/read-side.js';
+import { readSideForEach } from './testing/read-side-for-each.js';
 
-const ada: CallAs = { sub: 'ada', roles: ['customer'] };
 let side: ReadSide;
 
 async function registered(customerId: string): Promise<Happening> {
@@ -15,13 +16,11 @@ async function registered(customerId: string): Promise<Happening> {
   return happening(streamName('customer', customerId), customerId, { type: 'CustomerRegistered', data });
 }
 
-beforeEach(async () => {
-  side = await ReadSide.open();
-  await side.history(await registered('ada'));
+readSideForEach((opened) => {
+  side = opened;
 });
-afterEach(async () => {
-  expect(side.logged).toEqual([]);
-  await side.close();
+beforeEach(async () => {
+  await side.history(await registered('ada'));
 });
 
 const open = { name: 'Ada', phone: '+82 2 123 4567', address: home };

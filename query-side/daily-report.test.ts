@@ -1,19 +1,16 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { cancelled, completed, confirmed, onOrder } from '@waybill/projections/testing/history.js';
 import { place } from './testing/orders.js';
-import { ReadSide } from './testing/read-side.js';
+import type { ReadSide } from './testing/read-side.js';
+import { readSideForEach } from './testing/read-side-for-each.js';
 
 interface Report {
   readonly days: readonly unknown[];
 }
 
 let side: ReadSide;
-beforeEach(async () => {
-  side = await ReadSide.open();
-});
-afterEach(async () => {
-  expect(side.logged).toEqual([]);
-  await side.close();
+readSideForEach((opened) => {
+  side = opened;
 });
 
 const on = (day: number, time = '12:00:00.000') => ({ at: `2026-02-${String(day).padStart(2, '0')}T${time}Z` });

@@ -1,24 +1,22 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { DeliveryView } from '@waybill/projections/deliveries.js';
 import { assigned, completed, pickedUp, positionAt } from '@waybill/projections/testing/history.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { ada, carl, cleo, olive, otto } from './testing/callers.js';
 import { home, place, schedule } from './testing/orders.js';
-import { ReadSide, type CallAs } from './testing/read-side.js';
+import type { ReadSide, CallAs } from './testing/read-side.js';
+import { readSideForEach } from './testing/read-side-for-each.js';
 
 interface Page {
   readonly items: readonly DeliveryView[];
   readonly next?: string;
 }
 
-const ada: CallAs = { sub: 'ada', roles: ['customer'] };
-const cleo: CallAs = { sub: 'cleo', roles: ['courier'] };
-const carl: CallAs = { sub: 'carl', roles: ['courier'] };
-const olive: CallAs = { sub: 'olive', roles: ['operator'] };
-const otto: CallAs = { sub: 'otto', roles: ['auditor'] };
-
 let side: ReadSide;
+readSideForEach((opened) => {
+  side = opened;
+});
 beforeEach(async () => {
-  side = await ReadSide.open();
   await side.history(
     await place(side, 'o1'),
     await schedule(side, 'o1', { at: '2026-02-01T00:00:00.000Z' }),
@@ -32,10 +30,6 @@ beforeEach(async () => {
     positionAt('o4', 37.5, '2026-02-06T00:00:00.000Z'),
     completed('o4', { at: '2026-02-07T00:00:00.000Z' }),
   );
-});
-afterEach(async () => {
-  expect(side.logged).toEqual([]);
-  await side.close();
 });
 
 const list = async (query = '', as = olive) => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Problem } from '@waybill/infra/http/problem.js';
 import type { OrderView } from '@waybill/projections/orders.js';
@@ -12,8 +12,10 @@ import {
   pickedUp,
   positionAt,
 } from '@waybill/projections/testing/history.js';
+import { ada, bob, cleo, lumen, olive, otto } from './testing/callers.js';
 import { home, line, place, schedule } from './testing/orders.js';
 import { ReadSide, type CallAs } from './testing/read-side.js';
+import { readSideForEach } from './testing/read-side-for-each.js';
 
 interface Page {
   readonly items: readonly (OrderView & { readonly freshness: { readonly lagMs: number } })[];
@@ -21,20 +23,9 @@ interface Page {
   readonly freshness: { readonly projectedAt: string | null; readonly lagMs: number };
 }
 
-const ada: CallAs = { sub: 'ada', roles: ['customer'] };
-const bob: CallAs = { sub: 'bob', roles: ['customer'] };
-const lumen: CallAs = { sub: 'lumen', roles: ['merchant'] };
-const cleo: CallAs = { sub: 'cleo', roles: ['courier'] };
-const olive: CallAs = { sub: 'olive', roles: ['operator'] };
-const otto: CallAs = { sub: 'otto', roles: ['auditor'] };
-
 let side: ReadSide;
-beforeEach(async () => {
-  side = await ReadSide.open();
-});
-afterEach(async () => {
-  expect(side.logged).toEqual([]);
-  await side.close();
+readSideForEach((opened) => {
+  side = opened;
 });
 
 const at = (second: number) => ({ at: new Date(Date.UTC(2026, 1, 1, 0, 0, second)).toISOString() });

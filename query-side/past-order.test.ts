@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { OrderView } from '@waybill/projections/orders.js';
 import {
@@ -12,8 +12,10 @@ import {
   pickedUp,
   type Happening,
 } from '@waybill/projections/testing/history.js';
+import { ada, otto } from './testing/callers.js';
 import { home, place, schedule } from './testing/orders.js';
 import { ReadSide, start, type CallAs } from './testing/read-side.js';
+import { readSideForEach } from './testing/read-side-for-each.js';
 
 interface Timeline {
   readonly orderId: string;
@@ -27,17 +29,11 @@ interface Timeline {
   }[];
 }
 
-const ada: CallAs = { sub: 'ada', roles: ['customer'] };
-const otto: CallAs = { sub: 'otto', roles: ['auditor'] };
 const day = (number: number) => `2026-02-0${number}T00:00:00.000Z`;
 
 let side: ReadSide;
-beforeEach(async () => {
-  side = await ReadSide.open();
-});
-afterEach(async () => {
-  expect(side.logged).toEqual([]);
-  await side.close();
+readSideForEach((opened) => {
+  side = opened;
 });
 
 /** Recorded when the clock of the log shows `number` days after its start. */

@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import type { ProductView } from '@waybill/projections/products.js';
 import { happening } from '@waybill/projections/testing/history.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
-import { ReadSide, type CallAs } from './testing/read-side.js';
+import type { ReadSide, CallAs } from './testing/read-side.js';
+import { readSideForEach } from './testing/read-side-for-each.js';
 
 interface Page {
   readonly items: readonly ProductView[];
@@ -18,18 +19,16 @@ const listed = (productId: string, merchantId: string, name: string, second: num
     { at: `2026-02-01T00:00:0${second}.000Z` },
   );
 
+readSideForEach((opened) => {
+  side = opened;
+});
 beforeEach(async () => {
-  side = await ReadSide.open();
   await side.history(
     listed('P-1', 'm1', 'Desk-Lamp, brass', 1),
     listed('P-2', 'm1', 'Shade', 2),
     listed('P-3', 'm2', 'Lamp', 3),
     happening(streamName('product', 'P-2'), 'P-2', { type: 'ProductWithdrawn', data: { productId: 'P-2' } }),
   );
-});
-afterEach(async () => {
-  expect(side.logged).toEqual([]);
-  await side.close();
 });
 
 const ids = async (query: string) =>

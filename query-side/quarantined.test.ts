@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Problem } from '@waybill/infra/http/problem.js';
 import {
   broken,
@@ -10,20 +10,14 @@ import {
   type Happening,
 } from '@waybill/projections/testing/history.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { ada, bob, otto } from './testing/callers.js';
 import { place, schedule } from './testing/orders.js';
-import { ReadSide, start, type CallAs } from './testing/read-side.js';
-
-const ada: CallAs = { sub: 'ada', roles: ['customer'] };
-const bob: CallAs = { sub: 'bob', roles: ['customer'] };
-const otto: CallAs = { sub: 'otto', roles: ['auditor'] };
+import { type ReadSide, start } from './testing/read-side.js';
+import { readSideForEach } from './testing/read-side-for-each.js';
 
 let side: ReadSide;
-beforeEach(async () => {
-  side = await ReadSide.open();
-});
-afterEach(async () => {
-  expect(side.logged).toEqual([]);
-  await side.close();
+readSideForEach((opened) => {
+  side = opened;
 });
 
 const degraded = (type: string, revision: number, stream: string, since = start) => ({

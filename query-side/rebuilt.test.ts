@@ -1,11 +1,12 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { deliveries } from '@waybill/projections/deliveries.js';
 import { orders } from '@waybill/projections/orders.js';
 import { products } from '@waybill/projections/products.js';
 import { assigned, confirmed, happening, listed } from '@waybill/projections/testing/history.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { place, schedule } from './testing/orders.js';
-import { ReadSide } from './testing/read-side.js';
+import type { ReadSide } from './testing/read-side.js';
+import { readSideForEach } from './testing/read-side-for-each.js';
 
 interface List {
   readonly items: readonly object[];
@@ -16,12 +17,8 @@ interface List {
 const aWhile = 1_000;
 
 let side: ReadSide;
-beforeEach(async () => {
-  side = await ReadSide.open();
-});
-afterEach(async () => {
-  expect(side.logged).toEqual([]);
-  await side.close();
+readSideForEach((opened) => {
+  side = opened;
 });
 
 const at = { at: '2026-02-28T12:00:00.000Z' };

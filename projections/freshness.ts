@@ -26,12 +26,25 @@ export interface LagMeans {
 export type Lags = readonly number[];
 
 /**
+ * How far a collection has come, in positions of the log: comparable between versions, whose own positions are not, as
+ * each stands at the last event that it took.
+ */
+export interface Reach {
+  /** Of the last event of the log. */
+  readonly head: number;
+  /** By number of the partition: everything up to here that is to be projected is. */
+  readonly projected: readonly number[];
+}
+
+/**
  * Measures how far a collection is behind the log. Ask it before the read whose answer it describes: what is read then
  * is at least as fresh. Cheap when asked often: it looks at each part of the log's end once. While the event store is
  * down it answers all the same, with what may be; only the first who asks waits until that is known.
  */
 export interface LagGauge {
   lags(): Promise<Lags>;
+  /** `undefined` while the log cannot be looked at. */
+  reach(): Promise<Reach | undefined>;
 }
 
 export function documentFreshness(document: StoredDocument, lags: Lags): Freshness {
@@ -110,20 +123,30 @@ export function lagGauge(collection: CollectionSpec, { store, readStore, clock }
     }
   }
 
+  async function refresh(): Promise<void> {
+    if (blindAt !== undefined && clock.now() - blindAt < leftAloneMs) return;
+    measuring ??= look().finally(() => {
+      measuring = undefined;
+    });
+    if (blindAt === undefined) await measuring;
+    else measuring.catch(() => undefined); // The read that follows meets the same fault.
+  }
+
   return {
     async lags() {
-      if (blindAt === undefined || clock.now() - blindAt >= leftAloneMs) {
-        measuring ??= look().finally(() => {
-          measuring = undefined;
-        });
-        if (blindAt === undefined) await measuring;
-        else measuring.catch(() => undefined); // The read that follows meets the same fault.
-      }
+      await refresh();
       const now = clock.now();
       const unknown = blindAt === undefined ? 0 : Math.max(0, now - lookedAt);
       return partitions.map(({ pending }) =>
         pending === undefined ? unknown : Math.max(0, now - Date.parse(pending.recordedAt)),
       );
+    },
+
+    async reach() {
+      await refresh();
+      if (blindAt !== undefined || measured === undefined) return undefined;
+      const projected = partitions.map(({ clear, pending }) => (pending === undefined ? clear : pending.position - 1));
+      return { head: measured.head, projected };
     },
   };
 }

@@ -19,7 +19,7 @@ export type LiveVersion = () => Promise<Projection>;
  * Milliseconds for which an answer is trusted without asking: so long a reader may still read the version that was
  * switched away, which is there and whole.
  */
-const trusted = 100;
+export const trusted = 100;
 
 /** Cheap when asked often. */
 export function liveVersion(projection: Projection, { readStore, clock }: LiveVersionMeans): LiveVersion {

@@ -30,7 +30,7 @@ export function customerRoute(means: Means): Route {
     const sight = sightOfCustomer(caller, customerId);
     if (sight === undefined) throw new NotFound('customer', customerId);
     const found = await reading.find(customerId, wish);
-    const rendered = found && (await reading.render(found.document, sight));
+    const rendered = found && (await reading.render(found, sight));
     if (found === undefined || rendered === undefined) throw notShown('customer', customerId, found);
     return documentAnswer(found, rendered, wish?.headers);
   }

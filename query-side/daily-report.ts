@@ -4,9 +4,9 @@ import { orders } from '@waybill/projections/orders.js';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import type { Money } from '@waybill/shared-kernel/money.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
-import type { Group } from '@waybill/shared-kernel/ports/read-store.js';
+import type { CollectionSpec, Group } from '@waybill/shared-kernel/ports/read-store.js';
 import { wishOf } from './consistency.js';
-import { liveModelOf } from './live-model.js';
+import { readLiveOf } from './live-model.js';
 import type { Means } from './model.js';
 import { day, readQuery } from './query.js';
 
@@ -26,6 +26,12 @@ interface ReportDay {
   revenue: Money;
 }
 
+/** Days, both inclusive, as `YYYY-MM-DD`. */
+interface Span {
+  readonly from: string;
+  readonly to: string;
+}
+
 type Count = (day: ReportDay, group: Group) => void;
 
 /** What a report counts, and by which day of an order. */
@@ -39,8 +45,8 @@ const counts: Readonly<Record<string, Count>> = {
   },
 };
 
-/** `from` to `to`, both inclusive. Without `from`: the `defaultDays` up to `to`; without `to`: up to today. */
-function spanOf(search: string, today: string): { readonly from: string; readonly to: string } {
+/** `from` to `to`. Without `from`: the `defaultDays` up to `to`; without `to`: up to today. */
+function spanOf(search: string, today: string): Span {
   const given = readQuery(search, { from: day, to: day });
   const to = given.to ?? (given.from !== undefined && given.from > today ? given.from : today);
   const from = given.from ?? new Date(Date.parse(to) - (defaultDays - 1) * dayLong).toISOString().slice(0, 10);
@@ -55,21 +61,12 @@ function spanOf(search: string, today: string): { readonly from: string; readonl
 
 export function reportRoute(means: Means): Route {
   const { readStore, clock } = means;
-  const liveModel = liveModelOf(orders, means);
+  const readLive = readLiveOf(orders, means);
 
-  async function report({ search, headers }: ApiRequest): Promise<Answer> {
-    const span = spanOf(search, timestamp(clock).slice(0, 10));
-    const wish = wishOf(headers);
-    const { projection, gauge } = await liveModel(wish);
-    const lags = await gauge.lags();
+  async function daysOf(collection: CollectionSpec, span: Span): Promise<readonly ReportDay[]> {
     const days = new Map<string, ReportDay>();
     for (const [by, count] of Object.entries(counts)) {
-      for (const group of await readStore.groups(projection.collection, {
-        by,
-        and: 'currency',
-        sum: 'total',
-        ...span,
-      })) {
+      for (const group of await readStore.groups(collection, { by, and: 'currency', sum: 'total', ...span })) {
         const currency = String(group.and);
         const key = `${group.by} ${currency}`;
         const none = { placed: 0, cancelled: 0, rejected: 0, delivered: 0, revenue: { amount: 0, currency } };
@@ -78,8 +75,17 @@ export function reportRoute(means: Means): Route {
         count(reported, group);
       }
     }
-    const sorted = [...days].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, reported]) => reported);
-    return json(200, { days: sorted, freshness: listFreshness([], lags) }, wish?.headers);
+    return [...days].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, reported]) => reported);
+  }
+
+  async function report({ search, headers }: ApiRequest): Promise<Answer> {
+    const span = spanOf(search, timestamp(clock).slice(0, 10));
+    const wish = wishOf(headers);
+    const body = await readLive(wish, async ({ projection, gauge }) => {
+      const lags = await gauge.lags();
+      return { days: await daysOf(projection.collection, span), freshness: listFreshness([], lags) };
+    });
+    return json(200, body, wish?.headers);
   }
 
   return route('GET', '/v1/reports/daily', { roles: ['operator', 'auditor'] }, report);

@@ -71,7 +71,7 @@ export function deliveryRoutes(means: Means): readonly Route[] {
     const found = await reading.find(deliveryId, wish);
     const view = found && deliveryView(found.document.sections, found.document.revisions);
     const sight = view && sightOfDelivery(caller, view);
-    const rendered = sight && (await reading.render(found.document, sight));
+    const rendered = sight && (await reading.render(found, sight));
     if (found === undefined || rendered === undefined) {
       const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(deliveryId, caller));
       throw notShown('delivery', deliveryId, isTheirs ? found : undefined);

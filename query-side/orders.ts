@@ -98,7 +98,7 @@ export function orderRoutes(means: Means): readonly Route[] {
     if (wish !== undefined && !(await isVisibleInLog(means, orderId, caller))) throw new NotFound('order', orderId);
     const found = await reading.find(orderId, wish);
     const sight = found && sightOfOrder(caller, partiesOf(found.document.sections));
-    const rendered = sight && (await reading.render(found.document, sight));
+    const rendered = sight && (await reading.render(found, sight));
     if (found === undefined || rendered === undefined) {
       const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(means, orderId, caller));
       throw notShown('order', orderId, isTheirs ? found : undefined);

@@ -39,7 +39,7 @@ export function productRoutes(means: Means): readonly Route[] {
     readQuery(search, {});
     const wish = wishOf(headers);
     const found = await reading.find(params.productId, wish);
-    const rendered = found && (await reading.render(found.document, 'bare'));
+    const rendered = found && (await reading.render(found, 'bare'));
     if (found === undefined || rendered === undefined) throw notShown('product', params.productId, found);
     return documentAnswer(found, rendered, wish?.headers);
   }

@@ -4,7 +4,7 @@ import type { CollectionSpec, ListQuery, StoredDocument } from '@waybill/shared-
 import type { Sight } from './access.js';
 import type { Wish } from './consistency.js';
 import { encodeCursor, type Place } from './cursor.js';
-import { liveModelOf } from './live-model.js';
+import { readLiveOf, type LiveModel } from './live-model.js';
 import type { Means, Model } from './model.js';
 import { pageMemo, type Page } from './page-memo.js';
 import { keyringFor } from './personal-data.js';
@@ -13,6 +13,8 @@ import { renderOf, standsWith, withFreshness, type Rendered } from './rendering.
 /** A document as found, with the lag measured before. */
 export interface Found {
   readonly document: StoredDocument;
+  /** Of the collection that it was found in. */
+  readonly version: number;
   readonly lags: Lags;
 }
 
@@ -28,14 +30,14 @@ export interface PageQuery extends Omit<ListQuery, 'limit' | 'after'> {
 export interface Reading {
   find(key: string, wish: Wish | undefined): Promise<Found | undefined>;
   /** `undefined`: there is nothing to show. */
-  render(document: StoredDocument, sight: Sight): Promise<Rendered | undefined>;
+  render(found: Found, sight: Sight): Promise<Rendered | undefined>;
   page(query: PageQuery, sight: Sight, wish: Wish | undefined): Promise<Answer>;
 }
 
 export function readingOf<View extends object>(model: Model<View>, means: Means): Reading {
   const { keys, readStore } = means;
   const { projection } = model;
-  const liveModel = liveModelOf(projection, means);
+  const readLive = readLiveOf(projection, means);
   const render = renderOf(model, keys);
   const memo = pageMemo();
 
@@ -54,7 +56,7 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
     const after = cursor === undefined ? undefined : { after: cursor };
     const found = await readStore.list(collection, { ...query, ...after, limit: limit + 1 });
     const documents = found.length > limit ? found.slice(0, limit) : found;
-    const shown = await render(documents, sight);
+    const shown = await render(collection.version, documents, sight);
     const people = new Map<string, Rendered>();
     let items = '';
     for (const [index, rendered] of shown.entries()) {
@@ -75,32 +77,34 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
     return { order: String(projection.fields(sections).single[projection.collection.order]), key };
   }
 
-  return {
-    async find(key, wish) {
-      const { projection: live, gauge } = await liveModel(wish);
-      const lags = await gauge.lags();
-      const [document] = await readStore.load(live.collection, [key]);
-      return document === undefined ? undefined : { document, lags };
-    },
+  async function answerPage({ projection: live, gauge }: LiveModel, query: PageQuery, sight: Sight): Promise<Page> {
+    // In this order: what is read later is at least as fresh as what was measured before.
+    const lags = await gauge.lags();
+    const change = readStore.changeCounter();
+    const isUpToDate = lags.every((lag) => lag === 0);
+    const name = `${live.collection.version} ${sight} ${JSON.stringify(query)}`;
+    const known = isUpToDate ? memo.find(name, change) : undefined;
+    if (known !== undefined && (await stands(known, sight))) return known;
+    const page = await readPage(live.collection, query, sight, lags);
+    if (isUpToDate) memo.keep(name, change, page);
+    return page;
+  }
 
-    async render(document, sight) {
-      const [rendered] = await render([document], sight);
+  return {
+    find: (key, wish) =>
+      readLive(wish, async ({ projection: { collection }, gauge }) => {
+        const lags = await gauge.lags();
+        const [document] = await readStore.load(collection, [key]);
+        return document === undefined ? undefined : { document, version: collection.version, lags };
+      }),
+
+    async render({ document, version }, sight) {
+      const [rendered] = await render(version, [document], sight);
       return rendered;
     },
 
-    async page(query, sight, wish) {
-      const { projection: live, gauge } = await liveModel(wish);
-      // In this order: what is read later is at least as fresh as what was measured before.
-      const lags = await gauge.lags();
-      const change = readStore.changeCounter();
-      const isUpToDate = lags.every((lag) => lag === 0);
-      const name = `${live.collection.version} ${sight} ${JSON.stringify(query)}`;
-      const known = isUpToDate ? memo.find(name, change) : undefined;
-      if (known !== undefined && (await stands(known, sight))) return pageAnswer(known, wish);
-      const page = await readPage(live.collection, query, sight, lags);
-      if (isUpToDate) memo.keep(name, change, page);
-      return pageAnswer(page, wish);
-    },
+    page: async (query, sight, wish) =>
+      pageAnswer(await readLive(wish, (model) => answerPage(model, query, sight)), wish),
   };
 }
 

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import { deliveries } from '@waybill/projections/deliveries.js';
 import { orders } from '@waybill/projections/orders.js';
 import { products } from '@waybill/projections/products.js';
+import { atVersion } from '@waybill/projections/rebuild/versions.js';
 import { assigned, confirmed, happening, listed } from '@waybill/projections/testing/history.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { place, schedule } from './testing/orders.js';
@@ -48,6 +49,73 @@ test('once a read model was rebuilt all is read from its new version', async () 
   expect((await side.get('/v1/deliveries?courierId=cleo')).body).toMatchObject({ items: [delivery] });
   expect((await side.get('/v1/products/P-1')).body).toMatchObject({ unitPrice: { amount: 1 } });
   expect((await side.get('/v1/reports/daily?from=2026-02-28')).body).toMatchObject({ days: [{ placed: 2 }] });
+});
+
+test('what was seen in the version before is seen in the new one, which may be a moment behind', async () => {
+  await side.history(await place(side, 'o1', {}, at));
+  await side.get('/v1/orders');
+  await side.get('/v1/reports/daily');
+  const { collection } = orders;
+  await side.rebuild(orders);
+  await side.happen(confirmed('o1'), await place(side, 'o2', {}, at));
+  await side.project([orders]);
+  const confirmedAndPlaced = { items: [{ orderId: 'o2' }, { orderId: 'o1', status: 'confirmed' }] };
+  expect((await side.get('/v1/orders')).body).toMatchObject(confirmedAndPlaced);
+  side.clock.advance(aWhile);
+  side.whileWaiting = async (milliseconds) => {
+    side.clock.advance(milliseconds);
+    if (side.waited > 200) await side.project([atVersion(orders, collection.version + 1)]);
+  };
+  const answers = await Promise.all(
+    ['/v1/orders/o2', '/v1/orders/o1', '/v1/orders', '/v1/reports/daily?from=2026-02-28'].map((path) => side.get(path)),
+  );
+  const [o2, o1, list, report] = answers.map(({ body }) => body);
+  expect(o2).toMatchObject({ orderId: 'o2' });
+  expect(o1).toMatchObject({ status: 'confirmed', revision: 1 });
+  expect(list).toMatchObject(confirmedAndPlaced);
+  expect(report).toMatchObject({ days: [{ placed: 2 }] });
+});
+
+test('a new version that lags behind is read all the same, and says so', async () => {
+  await side.history(await place(side, 'o1', {}, at));
+  await side.get('/v1/orders/o1');
+  await side.rebuild(orders);
+  await side.happen(confirmed('o1'));
+  await side.project([orders]);
+  side.clock.advance(aWhile);
+  expect((await side.get('/v1/orders/o1')).body).toMatchObject({ status: 'placed', freshness: { lagMs: 2 * aWhile } });
+  expect(side.waited).toBe(aWhile);
+  await side.get('/v1/orders/o1');
+  expect(side.waited).toBe(aWhile);
+});
+
+test('what a rebuild mends is shown as it is, however often it was asked for before', async () => {
+  await side.history(await place(side, 'o1', {}, at));
+  await side.spoil(orders, 'o1', 'order', { confirmedAt: '2020-01-01T00:00:00.000Z' });
+  const status = async (): Promise<unknown> => (await side.get('/v1/orders/o1')).body['status'];
+  const listedAs = async (): Promise<unknown> => (await side.get<List>('/v1/orders')).body.items;
+  const { headers } = await side.get('/v1/orders/o1');
+  expect(await status()).toBe('confirmed');
+  expect(await listedAs()).toMatchObject([{ status: 'confirmed' }]);
+  await side.rebuild(orders);
+  side.clock.advance(aWhile);
+  expect(await status()).toBe('placed');
+  expect(await listedAs()).toMatchObject([{ status: 'placed' }]);
+  const known = { 'if-none-match': headers.get('etag')! };
+  expect((await side.get('/v1/orders/o1', { headers: known })).status).toBe(200);
+});
+
+test('an entity tag outlives a rebuild that changes nothing, and a list is gone on with in the new version', async () => {
+  const ids = ['o1', 'o2', 'o3'];
+  for (const orderId of ids) await side.history(await place(side, orderId, {}, at));
+  const { headers } = await side.get('/v1/orders/o1');
+  const first = (await side.get<List & { next: string }>('/v1/orders?limit=2')).body;
+  await side.rebuild(orders);
+  side.clock.advance(aWhile);
+  const second = (await side.get<List>(`/v1/orders?limit=2&cursor=${first.next}`)).body;
+  expect([...first.items, ...second.items]).toMatchObject(ids.toReversed().map((orderId) => ({ orderId })));
+  const known = { 'if-none-match': headers.get('etag')! };
+  expect((await side.get('/v1/orders/o1', { headers: known })).status).toBe(304);
 });
 
 test('a reader who waits for its write sees it in whichever version is read when it is there', async () => {

@@ -19,12 +19,19 @@ export interface Rendered {
 
 /** A rendered document, and what it was rendered of. */
 interface Kept extends Rendered {
+  readonly version: number;
   readonly revisions: StoredDocument['revisions'];
   readonly degradedSince: string | undefined;
 }
 
-/** Each document as `sight` shows it; `undefined` where there is nothing to show yet. */
-export type Render = (documents: readonly StoredDocument[], sight: Sight) => Promise<readonly (Rendered | undefined)[]>;
+/**
+ * Each document of a version of its collection as `sight` shows it; `undefined` where there is nothing to show yet.
+ */
+export type Render = (
+  version: number,
+  documents: readonly StoredDocument[],
+  sight: Sight,
+) => Promise<readonly (Rendered | undefined)[]>;
 
 /** Bytes of text that are kept for each kind of reader. */
 const keptBytes = 32 * 1024 * 1024;
@@ -34,8 +41,9 @@ function cache(): LRUCache<string, Kept> {
 }
 
 /**
- * Renders documents. What was rendered before is given again while the document has the same revisions and the key of
- * whose data is in it is there, or still is not.
+ * Renders documents. What was rendered before is given again while the document has the same revisions, in the same
+ * version (another may have been made because of what this one shows), and the key of whose data is in it is there, or
+ * still is not.
  */
 export function renderOf<View extends object>(model: Model<View>, keys: Pick<KeyStore, 'find'>): Render {
   const caches = { personal: cache(), bare: cache() };
@@ -44,7 +52,7 @@ export function renderOf<View extends object>(model: Model<View>, keys: Pick<Key
     return model.view(sections, revisions);
   }
 
-  function render({ revisions, degraded }: StoredDocument, view: View, ring: Keyring): Kept {
+  function render(version: number, { revisions, degraded }: StoredDocument, view: View, ring: Keyring): Kept {
     const subject = model.subject(view);
     const shown = model.show(view, ring);
     return {
@@ -54,16 +62,17 @@ export function renderOf<View extends object>(model: Model<View>, keys: Pick<Key
       ),
       subject,
       opened: subject !== undefined && ring.opens(subject),
+      version,
       revisions,
       degradedSince: degraded?.since,
     };
   }
 
-  return async (documents, sight) => {
+  return async (version, documents, sight) => {
     const kept = caches[sight];
     const known = documents.map((document) => {
       const entry = kept.get(document.key);
-      return entry !== undefined && isOf(entry, document) ? entry : undefined;
+      return entry?.version === version && isOf(entry, document) ? entry : undefined;
     });
     const views = documents.map((document, index) => (known[index] === undefined ? viewOf(document) : undefined));
     const subjects = views.map((view, index) => (view === undefined ? known[index]?.subject : model.subject(view)));
@@ -73,7 +82,7 @@ export function renderOf<View extends object>(model: Model<View>, keys: Pick<Key
       if (entry !== undefined && standsWith(ring, entry)) return entry;
       const view = views[index] ?? viewOf(document);
       if (view === undefined) return undefined;
-      const rendered = render(document, view, ring);
+      const rendered = render(version, document, view, ring);
       kept.set(document.key, rendered);
       return rendered;
     });

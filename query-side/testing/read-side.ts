@@ -121,11 +121,22 @@ export class ReadSide {
     return token;
   }
 
-  /** Projects what has happened. */
-  async project(): Promise<void> {
+  /** Projects what has happened, onto the versions that are read unless told otherwise. */
+  async project(onto?: readonly Projection[]): Promise<void> {
     const means = { store: this.#log, readStore: this.#readStore, clock: this.clock };
-    const { halted } = await catchUp(await liveProjections(projections, this.#readStore), means);
+    const { halted } = await catchUp(onto ?? (await liveProjections(projections, this.#readStore)), means);
     if (halted.length > 0) throw halted[0]!.error;
+  }
+
+  /** Writes something else into a section of a stored document, whose revisions stay: what rebuilds are for. */
+  async spoil({ collection, fields }: Projection, key: string, section: string, change: object): Promise<void> {
+    const [document] = await this.#readStore.load(collection, [key]);
+    if (document === undefined) throw new Error(`there is no ${key} in ${collection.name}`);
+    const { partition, revisions: expected, ...rest } = document;
+    const sections = { ...document.sections, [section]: { ...(document.sections[section] as object), ...change } };
+    const write = { ...rest, expected, revisions: expected, sections, fields: fields(sections) };
+    const position = await this.#readStore.position(collection, partition);
+    await this.#readStore.commit({ collection, partition, writes: [write], position });
   }
 
   /** Makes a read model anew; its next version is read then. */

@@ -12,16 +12,17 @@ await runApi('write-api', async (part) => {
   const { config } = part;
   const log = await openWrittenLog(config, part);
   const snapshots = new AggregateSnapshots({ ...part, store: openSnapshots(config), clock: steadyClock });
+  const ready = () => readinessOf({ 'event store': () => log.events.head() });
   const api = createWriteApi({
     ...part,
     store: log.events,
     snapshots,
     publicReadUrl: config.publicReadUrl ?? `http://${config.host}:${config.readPort}`,
-    ready: () => readinessOf({ 'event store': () => log.events.head() }),
+    ready,
   });
   const close = async (): Promise<void> => {
     await snapshots.close();
     await log.close();
   };
-  return { api, broken: log.broken, close };
+  return { api, ready, broken: log.broken, close };
 });

@@ -7,7 +7,7 @@ import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
 import { openMemoryBroker } from './broker/memory/broker.js';
-import { openRabbitMqBroker } from './broker/rabbitmq/broker.js';
+import { openRabbitMqBroker, type RabbitMqBroker } from './broker/rabbitmq/broker.js';
 import { noticeFault } from './broker/rabbitmq/notice.js';
 import { dataFiles, type Config } from './config.js';
 import { openEventStoreDb } from './event-store/eventstoredb/eventstoredb-event-store.js';
@@ -42,8 +42,8 @@ export function openEventStore({ eventStore, dataFolder }: Config, means: EventS
   return openEventStoreDb(eventStore.url, { report: (fault) => report?.(fault, 'event store') });
 }
 
-/** A broker that may say how many messages could not be understood by anybody. */
-export type AnyBroker = Broker & { deadLetters?(): Promise<number> };
+/** A broker that, where it is a server, says more of itself than the port asks. */
+export type AnyBroker = Broker & Partial<Pick<RabbitMqBroker, 'deadLetters' | 'assertConnected'>>;
 
 export function openBroker({ broker }: Config, report?: ReportFault): AnyBroker {
   if (broker.kind === 'memory') return openMemoryBroker();

@@ -3,11 +3,13 @@ import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { apiUsesDataFolder } from './config.js';
 import { openKeys } from './engines.js';
 import { listen } from './http/listen.js';
+import type { Readiness } from './http/public-pages.js';
 import { tokenVerifierOf } from './http/token-verifier.js';
 import type { TokenVerifier } from './http/tokens.js';
 import { cachedKeys, keyCacheBounds } from './keys/cached.js';
 import { beginPart, type Part } from './part.js';
 import { runProcess } from './run-process.js';
+import { sayWhatIsMissing } from './say-what-is-missing.js';
 
 /** What both APIs begin with. */
 export interface ApiPart extends Part {
@@ -18,6 +20,8 @@ export interface ApiPart extends Part {
 /** An API that can be served, and the stores behind it. */
 export interface OpenedApi {
   readonly api: RequestListener;
+  /** What `/readyz` answers. */
+  readonly ready: () => Promise<Readiness>;
   /** Resolves, with a sentence, when something behind it ended that should not have. */
   readonly broken?: Promise<string> | undefined;
   /** Closes the stores. */
@@ -42,9 +46,11 @@ export function runApi(
     const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock });
     const opened = await open({ ...part, keys, verify: await tokenVerifierOf(config, clock) });
     const listening = await listen(opened.api, { host: config.host, port: config[port], portVariable });
+    const saying = sayWhatIsMissing(opened.ready, part);
     return {
       greeting: `Waybill's ${title} is running: ${listening.url}  (documentation: ${listening.url}/docs)\n`,
       stop: async () => {
+        saying.stop();
         await listening.close();
         await opened.close();
         await keys.close();

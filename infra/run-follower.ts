@@ -6,9 +6,11 @@ import { steadyClock } from './clock/steady.js';
 import { usesDataFolder } from './config.js';
 import { openBroker, openEventStore, openLeases, openReadStore, type AnyBroker } from './engines.js';
 import { createHealth, readinessOf } from './http/health.js';
-import { listen } from './http/listen.js';
+import { listen, type Listening } from './http/listen.js';
+import type { Readiness } from './http/public-pages.js';
 import { beginPart, type Part } from './part.js';
 import { runProcess } from './run-process.js';
+import { sayWhatIsMissing } from './say-what-is-missing.js';
 
 /** A part that follows the log: the engines that each of them needs. */
 export interface Follower extends Part {
@@ -32,17 +34,24 @@ export function runFollower(name: string, follow: (follower: Follower) => { stop
 
     const broker = openBroker(config, report);
     const readStore = openReadStore(config);
-    const store = followedLog(openEventStore(config, { clock, report }), readStore);
+    const log = openEventStore(config, { clock, report });
+    const store = followedLog(log, readStore);
     const leases = openLeases(config);
     const leasing = { leases, timer, randomness, clock: steadyClock, report };
     const following = follow({ ...part, broker, store, readStore, leasing });
-    const health = await listenForHealth(part, {
-      'event store': () => store.head(),
-      'read store': () => readStore.relayCheckpoint(),
-    });
+    const ready = () =>
+      readinessOf({
+        'event store': () => log.head(),
+        broker: async () => broker.assertConnected?.(),
+        'read store': () => readStore.relayCheckpoint(),
+        'log of the read models': () => store.head(),
+      });
+    const health = await listenForHealth(part, ready);
+    const saying = sayWhatIsMissing(ready, part);
     return {
-      greeting: `Waybill's ${name} is running.\n`,
+      greeting: `Waybill's ${name} is running.${health === undefined ? '' : `  Is it well? ${health.url}/readyz`}\n`,
       stop: async () => {
+        saying.stop();
         await following.stop();
         await broker.close();
         await Promise.all([store.close(), readStore.close(), leases.close(), health?.close()]);
@@ -54,10 +63,9 @@ export function runFollower(name: string, follow: (follower: Follower) => { stop
 
 async function listenForHealth(
   { config, metrics }: Part,
-  questions: Readonly<Record<string, () => Promise<unknown>>>,
-): Promise<{ close(): Promise<void> } | undefined> {
+  ready: () => Promise<Readiness>,
+): Promise<Listening | undefined> {
   const { host, healthPort: port } = config;
   if (port === undefined) return undefined;
-  const ready = () => readinessOf(questions);
   return listen(createHealth({ ready, metrics }), { host, port, portVariable: 'WAYBILL_HEALTH_PORT' });
 }

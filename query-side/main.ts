@@ -9,14 +9,10 @@ import { createReadApi } from './read-api.js';
 await runApi('read-api', (part) => {
   const readStore = openReadStore(part.config);
   const events = followedLog(openEventStore(part.config, part), readStore);
-  const api = createReadApi({
-    ...part,
-    events,
-    readStore,
-    ready: () => readinessOf({ 'read store': () => readStore.relayCheckpoint() }),
-  });
+  const ready = () => readinessOf({ 'read store': () => readStore.relayCheckpoint() });
   return {
-    api,
+    api: createReadApi({ ...part, events, readStore, ready }),
+    ready,
     close: async () => {
       await events.close();
       await readStore.close();

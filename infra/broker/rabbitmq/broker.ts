@@ -23,6 +23,8 @@ export interface RabbitMqOptions {
 export interface RabbitMqBroker extends Broker {
   /** How many messages could not be decoded and wait for somebody to look at them. */
   deadLetters(): Promise<number>;
+  /** Throws `Unavailable`, with the reason as far as it is known, while it is not connected. */
+  assertConnected(): void;
 }
 
 /**
@@ -115,6 +117,10 @@ class RabbitMq implements RabbitMqBroker {
   async deadLetters(): Promise<number> {
     this.#assertOpen();
     return this.#deadLetters.count();
+  }
+
+  assertConnected(): void {
+    for (const connection of [this.#publishing, this.#consuming]) connection.assertUp();
   }
 
   async close(): Promise<void> {

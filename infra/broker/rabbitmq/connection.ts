@@ -66,6 +66,11 @@ export class Connection {
     return this.#model;
   }
 
+  /** Throws `Unavailable` while there is none. */
+  assertUp(): void {
+    if (this.#model === undefined) throw this.unavailable();
+  }
+
   /** What is sent in this turn of the event loop goes out together: a system call for each message costs the most. */
   gather(): void {
     const stream = this.#stream;

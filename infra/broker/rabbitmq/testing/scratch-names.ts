@@ -24,6 +24,7 @@ export class ScratchNames {
       remove: (queue) => broker.remove(queue),
       depth: (queue) => broker.depth(queue),
       deadLetters: () => broker.deadLetters(),
+      assertConnected: () => broker.assertConnected(),
       close: () => broker.close(),
     };
   }

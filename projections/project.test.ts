@@ -1,24 +1,18 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { virtualClock } from '@waybill/infra/clock/seeded.js';
-import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
-import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { orders } from './orders.js';
 import { PartitionProjector, type ProjectionMeans } from './project.js';
-import { completed, confirmed, pickedUp, placed, positionAt, scheduled, type Happening } from './testing/history.js';
+import { completed, confirmed, pickedUp, placed, positionAt, scheduled } from './testing/history.js';
 import { appendAll, documentsOf, straightFold } from './testing/logs.js';
+import { OrdersBench } from './testing/orders-bench.js';
 import { randomHistory } from './testing/random-history.js';
 
-const clock = virtualClock('2026-03-01T12:00:00Z');
 const partition = partitionOf('o1');
 
-class Bench {
-  readonly log = new MemoryEventStore(clock);
-  readonly readStore: ReadStore = openSqliteReadStore(':memory:');
+class Bench extends OrdersBench {
   readonly counts = { load: 0, commit: 0, writes: 0, readStream: 0 };
   /** Runs before a commit. */
   before: () => Promise<void> | void = () => undefined;
@@ -26,7 +20,7 @@ class Bench {
   after: () => void = () => undefined;
 
   readonly means: ProjectionMeans = {
-    clock,
+    clock: this.clock,
     store: {
       readStream: (stream, from, limit) => {
         this.counts.readStream += 1;
@@ -49,29 +43,12 @@ class Bench {
     },
   };
 
-  static async open(happenings: readonly Happening[]): Promise<Bench> {
-    const bench = new Bench();
-    await bench.readStore.declare(orders.collection);
-    await appendAll(bench.log, happenings);
-    return bench;
-  }
-
   projector(remembered?: number): PartitionProjector {
     return new PartitionProjector(orders, partition, this.means, remembered);
   }
 
-  async events(): Promise<readonly RecordedEvent[]> {
-    const events = await this.log.readAll(0, 10_000);
-    return events.filter((event) => /^(order|payment|delivery)-/u.test(event.stream));
-  }
-
   async expectConverged(): Promise<void> {
     expect(await documentsOf(this.readStore, orders)).toEqual(await straightFold(this.log, orders));
-  }
-
-  async end(): Promise<void> {
-    await this.log.close();
-    await this.readStore.close();
   }
 }
 

@@ -1,8 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
-import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
-import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
@@ -25,29 +22,14 @@ import {
   type Happening,
 } from '../testing/history.js';
 import { appendAll, documentsOf, foldOf, straightFold, type Comparable } from '../testing/logs.js';
+import { OrdersBench } from '../testing/orders-bench.js';
 import { randomHistory } from '../testing/random-history.js';
 import { releaseDocument } from './settle-document.js';
 
 const { collection } = orders;
 
-/** A log and read models, and the events of the log that the projection of orders folds. */
-class Bench {
-  readonly clock: VirtualClock = virtualClock('2026-03-01T12:00:00Z');
-  readonly log = new MemoryEventStore(this.clock);
-  readonly readStore: ReadStore = openSqliteReadStore(':memory:');
+class Bench extends OrdersBench {
   readonly means = { store: this.log, readStore: this.readStore, clock: this.clock };
-
-  static async open(happenings: readonly Happening[]): Promise<Bench> {
-    const bench = new Bench();
-    await bench.readStore.declare(collection);
-    await appendAll(bench.log, happenings);
-    return bench;
-  }
-
-  async events(): Promise<readonly RecordedEvent[]> {
-    const events = await this.log.readAll(0, 10_000);
-    return events.filter((event) => /^(order|payment|delivery)-/u.test(event.stream));
-  }
 
   async find(key: string): Promise<StoredDocument | undefined> {
     return (await this.readStore.load(collection, [key]))[0];
@@ -59,11 +41,6 @@ class Bench {
 
   documents(): Promise<readonly Comparable[]> {
     return documentsOf(this.readStore, orders);
-  }
-
-  async end(): Promise<void> {
-    await this.log.close();
-    await this.readStore.close();
   }
 }
 

@@ -2,6 +2,7 @@ import { append } from '../cases/append.mjs';
 import { appendOne } from '../cases/append-one.mjs';
 import { closeGrowth, listOrdersGrowth, placeOrderGrowth } from '../cases/growth.mjs';
 import { listOrders } from '../cases/list-orders.mjs';
+import { loadAggregate } from '../cases/load-aggregate.mjs';
 import { placeOrder } from '../cases/place-order.mjs';
 import { rebuild } from '../cases/rebuild.mjs';
 import { replay } from '../cases/replay.mjs';
@@ -13,6 +14,16 @@ export const embedded = {
   other: 'On servers: [benchmarks on servers](benchmarks-servers.md).',
   page: 'docs/benchmarks.md',
   findings: 'bench/profile.md',
-  cases: [placeOrder, listOrders, append, appendOne, replay, rebuild, placeOrderGrowth, listOrdersGrowth],
+  cases: [
+    placeOrder,
+    listOrders,
+    append,
+    appendOne,
+    replay,
+    rebuild,
+    loadAggregate,
+    placeOrderGrowth,
+    listOrdersGrowth,
+  ],
   close: closeGrowth,
 };

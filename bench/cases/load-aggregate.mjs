@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { AggregateStreams } from '../../command-side/dist/aggregate-streams.js';
+import { delivery } from '../../command-side/dist/delivery/delivery.js';
+import { AggregateSnapshots, snapshotTuning } from '../../command-side/dist/snapshots/aggregate-snapshots.js';
+import { steadyClock } from '../../infra/dist/clock/steady.js';
+import { systemClock, systemTimer } from '../../infra/dist/clock/system.js';
+import { openSqliteEventStore } from '../../infra/dist/event-store/sqlite/sqlite-event-store.js';
+import { openSqliteSnapshotStore } from '../../infra/dist/snapshots/sqlite/snapshot-store.js';
+import { lastingScratchFolder } from '../scratch.mjs';
+
+const long = 10_000;
+const short = 10;
+/** Long ones differ in length by an event each: from none after the last snapshot to as many as there can be. */
+const deliveries = snapshotTuning.every;
+const loads = 2_000;
+
+export const loadAggregate = {
+  name: 'load-aggregate',
+  what: `load a delivery of ${long.toLocaleString('en')} events, which the process has not seen yet`,
+  against: `the same of ${short}`,
+  unit: 'ms',
+  atMost: 2,
+  async sides({ noteOnce }) {
+    const { folder, remove } = lastingScratchFolder();
+    const store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock: systemClock });
+    const snapshots = new AggregateSnapshots({
+      store: openSqliteSnapshotStore(join(folder, 'snapshots.sqlite')),
+      timer: systemTimer,
+      clock: steadyClock,
+      report: ({ message }) => {
+        throw new Error(message);
+      },
+    });
+    const streamsOf = () => new AggregateStreams(store, 'delivery', delivery, { keep: 1, snapshots });
+    const writer = streamsOf();
+    const ids = { long: [], short: [] };
+    for (let index = 0; index < deliveries; index += 1) {
+      ids.long.push(await deliver(writer, long + index));
+      await snapshots.settled();
+      ids.short.push(await deliver(writer, short));
+    }
+    const whole = () => new AggregateStreams(store, 'delivery', delivery, { keep: 1 });
+    noteOnce(`without snapshots ${(await timeOf(whole, ids.long, 20)).toFixed(1)} ms`);
+    return {
+      ours: () => timeOf(streamsOf, ids.long, loads),
+      theirs: () => timeOf(streamsOf, ids.short, loads),
+      close: async () => {
+        await snapshots.close();
+        await store.close();
+        remove();
+      },
+    };
+  },
+};
+
+/** Milliseconds of one loading, each by a process that remembers nothing. */
+async function timeOf(streamsOf, ids, count) {
+  const begin = performance.now();
+  for (let load = 0; load < count; load += 1) await streamsOf().load(ids[load % ids.length]);
+  return (performance.now() - begin) / count;
+}
+
+/** The stream of a delivery whose courier reports where they are; resolves with its id. */
+async function deliver(streams, count) {
+  const deliveryId = randomUUID();
+  const orderId = randomUUID();
+  const of = { deliveryId, orderId };
+  const address = `sealed.1.customer-1.${'A'.repeat(120)}`;
+  const eventOf = (type, data, revision) => envelope(orderId, revision, type, { ...of, ...data });
+  const events = [
+    eventOf('DeliveryScheduled', { customerId: 'customer-1', address, promisedBy: null }, 0),
+    eventOf('DeliveryAssigned', { courierId: 'courier-1' }, 1),
+    eventOf('DeliveryPickedUp', { courierId: 'courier-1' }, 2),
+  ];
+  for (let revision = events.length; revision < count; revision += 1) {
+    const at = timeOfReport(revision);
+    events.push(eventOf('DeliveryPositionReported', { latitude: 52.520008, longitude: 13.404954, at }, revision));
+  }
+  let loaded = streams.unwritten();
+  // Most of it at once, and what comes after the last snapshot one by one, as it comes in life.
+  const atOnce = events.splice(0, count - (count % snapshotTuning.every));
+  if (atOnce.length > 0) loaded = await streams.append(deliveryId, loaded, atOnce);
+  for (const event of events) loaded = await streams.append(deliveryId, loaded, [event]);
+  return deliveryId;
+}
+
+function envelope(partitionKey, revision, type, data) {
+  const id = randomUUID();
+  return {
+    id,
+    type,
+    schemaVersion: 1,
+    occurredAt: timeOfReport(revision),
+    correlationId: id,
+    causationId: id,
+    actor: { sub: 'courier-1', role: 'courier' },
+    partitionKey,
+    data,
+  };
+}
+
+/** One every ten seconds. */
+function timeOfReport(revision) {
+  return new Date(Date.UTC(2026, 0, 1) + revision * 10_000).toISOString();
+}

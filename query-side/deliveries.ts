@@ -1,17 +1,17 @@
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/deliveries.js';
 import { viewPast } from '@waybill/projections/replay/view-past.js';
-import { NotFound } from '@waybill/shared-kernel/errors.js';
+import { NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
-import { scopeOfDeliveries, sightOfDelivery, type DeliveryParties } from './access.js';
+import { scopeOfDeliveries, sightOfDelivery, type DeliveryParties, type Sight } from './access.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import type { Means, Model } from './model.js';
 import { notShown } from './not-shown.js';
 import { defaultLimit, id, limit, oneOf, readQuery } from './query.js';
-import { documentAnswer, readingOf } from './reading.js';
+import { documentAnswer, readingOf, type Found } from './reading.js';
 
 export const deliveryStatuses = [
   'open',
@@ -37,6 +37,11 @@ const filters = {
   cursor: cursorOf(deliveries.collection.name),
 };
 
+function sightOf({ document }: Found, caller: ApiRequest['caller']): Sight | undefined {
+  const view = deliveryView(document.sections, document.revisions);
+  return view && sightOfDelivery(caller, view);
+}
+
 /** A delivery of which nothing is known. */
 const unknown: DeliveryParties = { status: 'unknown' };
 
@@ -55,6 +60,18 @@ export function deliveryRoutes(means: Means): readonly Route[] {
     return known !== undefined && sightOfDelivery(caller, known) !== undefined;
   }
 
+  /** Decides before a wait, by what the log has; while that is down, what is shown to the caller may be shown again. */
+  async function mayKnowOf(deliveryId: string, caller: ApiRequest['caller']): Promise<boolean> {
+    try {
+      return await isVisibleInLog(deliveryId, caller);
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      const found = await reading.find(deliveryId, undefined);
+      if (found === undefined || sightOf(found, caller) === undefined) throw error;
+      return true;
+    }
+  }
+
   async function list({ search, headers, caller }: ApiRequest): Promise<Answer> {
     const { limit: most = defaultLimit, cursor, ...given } = readQuery(search, filters);
     const wish = wishOf(headers);
@@ -67,10 +84,9 @@ export function deliveryRoutes(means: Means): readonly Route[] {
     const { deliveryId } = params;
     readQuery(search, {});
     const wish = wishOf(headers);
-    if (wish !== undefined && !(await isVisibleInLog(deliveryId, caller))) throw new NotFound('delivery', deliveryId);
+    if (wish !== undefined && !(await mayKnowOf(deliveryId, caller))) throw new NotFound('delivery', deliveryId);
     const found = await reading.find(deliveryId, wish);
-    const view = found && deliveryView(found.document.sections, found.document.revisions);
-    const sight = view && sightOfDelivery(caller, view);
+    const sight = found && sightOf(found, caller);
     const rendered = sight && (await reading.render(found, sight));
     if (found === undefined || rendered === undefined) {
       const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(deliveryId, caller));

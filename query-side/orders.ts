@@ -2,8 +2,8 @@ import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/
 import { orders, orderView, partiesOf, type OrderView } from '@waybill/projections/orders.js';
 import { readEverythingOf } from '@waybill/projections/replay/order.js';
 import { searchedWords } from '@waybill/projections/words.js';
-import { InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
-import { scopeOfOrders, sightOfOrder } from './access.js';
+import { InvalidInput, NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { scopeOfOrders, sightOfOrder, type Sight } from './access.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import { isNamed, weakETag } from './etag.js';
@@ -12,7 +12,7 @@ import { notShown } from './not-shown.js';
 import { orderInThePast, partiesInLog } from './past-order.js';
 import type { Keyring } from './personal-data.js';
 import { defaultLimit, id, limit, oneOf, readQuery, searchText, time } from './query.js';
-import { documentAnswer, readingOf } from './reading.js';
+import { documentAnswer, readingOf, type Found } from './reading.js';
 
 export const orderStatuses = [
   'placed',
@@ -47,7 +47,11 @@ const filters = {
   cursor: cursorOf(orders.collection.name),
 };
 
-/** Whoever may read an order may be a party that only the log knows yet: it decides before a wait. */
+function sightOf({ document }: Found, caller: ApiRequest['caller']): Sight | undefined {
+  return sightOfOrder(caller, partiesOf(document.sections));
+}
+
+/** Whoever may read an order may be a party that only the log knows yet. */
 async function isVisibleInLog(means: Means, orderId: string, caller: ApiRequest['caller']): Promise<boolean> {
   if (sightOfOrder(caller, { merchantIds: [] }) !== undefined) return true;
   const parties = partiesInLog(await readEverythingOf(means.events, orderId));
@@ -86,6 +90,18 @@ export function orderRoutes(means: Means): readonly Route[] {
     return reading.page(query, scope.sight, wish);
   }
 
+  /** Decides before a wait, by what the log has; while that is down, what is shown to the caller may be shown again. */
+  async function mayKnowOf(orderId: string, caller: ApiRequest['caller']): Promise<boolean> {
+    try {
+      return await isVisibleInLog(means, orderId, caller);
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      const found = await reading.find(orderId, undefined);
+      if (found === undefined || sightOf(found, caller) === undefined) throw error;
+      return true;
+    }
+  }
+
   async function one(request: ApiRequest<'/v1/orders/:orderId'>): Promise<Answer> {
     const { params, search, headers, caller } = request;
     const { orderId } = params;
@@ -95,9 +111,9 @@ export function orderRoutes(means: Means): readonly Route[] {
       // The log knows every write already.
       return orderInThePast(means, orderId, at, caller, wish?.headers ?? {});
     }
-    if (wish !== undefined && !(await isVisibleInLog(means, orderId, caller))) throw new NotFound('order', orderId);
+    if (wish !== undefined && !(await mayKnowOf(orderId, caller))) throw new NotFound('order', orderId);
     const found = await reading.find(orderId, wish);
-    const sight = found && sightOfOrder(caller, partiesOf(found.document.sections));
+    const sight = found && sightOf(found, caller);
     const rendered = sight && (await reading.render(found, sight));
     if (found === undefined || rendered === undefined) {
       const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(means, orderId, caller));

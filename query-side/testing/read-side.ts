@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { encodeConsistencyToken } from '@waybill/shared-kernel/consistency-token.js';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
 import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
+import { noStream, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -49,6 +50,8 @@ export class ReadSide {
   readonly logged: string[] = [];
   /** What happens while a read waits: by default time passes. */
   whileWaiting: (milliseconds: number) => Promise<void> | void = (milliseconds) => this.clock.advance(milliseconds);
+  /** What does not answer the API. */
+  readonly down = new Set<'event store' | 'read store'>();
   /** Milliseconds that reads waited. */
   waited = 0;
 
@@ -84,8 +87,8 @@ export class ReadSide {
       },
     };
     const api = createReadApi({
-      events: this.#log,
-      readStore: this.#readStore,
+      events: this.#mortal('event store', this.#log),
+      readStore: this.#mortal('read store', this.#readStore),
       keys,
       clock,
       timer,
@@ -97,6 +100,19 @@ export class ReadSide {
     });
     this.#server = await listen(api, { host: '127.0.0.1', port: 0, portVariable: 'PORT' });
     this.#client = checkedClient(this.#server.url, readApiDocument);
+  }
+
+  #mortal<Store extends EventStore | ReadStore>(what: 'event store' | 'read store', store: Store): Store {
+    return new Proxy(store, {
+      get: (target, name) => {
+        const method: unknown = Reflect.get(target, name, target);
+        if (typeof method !== 'function') return method;
+        return (...asked: unknown[]): unknown =>
+          this.down.has(what) && name !== 'changeCounter'
+            ? Promise.reject(new Unavailable(what, 'It is down.'))
+            : Reflect.apply(method, target, asked);
+      },
+    });
   }
 
   get url(): string {

@@ -172,8 +172,10 @@ describe('waybill doctor', () => {
 
   test('names files that are damaged, of a newer version, or of another master key: 1', async () => {
     await importSmall();
-    const { log, readModels, keys: file, masterKey: masterKeyFile } = dataFiles(waybill.dataFolder);
-    writeFileSync(log, 'this is no database, and long enough to be looked at');
+    const { log, readModels, snapshots, keys: file, masterKey: masterKeyFile } = dataFiles(waybill.dataFolder);
+    for (const damaged of [log, snapshots]) {
+      writeFileSync(damaged, 'this is no database, and long enough to be looked at');
+    }
     const newer = new Database(readModels, {
       what: 'test',
       schema: { applicationId: 0, version: 0, migrate: () => undefined },
@@ -187,6 +189,7 @@ describe('waybill doctor', () => {
     const { code, found } = await doctor();
     expect(code).toBe(1);
     expect(found).toMatch(/bad log file: .*log\.sqlite/);
+    expect(found).toMatch(/bad snapshots file: .*snapshots\.sqlite/);
     expect(found).toMatch(/bad read models file: .*newer than this program knows/);
     expect(found).toMatch(/bad keys file: The master key of WAYBILL_MASTER_KEY is not the one/);
   });

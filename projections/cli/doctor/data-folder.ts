@@ -46,6 +46,7 @@ export function checkDataFolder(config: Config): readonly Check[] {
     ...checkFile('read models file', files.readModels, (path) => {
       void openSqliteReadStore(path, { readonly: true }).close();
     }),
+    ...checkFile('snapshots file', files.snapshots),
     ...checkFile('keys file', files.keys, (path) => {
       wrappedKeysIn(path);
       const { masterKeyFile, masterKeyText } = { masterKeyFile: files.masterKey, masterKeyText: config.masterKey };
@@ -109,10 +110,10 @@ export function judgeSecret(file: SeenFile | undefined): readonly Check[] {
   return [good(name, 'this user alone')];
 }
 
-function checkFile(name: string, path: string, open: (path: string) => void): readonly Check[] {
+function checkFile(name: string, path: string, open?: (path: string) => void): readonly Check[] {
   if (!existsSync(path)) return [skipped(name, `${path} is not there yet.`)];
   try {
-    open(path);
+    open?.(path);
     const { size } = statSync(path);
     if (size > readInFull) return [good(name, `${path}, ${Math.round(size / megabyte)} MiB; not read in full`)];
     checkDatabase(path);
@@ -124,7 +125,7 @@ function checkFile(name: string, path: string, open: (path: string) => void): re
 }
 
 function mendOf(name: string): string {
-  return name === 'read models file'
+  return name === 'read models file' || name === 'snapshots file'
     ? 'Stop the server and delete it: it is made again from the log.'
     : 'Do what it says, or restore a backup (waybill restore).';
 }

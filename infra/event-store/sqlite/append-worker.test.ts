@@ -1,38 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { NewEvent } from '@waybill/shared-kernel/message.js';
+import { expect, test } from '@jest/globals';
 import type { Appended } from '@waybill/shared-kernel/ports/event-store.js';
 import { startAppendWorker } from './append-worker.js';
 import { openLog } from './log-file.js';
 import { openSqliteEventStore } from './sqlite-event-store.js';
+import { logFileForEach } from './testing/log-file-for-each.js';
+import { newEvent } from './testing/new-event.js';
 
-let folder: string;
 let file: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'waybill-log-'));
-  file = join(folder, 'log.sqlite');
+logFileForEach((path) => {
+  file = path;
 });
-
-afterEach(async () => {
-  await rm(folder, { recursive: true });
-});
-
-function event(id: string): NewEvent {
-  return {
-    id,
-    type: 'OrderPlaced',
-    schemaVersion: 1,
-    occurredAt: '2026-01-01T00:00:00.000Z',
-    correlationId: id,
-    causationId: id,
-    partitionKey: id,
-    data: {},
-  };
-}
 
 test('several stores share one worker, each getting its own answers', async () => {
   const worker = await startAppendWorker(file);
@@ -41,7 +19,7 @@ test('several stores share one worker, each getting its own answers', async () =
     stores.flatMap((store, number) =>
       Array.from({ length: 100 }, async (_, index) => {
         const stream = `order-${number}-${index}`;
-        const { position } = await store.append(stream, -1, [event(stream)]);
+        const { position } = await store.append(stream, -1, [newEvent(stream)]);
         return { stream, position };
       }),
     ),
@@ -62,7 +40,7 @@ test('a subscription of one store wakes by what another appends, without looking
   const subscription = reader?.subscribe(0, 10, new AbortController().signal)[Symbol.asyncIterator]();
   expect((await subscription?.next())?.value).toEqual({ events: [], caughtUp: true });
   const next = subscription?.next();
-  await writer?.append('order-1', -1, [event('a')]);
+  await writer?.append('order-1', -1, [newEvent('a')]);
   expect((await next)?.value).toMatchObject({ events: [{ id: 'a' }] });
   for (const store of [reader, writer]) await store?.close();
   await worker.close();
@@ -71,17 +49,17 @@ test('a subscription of one store wakes by what another appends, without looking
 test('appends under way are unavailable when the worker ends, later ones too; reading goes on', async () => {
   const worker = await startAppendWorker(file);
   const store = openSqliteEventStore(file, { clock: Date, appender: worker.port() });
-  await store.append('order-1', -1, [event('a')]);
+  await store.append('order-1', -1, [newEvent('a')]);
   const other = openLog(file);
   other.exec('BEGIN IMMEDIATE');
-  const pending = [store.append('order-2', -1, [event('b')]), store.append('order-3', -1, [event('c')])];
+  const pending = [store.append('order-2', -1, [newEvent('b')]), store.append('order-3', -1, [newEvent('c')])];
   const unavailable = { kind: 'unavailable', message: 'The thread that writes the log has ended. Restart the server.' };
   const outcomes = Promise.all(pending.map((append) => expect(append).rejects.toMatchObject(unavailable)));
   await worker.kill();
   await outcomes;
   other.exec('ROLLBACK');
   other.close();
-  await expect(store.append('order-4', -1, [event('d')])).rejects.toMatchObject(unavailable);
+  await expect(store.append('order-4', -1, [newEvent('d')])).rejects.toMatchObject(unavailable);
   expect((await store.readAll(0, 10)).map(({ id }) => id)).toEqual(['a']);
   await store.close();
 });
@@ -93,7 +71,7 @@ test.each(['here', 'worker'])('what is asked for while others are on their way f
   other.exec('BEGIN IMMEDIATE');
   const appends: Promise<Appended>[] = [];
   for (let index = 0; index < 5; index += 1) {
-    appends.push(store.append('order-1', index - 1, [event(`${index}`)]));
+    appends.push(store.append('order-1', index - 1, [newEvent(`${index}`)]));
     // The turns in which the appends before are sent off.
     for (let turn = 0; turn < 3; turn += 1) await nextTurn();
   }
@@ -109,13 +87,13 @@ test('a lock held for long comes back through the port as what it is', async () 
   const store = openSqliteEventStore(file, { clock: Date, appender: worker.port() });
   const other = openLog(file);
   other.exec('BEGIN IMMEDIATE');
-  await expect(store.append('order-1', -1, [event('a')])).rejects.toMatchObject({
+  await expect(store.append('order-1', -1, [newEvent('a')])).rejects.toMatchObject({
     kind: 'unavailable',
     message: expect.stringContaining('is locked by another process'),
   });
   other.exec('ROLLBACK');
   other.close();
-  expect(await store.append('order-1', -1, [event('a')])).toMatchObject({ revision: 0 });
+  expect(await store.append('order-1', -1, [newEvent('a')])).toMatchObject({ revision: 0 });
   await store.close();
   await worker.close();
 });
@@ -123,7 +101,7 @@ test('a lock held for long comes back through the port as what it is', async () 
 test('closing commits what has reached the worker', async () => {
   const worker = await startAppendWorker(file);
   const store = openSqliteEventStore(file, { clock: Date, appender: worker.port() });
-  const append = store.append('order-1', -1, [event('a')]);
+  const append = store.append('order-1', -1, [newEvent('a')]);
   await store.close();
   await worker.close();
   expect(await append).toMatchObject({ revision: 0 });

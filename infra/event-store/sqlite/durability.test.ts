@@ -1,29 +1,20 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
 import { openSqliteEventStore, type SqliteEventStore } from './sqlite-event-store.js';
 import type { Acknowledged } from './writer-process.fixture.js';
+import { logFileForEach } from './testing/log-file-for-each.js';
 
 const program = fileURLToPath(new URL('./writer-process.fixture.js', import.meta.url));
 
 const sharedStream = 'order-shared';
 
-let folder: string;
 let file: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'waybill-log-'));
-  file = join(folder, 'log.sqlite');
-});
-
-afterEach(async () => {
-  await rm(folder, { recursive: true });
+logFileForEach((path) => {
+  file = path;
 });
 
 function startWriter(mode: string, lanes: number, appends: number): ChildProcess {

@@ -1,37 +1,16 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { NewEvent } from '@waybill/shared-kernel/message.js';
+import { expect, test } from '@jest/globals';
 import { startAppendWorker } from './append-worker.js';
 import { openLog } from './log-file.js';
 import { openSqliteEventStore, SqliteEventStore } from './sqlite-event-store.js';
+import { logFileForEach } from './testing/log-file-for-each.js';
+import { newEvent } from './testing/new-event.js';
 
-let folder: string;
 let file: string;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'waybill-log-'));
-  file = join(folder, 'log.sqlite');
+logFileForEach((path) => {
+  file = path;
 });
-
-afterEach(async () => {
-  await rm(folder, { recursive: true });
-});
-
-function event(id: string, text = ''): NewEvent {
-  return {
-    id,
-    type: 'OrderPlaced',
-    schemaVersion: 1,
-    occurredAt: '2026-01-01T00:00:00.000Z',
-    correlationId: id,
-    causationId: id,
-    partitionKey: id,
-    data: { text },
-  };
-}
 
 const sentence = (part: string): unknown => expect.stringMatching(new RegExp(`^.*${part}.*\\.$`));
 
@@ -39,7 +18,7 @@ test('waits for the lock of another process without blocking the thread', async 
   const store = openSqliteEventStore(file, { clock: Date });
   const other = openLog(file);
   other.exec('BEGIN IMMEDIATE');
-  const append = store.append('order-1', -1, [event('a')]);
+  const append = store.append('order-1', -1, [newEvent('a')]);
   // The lock is released by this same thread, so a store that blocked it would wait for ever.
   for (let turn = 0; turn < 20; turn += 1) await nextTurn();
   expect(await store.readStream('order-1', 0, 10)).toEqual([]);
@@ -53,13 +32,13 @@ test('is unavailable when the lock is held for too long, and does it when it is 
   const store = openSqliteEventStore(file, { clock: Date, patienceMs: 30 });
   const other = openLog(file);
   other.exec('BEGIN IMMEDIATE');
-  await expect(store.append('order-1', -1, [event('a')])).rejects.toMatchObject({
+  await expect(store.append('order-1', -1, [newEvent('a')])).rejects.toMatchObject({
     kind: 'unavailable',
     what: 'event store',
     message: sentence('log.sqlite is locked by another process'),
   });
   other.exec('ROLLBACK');
-  expect(await store.append('order-1', -1, [event('a')])).toMatchObject({ revision: 0 });
+  expect(await store.append('order-1', -1, [newEvent('a')])).toMatchObject({ revision: 0 });
   other.close();
   await store.close();
 });
@@ -67,13 +46,13 @@ test('is unavailable when the lock is held for too long, and does it when it is 
 test('fails every append of a group whose commit fails; what was there is readable, and room heals it', async () => {
   const database = openLog(file);
   const store = new SqliteEventStore(database, { clock: Date });
-  await store.append('order-1', -1, [event('a')]);
+  await store.append('order-1', -1, [newEvent('a')]);
   database.exec('PRAGMA max_page_count = 10');
   const failed = [
-    store.append('order-2', -1, [event('b')]),
-    store.append('order-1', 0, [event('c')]),
-    store.append('order-3', -1, [event('d'), event('e', 'x'.repeat(100_000))]),
-    store.append('order-4', -1, [event('f')]),
+    store.append('order-2', -1, [newEvent('b')]),
+    store.append('order-1', 0, [newEvent('c')]),
+    store.append('order-3', -1, [newEvent('d'), newEvent('e', 'x'.repeat(100_000))]),
+    store.append('order-4', -1, [newEvent('f')]),
   ];
   for (const append of failed) {
     await expect(append).rejects.toMatchObject({
@@ -84,7 +63,7 @@ test('fails every append of a group whose commit fails; what was there is readab
   expect((await store.readAll(0, 10)).map(({ id }) => id)).toEqual(['a']);
 
   database.exec('PRAGMA max_page_count = 10000');
-  await store.append('order-1', 0, [event('c')]);
+  await store.append('order-1', 0, [newEvent('c')]);
   expect((await store.readAll(0, 10)).map(({ id }) => id)).toEqual(['a', 'c']);
   await store.close();
 });
@@ -92,11 +71,11 @@ test('fails every append of a group whose commit fails; what was there is readab
 test('a conflict fails its own append, not the others of its group', async () => {
   const store = openSqliteEventStore(file, { clock: Date });
   const results = await Promise.allSettled([
-    store.append('order-1', -1, [event('a')]),
-    store.append('order-1', -1, [event('b'), event('c')]),
-    store.append('order-1', 0, [event('d')]),
-    store.append('order-1', 0, [event('e')]),
-    store.append('order-2', -1, [event('f')]),
+    store.append('order-1', -1, [newEvent('a')]),
+    store.append('order-1', -1, [newEvent('b'), newEvent('c')]),
+    store.append('order-1', 0, [newEvent('d')]),
+    store.append('order-1', 0, [newEvent('e')]),
+    store.append('order-2', -1, [newEvent('f')]),
   ]);
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled']);
   expect((await store.readAll(0, 10)).map(({ id, stream, revision }) => [id, stream, revision])).toEqual([
@@ -111,7 +90,7 @@ test('commits in one group what is asked for at one time', async () => {
   const store = openSqliteEventStore(file, { clock: Date });
   const other = openLog(file);
   const before = other.dataVersion();
-  const appends = Array.from({ length: 64 }, (_, index) => store.append(`order-${index}`, -1, [event(`${index}`)]));
+  const appends = Array.from({ length: 64 }, (_, index) => store.append(`order-${index}`, -1, [newEvent(`${index}`)]));
   await Promise.all(appends);
   const times = new Set((await store.readAll(0, 64)).map(({ recordedAt }) => recordedAt));
   expect(times.size).toBe(1);
@@ -122,14 +101,16 @@ test('commits in one group what is asked for at one time', async () => {
 
 test('settles what is under way before it closes, and is unavailable afterwards', async () => {
   const store = openSqliteEventStore(file, { clock: Date });
-  const appends = Array.from({ length: 1_200 }, (_, index) => store.append(`order-${index}`, -1, [event(`${index}`)]));
+  const appends = Array.from({ length: 1_200 }, (_, index) =>
+    store.append(`order-${index}`, -1, [newEvent(`${index}`)]),
+  );
   const subscription = store.subscribe(0, 10_000, new AbortController().signal)[Symbol.asyncIterator]();
   await subscription.next();
   await store.close();
   expect(await Promise.all(appends)).toHaveLength(1_200);
 
   const closed = { kind: 'unavailable', message: 'The event store is closed.' };
-  await expect(store.append('order-1', 0, [event('x')])).rejects.toMatchObject(closed);
+  await expect(store.append('order-1', 0, [newEvent('x')])).rejects.toMatchObject(closed);
   await expect(store.readAll(0, 1)).rejects.toMatchObject(closed);
   for (let next = await subscription.next(); next.done !== true; next = await subscription.next());
 });
@@ -164,7 +145,7 @@ test.each(faulty)('refuses a file %s, here and in a worker', async (_, spoil, me
 test('says of a page that was damaged on disk that the file is, and answers for what is whole', async () => {
   const store = openSqliteEventStore(file, { clock: Date });
   for (let index = 0; index < 50; index += 1) {
-    await store.append(`order-${index}`, -1, [event(`${index}`, 'x'.repeat(2_000))]);
+    await store.append(`order-${index}`, -1, [newEvent(`${index}`, 'x'.repeat(2_000))]);
   }
   await store.close();
   const bytes = await readFile(file);

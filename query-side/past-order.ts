@@ -48,7 +48,7 @@ export async function orderInThePast(
     orderView,
     events.filter((event) => isKnown(event, at)),
   );
-  if (view === undefined) throw new NotFound('order (at that time)', orderId);
+  if (view === undefined) throw new NotFound('order', orderId, `There was no order ${orderId} at that time.`);
   const freshness = { projectedAt: timestamp(means.clock), lagMs: 0 };
   const shown = { ...view, deliveryAddress: keys.open(view.deliveryAddress) };
   return json(200, { ...shown, ...(degraded !== undefined && { degraded }), freshness }, headers);

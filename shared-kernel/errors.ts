@@ -36,8 +36,9 @@ export class NotFound extends WaybillError {
   constructor(
     readonly what: string,
     readonly id: string,
+    detail = `There is no ${what} ${id}.`,
   ) {
-    super(`There is no ${what} ${id}.`);
+    super(detail);
   }
 }
 
@@ -59,7 +60,7 @@ export class AlreadyExists extends WaybillError {
     readonly what: string,
     readonly id: string,
   ) {
-    super(`There is already a ${what} ${id}.`);
+    super(`The ${what} ${id} exists already.`);
   }
 }
 

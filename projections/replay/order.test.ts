@@ -74,7 +74,7 @@ describe('replaying an order', () => {
   test('there is none of an unknown id, before it was placed, or at a revision that it has not', async () => {
     await expect(replayOrder(store, 'o-2', {})).rejects.toThrow(NotFound);
     await expect(replayOrder(store, 'o-1', { asOf: '2017-10-02T09:59:59.999Z' })).rejects.toThrow(
-      'There is no order (at that time) o-1.',
+      'There was no order o-1 at that time.',
     );
     await expect(replayOrder(store, 'o-1', { revision: 2 })).rejects.toThrow('There is no revision 2 of order o-1.');
   });

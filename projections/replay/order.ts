@@ -61,7 +61,11 @@ export async function replayOrder(
   }
   const events = all.filter((event) => event.position <= last && isKnown(event, at));
   const { view, degraded } = viewPast(orders, orderView, events);
-  if (view === undefined) throw new NotFound(isInThePast(at) ? 'order (at that time)' : 'order', orderId);
+  if (view === undefined) {
+    throw isInThePast(at)
+      ? new NotFound('order', orderId, `There was no order ${orderId} at that time.`)
+      : new NotFound('order', orderId);
+  }
   return { order: degraded === undefined ? view : { ...view, degraded }, events: events.map(legibleEvent) };
 }
 

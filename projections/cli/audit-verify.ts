@@ -9,6 +9,7 @@ import { counted } from './table.js';
 export function addAudit(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   program
     .command('audit')
+    .summary('check what is stored')
     .description('Checks what is stored.')
     .command('verify')
     .summary('compare every read model with the log')

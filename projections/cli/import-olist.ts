@@ -26,6 +26,7 @@ interface ImportReport {
 export function addImport(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   program
     .command('import')
+    .summary('bring history from elsewhere into the log')
     .description('Brings history from elsewhere into the log.')
     .command('olist')
     .summary('orders of the Olist dataset')
@@ -97,8 +98,8 @@ function told(
     added === 0
       ? `Nothing new: the log already has what is in ${folder} (${counted(orders, 'order')}, ${counted(events, 'event')}).`
       : `Imported ${counted(orders, 'order')} of ${folder}: ${counted(events, 'event')}, ${ofThem} (${counted(rate, 'event')} a second).`;
-  const answers = served ? 'The running server projects them now.' : 'The read models have them.';
-  return `${summary}\n${answers}\n${toldAnomalies(anomalies)}${toldSkipped(skipped)}`;
+  const answers = served ? 'The running server projects them now.\n' : 'The read models have them.\n';
+  return `${summary}\n${added === 0 ? '' : answers}${toldAnomalies(anomalies)}${toldSkipped(skipped)}`;
 }
 
 function toldAnomalies(anomalies: readonly Anomaly[]): string {

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { Command } from 'commander';
 import { addAudit } from './audit-verify.js';
 import { addBackup } from './backup.js';
@@ -15,10 +16,15 @@ import { addRestore } from './restore.js';
 import { addStatus } from './status.js';
 import { addToken } from './token.js';
 
+const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string };
+
 /** The command line `waybill`, ready to parse. `end` is told what a verb that ran to its end found. */
 function commandLine(context: Context, end: (exitCode: ExitCode) => void): Command {
   const program = new Command('waybill')
     .description('Orders and deliveries as a log of facts: the tools beside the server.')
+    .version(version, '-V, --version', 'show the version')
+    // Descriptions are broken into lines where they are written; how wide the terminal is, only the help knows.
+    .configureHelp({ commandDescription: (command) => command.description().replaceAll(/(?<!\n)\n(?!\n)/g, ' ') })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.out.write(text),
@@ -34,7 +40,10 @@ The environment is that of the server; WAYBILL_DATA is the data folder (./waybil
   addToken(program, context);
   addDemo(program, context);
   addImport(program, context, end);
-  const replay = program.command('replay').description('Folds the past from the log.');
+  const replay = program
+    .command('replay')
+    .summary('fold the past from the log')
+    .description('Folds the past from the log.');
   addReplayOrder(replay, context);
   addReplayHistory(replay, context);
   addAudit(program, context, end);
@@ -48,13 +57,27 @@ The environment is that of the server; WAYBILL_DATA is the data folder (./waybil
   return program;
 }
 
+/** Refuses what is no verb, also where `--help` follows, by which commander would be content. */
+function assertKnown(words: readonly string[], program: Command): void {
+  let command = program;
+  for (const word of words) {
+    if (word.startsWith('-') || command.commands.length === 0) return;
+    const known = command.commands.find((one) => one.name() === word);
+    if (known === undefined && word !== 'help') command.error(`error: unknown command '${word}'`);
+    if (known === undefined) return;
+    command = known;
+  }
+}
+
 /** Runs one command line, the verb first. Never rejects. */
 export async function runCommandLine(words: readonly string[], context: Context): Promise<ExitCode> {
   let found: ExitCode = exitCodes.good;
   try {
-    await commandLine(context, (exitCode) => {
+    const program = commandLine(context, (exitCode) => {
       found = exitCode;
-    }).parseAsync(words, { from: 'user' });
+    });
+    assertKnown(words, program);
+    await program.parseAsync(words, { from: 'user' });
     return found;
   } catch (error) {
     const { exitCode, message } = endingOf(error);

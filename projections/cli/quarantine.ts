@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander';
-import { InvalidInput } from '@waybill/shared-kernel/errors.js';
+import { InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -52,6 +52,7 @@ const names = projections.map(({ collection }) => collection.name);
 export function addQuarantine(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   const quarantine = program
     .command('quarantine')
+    .summary('see and release what a projector could not apply')
     .description('Documents that stand still before an event that a projector could not apply.');
   const ofProjection = () => new Option('--projection <name>', 'of this read model alone').choices(names);
 
@@ -105,7 +106,7 @@ export function addQuarantine(program: Command, context: Context, end: (exitCode
       `Folds a document again, from all that the log has of it: for when the fault is mended. Works beside a running
 projector and without one. Where it fails again it stays in quarantine, with the newer error.`,
     )
-    .addHelpText('after', `\nExit code 1: something failed again.\n${example('release 4711')}`)
+    .addHelpText('after', `\nExit code 1: something failed again, or is not in quarantine.\n${example('release 4711')}`)
     .action(async (key: string | undefined, { all, ...options }: Options & { readonly all?: true }) => {
       if ((key === undefined) === (all === undefined)) {
         throw new InvalidInput([], 'Say what is to be released: a key, or --all.');
@@ -139,7 +140,7 @@ function withQuarantine<T>(
   );
 }
 
-/** Throws `InvalidInput` where the key is nowhere in quarantine. */
+/** Throws `NotFound` where the key is nowhere in quarantine. */
 async function findAll(
   key: string,
   { live, readStore }: Means,
@@ -149,7 +150,7 @@ async function findAll(
     const document = await findQuarantined(projection, key, readStore);
     if (document !== undefined) found.push([projection, document]);
   }
-  if (found.length === 0) throw new InvalidInput([], `There is no ${key} in quarantine.`);
+  if (found.length === 0) throw new NotFound('document', key, `There is no ${key} in quarantine.`);
   return found;
 }
 

@@ -48,9 +48,21 @@ describe('using the command line', () => {
     for (const verb of verbs) expect(stdout).toMatch(verb.split(' ')[0]!);
   });
 
+  test('waybill --version is that of the package', async () => {
+    expect(await waybill.run('--version')).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+  });
+
+  test('descriptions are as wide as the terminal', async () => {
+    const { stdout } = await waybill.run('doctor', '--help');
+    const [, , first, second] = stdout.split('\n');
+    expect(`${first} ${second?.split(' ')[0]}`.length).toBeGreaterThan(80);
+  });
+
   test.each([
     [''],
     ['teleport'],
+    ['teleport --help'],
+    ['audit everything --help'],
     ['import'],
     ['import amazon x'],
     ['import olist'],

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { Gauge, Registry } from 'prom-client';
-import { NotFound } from '@waybill/shared-kernel/errors.js';
+import { NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
 import { createApi } from './api.js';
 import type { Role } from './caller.js';
@@ -46,6 +46,9 @@ const routes = [
     throw new NotFound('thing', 't9');
   }),
   route('GET', '/v1/broken', { roles: ['customer'] }, () => Promise.reject(new Error('secret inside'))),
+  route('GET', '/v1/down', { roles: ['customer'] }, () => {
+    throw new Unavailable('read store', 'It is away.', { cause: new Error('somewhere inside') });
+  }),
   route('GET', '/v1/unchanged', { roles: ['customer'] }, () => ({ status: 304, headers: { ETag: 'W/"1"' } })),
 ];
 
@@ -265,6 +268,13 @@ test('a fault is logged with the id that the caller is told, and nothing else is
   expect(JSON.parse(text)).toMatchObject({ requestId: 'r-7' });
   expect(logged.join()).toContain('secret inside');
   expect(logged.join()).toContain('"requestId":"r-7"');
+});
+
+test('what is down is logged in a sentence', async () => {
+  expect((await call('/v1/down', { headers: { 'X-Request-Id': 'r-8' } })).status).toBe(503);
+  expect(logged.map((line) => JSON.parse(line) as object)).toEqual([
+    { level: 40, time: expect.anything(), requestId: 'r-8', method: 'GET', route: '/v1/down', msg: 'It is away.' },
+  ]);
 });
 
 test('every answer forbids what a browser need not do with it', async () => {

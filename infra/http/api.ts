@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { InvalidInput, Unauthenticated } from '@waybill/shared-kernel/errors.js';
+import { InvalidInput, Unauthenticated, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
 import { bearerToken, requireRole } from './authorise.js';
@@ -19,7 +19,7 @@ import type { TokenVerifier } from './tokens.js';
 export interface ApiParts extends PublicParts {
   readonly routes: readonly Route[];
   readonly verify: TokenVerifier;
-  readonly log: Pick<Logger, 'error'>;
+  readonly log: Pick<Logger, 'error' | 'warn'>;
   readonly randomness: Pick<Randomness, 'uuid'>;
 }
 
@@ -121,7 +121,10 @@ export function createApi(parts: ApiParts): RequestListener {
       return;
     }
     const { requestId, route } = response.locals;
-    if (isOurFault(error)) log.error({ err: error, requestId, method: request.method, route }, 'a request failed');
+    const about = { requestId, method: request.method, route };
+    // While a server is down every request says so: a sentence each will do.
+    if (error instanceof Unavailable) log.warn(about, error.message);
+    else if (isOurFault(error)) log.error({ err: error, ...about }, 'a request failed');
     send(response, challenge(problemAnswer(error, requestId), error, request));
   };
 

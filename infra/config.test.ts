@@ -64,6 +64,8 @@ describe('the configuration', () => {
     [{ WAYBILL_WRITE_PORT: 'x' }, 'WAYBILL_WRITE_PORT is "x"; it takes a port number'],
     [{ WAYBILL_OIDC_ISSUER: 'https://id.example' }, 'WAYBILL_JWKS_URL is not'],
     [{ WAYBILL_JWKS_URL: 'https://id.example/keys' }, 'WAYBILL_OIDC_ISSUER is not'],
+    [{ WAYBILL_PUBLIC_READ_URL: 'not an address' }, 'WAYBILL_PUBLIC_READ_URL is "not an address"; it takes an http(s)'],
+    [{ WAYBILL_PUBLIC_READ_URL: 'shop.example' }, 'WAYBILL_PUBLIC_READ_URL is "shop.example"'],
     [
       { WAYBILL_OIDC_ISSUER: 'i', WAYBILL_JWKS_URL: 'file:///k' },
       'WAYBILL_JWKS_URL is "file:///k"; it takes an http(s)',

@@ -133,12 +133,21 @@ export function readConfig(environment: Environment = process.env): Config {
     readStore: readStore === undefined ? { kind: 'sqlite' } : { kind: 'mongodb', url: readStore },
     masterKey: valueOf('WAYBILL_MASTER_KEY'),
     identityProvider: identityProvider(valueOf),
-    publicReadUrl: valueOf('WAYBILL_PUBLIC_READ_URL')?.replace(/\/+$/, ''),
+    publicReadUrl: publicReadUrl(valueOf('WAYBILL_PUBLIC_READ_URL')),
   };
 }
 
 /** Schemes of an address of EventStoreDB, under its old name and its new one. */
 export const eventStoreSchemes: readonly string[] = ['esdb', 'esdb+discover', 'kurrentdb', 'kurrentdb+discover'];
+
+function isWebAddress(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+function publicReadUrl(text: string | undefined): string | undefined {
+  if (text === undefined || isWebAddress(text)) return text?.replace(/\/+$/, '');
+  throw new BadConfiguration(`WAYBILL_PUBLIC_READ_URL is "${shown(text)}"; it takes an http(s) address.`);
+}
 
 function identityProvider(valueOf: (name: Variable) => string | undefined): IdentityProvider | undefined {
   const issuer = valueOf('WAYBILL_OIDC_ISSUER');
@@ -149,7 +158,7 @@ function identityProvider(valueOf: (name: Variable) => string | undefined): Iden
       issuer === undefined ? ['WAYBILL_JWKS_URL', 'WAYBILL_OIDC_ISSUER'] : ['WAYBILL_OIDC_ISSUER', 'WAYBILL_JWKS_URL'];
     throw new BadConfiguration(`${there} is set and ${missing} is not; an identity provider takes both.`);
   }
-  if (!URL.canParse(jwksUrl) || !/^https?:$/.test(new URL(jwksUrl).protocol)) {
+  if (!isWebAddress(jwksUrl)) {
     throw new BadConfiguration(`WAYBILL_JWKS_URL is "${shown(jwksUrl)}"; it takes an http(s) address.`);
   }
   return { issuer, jwksUrl, audience: valueOf('WAYBILL_AUDIENCE') ?? 'waybill' };

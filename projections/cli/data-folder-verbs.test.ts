@@ -16,12 +16,11 @@ import { lockDataFolder, prepareDataFolder } from '@waybill/infra/data-folder.js
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { openSqliteKeyStore } from '@waybill/infra/keys/sqlite/key-store.js';
 import { Database } from '@waybill/infra/sqlite/database.js';
-import { makeOlistFolder, smallFolder } from '../import/testing/olist-folder.js';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { manyOrders } from '../import/testing/many-orders.js';
 import { Waybill } from './testing/waybill.js';
 
 let waybill: Waybill;
-const removals: (() => void)[] = [];
 
 beforeEach(() => {
   waybill = new Waybill();
@@ -29,14 +28,7 @@ beforeEach(() => {
 
 afterEach(() => {
   waybill.remove();
-  for (const remove of removals.splice(0)) remove();
 });
-
-async function importSmall(): Promise<void> {
-  const made = makeOlistFolder(smallFolder);
-  removals.push(() => made.remove());
-  expect(await waybill.run('import', 'olist', made.folder)).toMatchObject({ code: 0 });
-}
 
 describe('without a log', () => {
   test.each([
@@ -66,7 +58,7 @@ describe('without a log', () => {
 
 describe('waybill status', () => {
   test('shows where everything stands, to programs and people', async () => {
-    await importSmall();
+    await waybill.importSmall();
     const lag = { position: '43', lagEvents: 0, lagSeconds: 0 };
     const upToDate = { version: 1, previous: null, rebuild: null, quarantined: 0, ...lag };
     expect(await waybill.json('status')).toEqual({
@@ -91,7 +83,7 @@ describe('waybill status', () => {
   test('shows what is not projected, while a server has the folder', async () => {
     prepareDataFolder(waybill.dataFolder);
     const lock = lockDataFolder(waybill.dataFolder);
-    await importSmall();
+    await waybill.importSmall();
     const status = await waybill.json<{ projections: readonly object[]; server: object }>('status');
     lock?.release();
     expect(status.server).toEqual({ running: true });
@@ -106,7 +98,7 @@ describe('waybill status', () => {
 
 describe('waybill audit verify', () => {
   test('names each difference and ends with 1', async () => {
-    await importSmall();
+    await waybill.importSmall();
     const { readModels } = dataFiles(waybill.dataFolder);
     const file = new Database(readModels, {
       what: 'test',
@@ -145,34 +137,22 @@ describe('waybill backup and restore', () => {
 
   async function makeKeys(): Promise<string> {
     prepareDataFolder(waybill.dataFolder);
-    const { keys, masterKey } = dataFiles(waybill.dataFolder);
-    const store = openSqliteKeyStore({
-      file: keys,
-      masterKeyFile: masterKey,
-      masterKeyText: undefined,
-      randomness: systemRandomness,
-    });
-    const key = await store.create('anna');
-    await store.close();
-    return Buffer.from(key!).toString('hex');
+    return keyOfAnna((keys) => keys.create('anna'));
   }
 
-  async function keyOfAnna(): Promise<string> {
-    const { keys, masterKey } = dataFiles(waybill.dataFolder);
-    const store = openSqliteKeyStore({
-      file: keys,
-      masterKeyFile: masterKey,
-      masterKeyText: undefined,
-      randomness: systemRandomness,
-    });
-    const key = await store.find('anna');
-    await store.close();
+  async function keyOfAnna(
+    get = (keys: KeyStore): Promise<Uint8Array | undefined> => keys.find('anna'),
+  ): Promise<string> {
+    const { keys: file, masterKey: masterKeyFile } = dataFiles(waybill.dataFolder);
+    const keys = openSqliteKeyStore({ file, masterKeyFile, masterKeyText: undefined, randomness: systemRandomness });
+    const key = await get(keys);
+    await keys.close();
     return Buffer.from(key!).toString('hex');
   }
 
   test('brings log, read models and keys back as they were; keys lie apart and are private', async () => {
     const key = await makeKeys();
-    await importSmall();
+    await waybill.importSmall();
     expect(await waybill.run('token', '--role', 'operator', '--sub', 'olga')).toMatchObject({ code: 0 });
     const history = await waybill.run('replay', 'history', '--as-of', '2018-01-01T00:00:00Z', '--json');
     const manifest = await waybill.json<{ log: object; files: readonly { path: string }[] }>('backup', copy());
@@ -194,11 +174,10 @@ describe('waybill backup and restore', () => {
   });
 
   test('taken while orders are imported, the copy is a prefix of the log, and its read models are not ahead', async () => {
-    const made = makeOlistFolder(manyOrders(1_500));
-    removals.push(() => made.remove());
+    const folder = waybill.olistFolder(manyOrders(1_500));
     prepareDataFolder(waybill.dataFolder);
     const store = openSqliteEventStore(dataFiles(waybill.dataFolder).log, { clock: systemClock });
-    const { ended } = waybill.start('import', 'olist', made.folder);
+    const { ended } = waybill.start('import', 'olist', folder);
     const stop = new AbortController();
     for await (const { events } of store.subscribe(0, 1_000, stop.signal)) if (events.length > 0) stop.abort();
     expect(await waybill.run('backup', copy())).toMatchObject({ code: 0 });
@@ -215,12 +194,12 @@ describe('waybill backup and restore', () => {
     expect(part.length).toBeGreaterThan(0);
     expect(part).toEqual(whole.slice(0, part.length));
     // It goes on from where it was copied.
-    expect(await waybill.run('import', 'olist', made.folder)).toMatchObject({ code: 0 });
+    expect(await waybill.run('import', 'olist', folder)).toMatchObject({ code: 0 });
     expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true, events: whole.length });
   }, 60_000);
 
   test('backup refuses a folder that holds something', async () => {
-    await importSmall();
+    await waybill.importSmall();
     mkdirSync(copy());
     writeFileSync(join(copy(), 'mine'), '');
     const { code, stderr } = await waybill.run('backup', copy());
@@ -230,7 +209,7 @@ describe('waybill backup and restore', () => {
   });
 
   test('restore refuses a data folder that holds something, or that a server uses', async () => {
-    await importSmall();
+    await waybill.importSmall();
     await waybill.run('backup', copy());
     const before = readFileSync(dataFiles(waybill.dataFolder).log);
     const full = await waybill.run('restore', copy());
@@ -269,7 +248,7 @@ describe('waybill backup and restore', () => {
       (file: string) => writeFileSync(file, '{"format":2}'),
     ],
   ])('restore refuses a backup that %s', async (_, path, code, says, spoil) => {
-    await importSmall();
+    await waybill.importSmall();
     await waybill.run('token', '--role', 'operator', '--sub', 'olga');
     await waybill.run('backup', copy());
     spoil(join(copy(), path));

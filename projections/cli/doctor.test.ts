@@ -10,14 +10,13 @@ import { systemRandomness } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { StandInServer } from '@waybill/infra/event-store/eventstoredb/testing/stand-in-server.js';
 import { openSqliteKeyStore } from '@waybill/infra/keys/sqlite/key-store.js';
-import { freePort } from '@waybill/infra/mongodb/testing/server-process.js';
+import { freePort } from '@waybill/infra/testing/loopback-port.js';
 import {
   describeWithServer as describeWithMongoDb,
   ScratchDatabase,
 } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { Database } from '@waybill/infra/sqlite/database.js';
 import { MongoClient } from 'mongodb';
-import { makeOlistFolder, smallFolder } from '../import/testing/olist-folder.js';
 import type { Check } from './doctor/check.js';
 import { Waybill } from './testing/waybill.js';
 
@@ -54,12 +53,6 @@ async function doctor(): Promise<{ readonly code: number | null; readonly report
   return { code, report, found: odd.map(({ name, state, detail }) => `${state} ${name}: ${detail}`).join('\n') };
 }
 
-async function importSmall(): Promise<void> {
-  const made = makeOlistFolder(smallFolder);
-  expect(await waybill.run('import', 'olist', made.folder)).toMatchObject({ code: 0 });
-  made.remove();
-}
-
 describe('waybill doctor', () => {
   test('finds nothing where nothing was started yet, and makes nothing', async () => {
     expect(await doctor()).toMatchObject({ code: 0, found: '', report: { ok: true } });
@@ -70,7 +63,7 @@ describe('waybill doctor', () => {
   });
 
   test('finds nothing in a folder as the programs leave it', async () => {
-    await importSmall();
+    await waybill.importSmall();
     const { code, found, report } = await doctor();
     expect({ code, found }).toEqual({ code: 0, found: '' });
     expect(report.checks).toContainEqual({
@@ -171,7 +164,7 @@ describe('waybill doctor', () => {
   });
 
   test('names files that are damaged, of a newer version, or of another master key: 1', async () => {
-    await importSmall();
+    await waybill.importSmall();
     const { log, readModels, snapshots, keys: file, masterKey: masterKeyFile } = dataFiles(waybill.dataFolder);
     for (const damaged of [log, snapshots]) {
       writeFileSync(damaged, 'this is no database, and long enough to be looked at');
@@ -195,7 +188,7 @@ describe('waybill doctor', () => {
   });
 
   test('names read models that were made from another log: 1; status does too: 3', async () => {
-    await importSmall();
+    await waybill.importSmall();
     const server = await StandInServer.listen();
     expect(await waybill.run('migrate', '--to', server.url)).toMatchObject({ code: 0 });
     also({ WAYBILL_EVENT_STORE: server.url });
@@ -243,7 +236,7 @@ describeWithMongoDb('waybill doctor, with MongoDB', () => {
   afterEach(() => database.dispose());
 
   test('says what is there, and names an index that is not', async () => {
-    await importSmall();
+    await waybill.importSmall();
     also({ WAYBILL_READ_STORE: database.url });
     expect(await waybill.run('status')).toMatchObject({ code: 0 });
     const first = await doctor();

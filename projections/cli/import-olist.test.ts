@@ -9,7 +9,7 @@ import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-e
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { manyOrders } from '../import/testing/many-orders.js';
 import { faultyFolders } from '../import/testing/olist-faults.js';
-import { makeOlistFolder, smallFolder, type FixtureFiles } from '../import/testing/olist-folder.js';
+import { smallFolder } from '../import/testing/olist-folder.js';
 import { Waybill } from './testing/waybill.js';
 
 interface Report {
@@ -27,7 +27,6 @@ interface Audit {
 }
 
 let waybill: Waybill;
-const removals: (() => void)[] = [];
 
 beforeEach(() => {
   waybill = new Waybill();
@@ -35,14 +34,7 @@ beforeEach(() => {
 
 afterEach(() => {
   waybill.remove();
-  for (const remove of removals.splice(0)) remove();
 });
-
-function folderOf(files: FixtureFiles): string {
-  const made = makeOlistFolder(files);
-  removals.push(() => made.remove());
-  return made.folder;
-}
 
 async function withStore<T>(work: (store: EventStore) => Promise<T>): Promise<T> {
   const store = openSqliteEventStore(dataFiles(waybill.dataFolder).log, { clock: systemClock });
@@ -55,7 +47,7 @@ async function withStore<T>(work: (store: EventStore) => Promise<T>): Promise<T>
 
 describe('waybill import olist', () => {
   test('imports a folder with its anomalies, projects it, and adds nothing the second time', async () => {
-    const folder = folderOf(smallFolder);
+    const folder = waybill.olistFolder(smallFolder);
     const report = await waybill.json<Report>('import', 'olist', folder);
     expect(report).toEqual({
       orders: 10,
@@ -86,7 +78,7 @@ describe('waybill import olist', () => {
   });
 
   test('tells a person the same', async () => {
-    const folder = folderOf(smallFolder);
+    const folder = waybill.olistFolder(smallFolder);
     const first = await waybill.run('import', 'olist', folder);
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect(first.stdout).toMatch(`Imported 10 orders of ${folder}: 43 events, all new (`);
@@ -99,7 +91,7 @@ describe('waybill import olist', () => {
   test.each(faultyFolders)(
     'refuses $name: 2, with file, line and column, and nothing is written',
     async ({ files, says }) => {
-      const { code, stdout, stderr } = await waybill.run('import', 'olist', folderOf(files));
+      const { code, stdout, stderr } = await waybill.run('import', 'olist', waybill.olistFolder(files));
       expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: `${says}\n` });
       expect(existsSync(waybill.dataFolder)).toBe(false);
     },
@@ -115,9 +107,9 @@ describe('waybill import olist', () => {
   });
 
   test('a row that was changed since it was imported is refused, listed, and ends with 1', async () => {
-    await waybill.run('import', 'olist', folderOf(smallFolder));
+    await waybill.run('import', 'olist', waybill.olistFolder(smallFolder));
     const changed = smallFolder.orders.map((line) => line.replace('processing-1,carl', 'processing-1,karl'));
-    const folder = folderOf({ ...smallFolder, orders: changed });
+    const folder = waybill.olistFolder({ ...smallFolder, orders: changed });
     const { code, stdout } = await waybill.run('import', 'olist', folder, '--json');
     expect(code).toBe(1);
     const { added, anomalies } = JSON.parse(stdout) as Report;
@@ -130,7 +122,7 @@ describe('waybill import olist', () => {
   test('leaves projecting to a server that runs', async () => {
     prepareDataFolder(waybill.dataFolder);
     const lock = lockDataFolder(waybill.dataFolder);
-    const { code, stdout } = await waybill.run('import', 'olist', folderOf(smallFolder));
+    const { code, stdout } = await waybill.run('import', 'olist', waybill.olistFolder(smallFolder));
     expect(code).toBe(0);
     expect(stdout).toMatch('The running server projects them now.');
     expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true, events: 43, documents: 0 });
@@ -139,10 +131,9 @@ describe('waybill import olist', () => {
 
   test('killed at any point and run again, the log has every event once, and the read models have it all', async () => {
     const orders = 1_500;
-    const folder = folderOf(manyOrders(orders));
+    const folder = waybill.olistFolder(manyOrders(orders));
     const untouched = new Waybill();
-    removals.push(() => untouched.remove());
-    const { events } = await untouched.json<Report>('import', 'olist', folder);
+    const { events } = await untouched.json<Report>('import', 'olist', folder).finally(() => untouched.remove());
 
     prepareDataFolder(waybill.dataFolder);
     for (const killAt of [1, 2_000, 5_500, events - 1]) {

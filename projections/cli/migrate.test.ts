@@ -11,7 +11,6 @@ import { describeWithServer, ScratchDatabase } from '@waybill/infra/mongodb/test
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { newEvent } from '@waybill/shared-kernel/testing/new-event.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
-import { makeOlistFolder, smallFolder } from '../import/testing/olist-folder.js';
 import { Waybill } from './testing/waybill.js';
 
 // Each test starts some processes.
@@ -31,12 +30,6 @@ afterEach(() => {
   waybill.remove();
   server.kill();
 });
-
-async function importSmall(): Promise<void> {
-  const made = makeOlistFolder(smallFolder);
-  expect(await waybill.run('import', 'olist', made.folder)).toMatchObject({ code: 0 });
-  made.remove();
-}
 
 async function embedded(): Promise<readonly RecordedEvent[]> {
   const store = openSqliteEventStore(dataFiles(waybill.dataFolder).log, { clock: systemClock });
@@ -58,7 +51,7 @@ function withoutPositions(events: readonly RecordedEvent[]): readonly unknown[] 
 
 describe('waybill migrate', () => {
   test('copies the log, proves it, and says what is next; again it copies nothing', async () => {
-    await importSmall();
+    await waybill.importSmall();
     const { code, stdout } = await waybill.run('migrate', '--to', server.url);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^Copied 43 events in \d+ appends \([\d,]+ events? a second\)\.\nEqual: 43 events, /);
@@ -81,7 +74,7 @@ describe('waybill migrate', () => {
   });
 
   test('killed again and again, it goes on where it was and doubles nothing', async () => {
-    await importSmall();
+    await waybill.importSmall();
     for (const enough of [1, 4, 9, 17]) {
       const { child, ended } = waybill.start('migrate', '--to', server.url);
       await until(() => server.records >= enough);
@@ -96,7 +89,7 @@ describe('waybill migrate', () => {
   });
 
   test('leaves alone a target with other events, and ends with 1', async () => {
-    await importSmall();
+    await waybill.importSmall();
     const target = openEventStoreDb(server.url, { patienceMs: 20_000 });
     await target.append('order-other', -1, [newEvent()]);
     await target.close();
@@ -109,7 +102,7 @@ describe('waybill migrate', () => {
   });
 
   test('copies nothing while a server uses the folder: 3', async () => {
-    await importSmall();
+    await waybill.importSmall();
     const lock = lockDataFolder(waybill.dataFolder);
     const { code, stderr } = await waybill.run('migrate', '--to', server.url);
     lock?.release();
@@ -119,7 +112,7 @@ describe('waybill migrate', () => {
   });
 
   test('without a server there: 3, and how to go on', async () => {
-    await importSmall();
+    await waybill.importSmall();
     server.kill();
     const { code, stderr } = await waybill.run('migrate', '--to', server.url);
     expect(code).toBe(3);
@@ -138,7 +131,7 @@ describeWithServer('waybill migrate, with read models in MongoDB', () => {
   afterEach(() => database.dispose());
 
   test('gives MongoDB the keys, under the master key of the folder', async () => {
-    await importSmall();
+    await waybill.importSmall();
     const { keys: file, masterKey: masterKeyFile } = dataFiles(waybill.dataFolder);
     const source = { masterKeyFile, randomness: systemRandomness };
     const keys = openSqliteKeyStore({ ...source, file });

@@ -2,7 +2,6 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { makeOlistFolder, smallFolder } from '../import/testing/olist-folder.js';
 import { Waybill } from './testing/waybill.js';
 
 interface Order {
@@ -32,15 +31,11 @@ const thatDay: Readonly<Record<string, string>> = {
 
 describe('waybill replay', () => {
   const waybill = new Waybill();
-  const made = makeOlistFolder(smallFolder);
 
-  beforeAll(async () => {
-    expect(await waybill.run('import', 'olist', made.folder)).toMatchObject({ code: 0 });
-  });
+  beforeAll(() => waybill.importSmall());
 
   afterAll(() => {
     waybill.remove();
-    made.remove();
   });
 
   test('history --json: a document a line', async () => {

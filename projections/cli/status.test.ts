@@ -2,8 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { amqpUrl, describeWithServer } from '@waybill/infra/broker/rabbitmq/testing/server-under-test.js';
 import { StandInServer } from '@waybill/infra/event-store/eventstoredb/testing/stand-in-server.js';
-import { freePort } from '@waybill/infra/mongodb/testing/server-process.js';
-import { makeOlistFolder, smallFolder } from '../import/testing/olist-folder.js';
+import { freePort } from '@waybill/infra/testing/loopback-port.js';
 import { Waybill } from './testing/waybill.js';
 
 // Each test starts some processes.
@@ -13,9 +12,7 @@ let waybill: Waybill;
 
 beforeEach(async () => {
   waybill = new Waybill();
-  const made = makeOlistFolder(smallFolder);
-  expect(await waybill.run('import', 'olist', made.folder)).toMatchObject({ code: 0 });
-  made.remove();
+  await waybill.importSmall();
 });
 
 afterEach(() => {

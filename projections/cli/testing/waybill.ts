@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { expect } from '@jest/globals';
+import { makeOlistFolder, smallFolder, type FixtureFiles } from '../../import/testing/olist-folder.js';
 
 const main = fileURLToPath(new URL('../main.js', import.meta.url));
 
@@ -52,6 +54,16 @@ export class Waybill {
     const { stdout, stderr } = await this.run(...words, '--json');
     if (stdout === '') throw new Error(`waybill ${words.join(' ')} said nothing: ${stderr}`);
     return JSON.parse(stdout) as T;
+  }
+
+  /** Makes a folder of orders that is removed with all else. */
+  olistFolder(files: FixtureFiles): string {
+    return makeOlistFolder(files, this.scratch).folder;
+  }
+
+  /** Imports ten orders. */
+  async importSmall(): Promise<void> {
+    expect(await this.run('import', 'olist', this.olistFolder(smallFolder))).toMatchObject({ code: 0 });
   }
 
   remove(): void {

@@ -46,9 +46,9 @@ export const smallFolder: FixtureFiles = {
   ],
 };
 
-/** Makes the folder somewhere temporary; `remove` it. */
-export function makeOlistFolder(files: FixtureFiles): { readonly folder: string; remove(): void } {
-  const folder = mkdtempSync(join(tmpdir(), 'waybill-olist-'));
+/** Makes the folder somewhere temporary, or in another; `remove` it. */
+export function makeOlistFolder(files: FixtureFiles, within = tmpdir()): { readonly folder: string; remove(): void } {
+  const folder = mkdtempSync(join(within, 'waybill-olist-'));
   const write = (name: string, lines: readonly string[]) => {
     writeFileSync(join(folder, name), lines.map((line) => `${line}\n`).join(''));
   };

@@ -4,7 +4,7 @@ import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js'
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { TcpProxy } from '../testing/tcp-proxy.js';
 import { MongoDbConnection } from './connection.js';
-import { freePort } from './testing/server-process.js';
+import { freePort } from '../testing/loopback-port.js';
 import { describeWithServer, ScratchDatabase, serverAddress } from './testing/server-under-test.js';
 import { mongoDbTuning } from './tuning.js';
 

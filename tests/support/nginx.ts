@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from '@jest/globals';
+import { freePort } from '@waybill/infra/testing/loopback-port.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { checkout } from '../house/checkout.js';
 
@@ -60,14 +60,6 @@ export function withAddresses(text: string, { write, read }: Upstreams): string 
   servers('write-api', write);
   servers('read-api', read);
   return text.replace(/^resolver(_timeout)? .*;$/gm, '');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** The gateway's files in a folder of their own: its port, its paths and the addresses of the APIs are other ones. */

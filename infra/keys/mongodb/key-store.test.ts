@@ -7,7 +7,7 @@ import { keyStoreContract } from '@waybill/shared-kernel/ports/keys.contract.js'
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { MongoClient } from 'mongodb';
 import { systemRandomness } from '../../clock/system.js';
-import { freePort } from '../../mongodb/testing/server-process.js';
+import { freePort } from '../../testing/loopback-port.js';
 import { describeWithServer, ScratchDatabase } from '../../mongodb/testing/server-under-test.js';
 import { wrapKey } from '../key-wrap.js';
 import { openSqliteKeyStore, wrappedKeysIn } from '../sqlite/key-store.js';

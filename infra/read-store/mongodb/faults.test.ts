@@ -5,7 +5,8 @@ import type { CollectionSpec, DocumentWrite, ReadStore } from '@waybill/shared-k
 import fc from 'fast-check';
 import { TcpProxy } from '../../testing/tcp-proxy.js';
 import { describeWithServer, ScratchDatabase, serverAddress } from '../../mongodb/testing/server-under-test.js';
-import { describeWithServerProcess, freePort, ServerProcess } from '../../mongodb/testing/server-process.js';
+import { describeWithServerProcess, ServerProcess } from '../../mongodb/testing/server-process.js';
+import { freePort } from '../../testing/loopback-port.js';
 import { openMongoDbReadStore } from './read-store.js';
 
 /** Revision `revision` of documents `k0` … */

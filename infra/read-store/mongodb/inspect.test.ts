@@ -2,7 +2,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { sampleCollection } from '@waybill/shared-kernel/ports/read-store.contract.js';
 import { MongoClient } from 'mongodb';
-import { freePort } from '../../mongodb/testing/server-process.js';
+import { freePort } from '../../testing/loopback-port.js';
 import { describeWithServer, ScratchDatabase } from '../../mongodb/testing/server-under-test.js';
 import { collectionName, indexesOf } from './collection-layout.js';
 import { inspectMongoDb } from './inspect.js';

@@ -1,6 +1,6 @@
 import type { Decider, DomainEvent } from '@waybill/shared-kernel/decider.js';
 import { NotFound, RuleViolated, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
-import type { FulfilmentEvent } from '@waybill/shared-kernel/events/fulfilment.js';
+import type { FulfilmentEvent, SuspensionEvent } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { eventIdOf } from '@waybill/shared-kernel/idempotency.js';
 import { timestamp, type Clock, type Randomness, type Timer } from '@waybill/shared-kernel/ports/clock.js';
@@ -24,6 +24,26 @@ export interface FulfilMeans {
 
 const kept = 5000;
 
+/** A fulfilment, and whether its stream speaks of suspensions: who reads on then knows whether one lasts. */
+interface Fulfilment {
+  readonly progress: FulfilmentState;
+  readonly wasSuspended: boolean;
+}
+
+const fulfilmentStream: Decider<KnownEvent, Fulfilment, FulfilmentEvent | SuspensionEvent> = {
+  initialState: { progress: fulfilment.initialState, wasSuspended: false },
+  decide: (event, { progress }) => fulfilment.decide(event, progress),
+  evolve: (state, event) => {
+    switch (event.type) {
+      case 'FulfilmentSuspended':
+      case 'FulfilmentResumed':
+        return { ...state, wasSuspended: true };
+      default:
+        return { ...state, progress: fulfilment.evolve(state.progress, event) };
+    }
+  },
+};
+
 /**
  * Does what the process manager decides, for one partition. On the way of most orders nothing is read: what it sees
  * and appends itself it knows already, and what it assumes to be new it appends as new. Every event it appends has an
@@ -32,13 +52,13 @@ const kept = 5000;
  */
 export class Fulfiller {
   readonly #means: FulfilMeans;
-  readonly #fulfilments: AggregateStreams<KnownEvent, FulfilmentState, FulfilmentEvent>;
+  readonly #fulfilments: AggregateStreams<KnownEvent, Fulfilment, FulfilmentEvent | SuspensionEvent>;
   readonly #orders;
   readonly #deliveries;
 
   constructor(means: FulfilMeans) {
     this.#means = means;
-    this.#fulfilments = new AggregateStreams(means.store, 'fulfilment', fulfilment, { keep: kept });
+    this.#fulfilments = new AggregateStreams(means.store, 'fulfilment', fulfilmentStream, { keep: kept });
     this.#orders = new AggregateStreams(means.store, 'order', order, { keep: kept });
     this.#deliveries = new AggregateStreams(means.store, 'delivery', delivery, {
       keep: 100,
@@ -46,24 +66,37 @@ export class Fulfiller {
     });
   }
 
-  /** Notes what an event of an order or its delivery means, and does what is due after it. Again does no harm. */
-  async handle(orderId: string, event: KnownEvent): Promise<void> {
+  /**
+   * Notes what an event of an order or its delivery means, and does what is due after it. Again does no harm. Where the
+   * fulfilment was suspended, it asks whether the event has to wait: if so, nothing is done, and the answer is false.
+   */
+  async handle(orderId: string, event: KnownEvent, mustWait: () => Promise<boolean>): Promise<boolean> {
     if (event.stream === this.#orders.streamOf(orderId)) this.#orders.see(orderId, event);
     const cause = this.#causeOf(event, event.id);
-    const { state } = await this.#note(orderId, event, cause);
+    const progress = await this.#note(orderId, event, cause, mustWait);
+    if (progress === undefined) return false;
     const next = { ...cause, id: eventIdOf(event.id, 0) };
-    for (const command of dueCommands(state, event)) await this.#carryOut(command, event, next);
+    for (const command of dueCommands(progress, event)) await this.#carryOut(command, event, next);
+    return true;
   }
 
-  async #note(orderId: string, event: KnownEvent, cause: Cause): Promise<Loaded<FulfilmentState>> {
+  async #note(
+    orderId: string,
+    event: KnownEvent,
+    cause: Cause,
+    mustWait: () => Promise<boolean>,
+  ): Promise<FulfilmentState | undefined> {
     const fulfilments = this.#fulfilments;
     let loaded = fulfilments.lastSeen(orderId);
     if (loaded === undefined && event.type === 'OrderPlaced') loaded = fulfilments.unwritten();
     return againOnConflict(async () => {
       const current = loaded ?? (await fulfilments.load(orderId));
       loaded = undefined;
-      const facts = react(current.state, event);
-      return facts.length === 0 ? current : fulfilments.append(orderId, current, envelopes(facts, orderId, cause));
+      const { progress, wasSuspended } = current.state;
+      if (wasSuspended && (await mustWait())) return undefined;
+      const facts = react(progress, event);
+      if (facts.length === 0) return progress;
+      return (await fulfilments.append(orderId, current, envelopes(facts, orderId, cause))).state.progress;
     }, this.#means);
   }
 

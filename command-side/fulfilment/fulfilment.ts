@@ -1,6 +1,8 @@
 import type { Decider } from '@waybill/shared-kernel/decider.js';
+import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
 import type { FulfilmentEvent } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 
 /**
@@ -50,23 +52,27 @@ function evolve(state: FulfilmentState, event: FulfilmentEvent): FulfilmentState
   }
 }
 
-/** The order an event is about where fulfilment has to do with it; `undefined` passes it by, as all imported history. */
-export function orderConcerned(event: KnownEvent): string | undefined {
-  if (event.imported === true) return undefined;
-  switch (event.type) {
-    case 'OrderPlaced':
-    case 'OrderConfirmed':
-    case 'OrderRejected':
-    case 'OrderCancelled':
-    case 'OrderDispatched':
-    case 'DeliveryScheduled':
-    case 'DeliveryCompleted':
-    case 'DeliveryFailed':
-      return event.data.orderId;
-    default:
-      return undefined;
-  }
+/**
+ * The order an event is about where fulfilment has to do with it; `undefined` passes it by, as all imported history.
+ * Known without the payload, so that an event whose payload is broken still is about one.
+ */
+export function orderConcerned({ type, imported, partitionKey }: Occurrence): string | undefined {
+  return imported !== true && concerning.has(type) ? partitionKey : undefined;
 }
+
+type Occurrence = Pick<RecordedEvent, 'type' | 'imported' | 'partitionKey'>;
+
+const concerning: ReadonlySet<string> = new Set<EventType>([
+  'OrderPlaced',
+  'OrderConfirmed',
+  'OrderRejected',
+  'OrderCancelled',
+  'OrderDispatched',
+  'DeliveryScheduled',
+  'DeliveryCompleted',
+  'DeliveryFailed',
+  'FulfilmentResumed',
+]);
 
 /** What an event means for the fulfilment; nothing, when it meant it before. */
 export function react(state: FulfilmentState, event: KnownEvent): readonly FulfilmentEvent[] {

@@ -1,13 +1,20 @@
 import type { CustomerEvent } from './customer.js';
 import type { DeliveryEvent } from './delivery.js';
-import type { FulfilmentEvent } from './fulfilment.js';
+import type { FulfilmentEvent, SuspensionEvent } from './fulfilment.js';
 import type { OrderEvent } from './order.js';
 import type { PaymentEvent } from './payment.js';
 import type { ProductEvent } from './product.js';
 import type { RequestEvent } from './request.js';
 
 export type WaybillEvent =
-  OrderEvent | DeliveryEvent | ProductEvent | CustomerEvent | PaymentEvent | FulfilmentEvent | RequestEvent;
+  | OrderEvent
+  | DeliveryEvent
+  | ProductEvent
+  | CustomerEvent
+  | PaymentEvent
+  | FulfilmentEvent
+  | SuspensionEvent
+  | RequestEvent;
 
 export type EventType = WaybillEvent['type'];
 
@@ -40,5 +47,7 @@ export const currentVersions: Readonly<Record<EventType, number>> = {
   FulfilmentDeliveryRequested: 1,
   FulfilmentCancelled: 1,
   FulfilmentCompleted: 1,
+  FulfilmentSuspended: 1,
+  FulfilmentResumed: 1,
   RequestDirected: 1,
 };

@@ -5,6 +5,11 @@ export type FulfilmentEvent =
   | { readonly type: 'FulfilmentCancelled'; readonly data: OfOrder }
   | { readonly type: 'FulfilmentCompleted'; readonly data: FulfilmentCompleted };
 
+/** That it stands still, and goes on: in the same stream, told apart because what it has come to does not change by it. */
+export type SuspensionEvent =
+  | { readonly type: 'FulfilmentSuspended'; readonly data: FulfilmentSuspended }
+  | { readonly type: 'FulfilmentResumed'; readonly data: FulfilmentResumed };
+
 export interface OfOrder {
   readonly orderId: string;
 }
@@ -19,4 +24,18 @@ export interface OfDeliveredOrder extends OfOrder {
 
 export interface FulfilmentCompleted extends OfOrder {
   readonly outcome: 'delivered' | 'failed';
+}
+
+/** The event that it could not act upon, and the class of the error: a message might tell what is not for everybody. */
+export interface FulfilmentSuspended extends OfOrder {
+  readonly eventId: string;
+  readonly eventType: string;
+  readonly stream: string;
+  readonly revision: number;
+  readonly error: string;
+}
+
+/** It begins again with that event. Who wants it is the event's actor. */
+export interface FulfilmentResumed extends OfOrder {
+  readonly reason: string | null;
 }

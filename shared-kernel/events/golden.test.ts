@@ -78,6 +78,15 @@ const read: { readonly [Type in EventType]: Extract<WaybillEvent, { readonly typ
   FulfilmentDeliveryRequested: { orderId: 'o1', deliveryId: 'd1' },
   FulfilmentCancelled: { orderId: 'o1' },
   FulfilmentCompleted: { orderId: 'o1', outcome: 'delivered' },
+  FulfilmentSuspended: {
+    orderId: 'o1',
+    eventId: '3d4c3a3e-6b0f-5c55-8f3a-0a5f7d3c2b10',
+    eventType: 'OrderConfirmed',
+    stream: 'order-o1',
+    revision: 1,
+    error: 'TypeError',
+  },
+  FulfilmentResumed: { orderId: 'o1', reason: 'mended in 1.4.2' },
   RequestDirected: { stream: 'order-o1' },
 };
 

@@ -1,0 +1,38 @@
+import {
+  ConcurrentRequest,
+  EventFromTheFuture,
+  InvalidInput,
+  Unavailable,
+  WrongExpectedRevision,
+} from '@waybill/shared-kernel/errors.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+
+type Log = Pick<EventStore, 'append' | 'readStream'>;
+
+/** A fault of the log rather than of what stands in it, whatever an adapter threw. */
+class LogFault extends Error {
+  constructor(readonly fault: unknown) {
+    super('The log could not be used.');
+  }
+}
+
+/** The same log, whose faults are told from those of deciding on what it holds. */
+export function withLogFaults(log: Log): Log {
+  return {
+    append: (...asked) => log.append(...asked).catch(tellApart),
+    readStream: (...asked) => log.readStream(...asked).catch(tellApart),
+  };
+}
+
+function tellApart(error: unknown): never {
+  // What the log answers to this very append is no fault of the log.
+  if (error instanceof WrongExpectedRevision || error instanceof InvalidInput) throw error;
+  throw new LogFault(error);
+}
+
+/** The fault, where trying again may help; `undefined`: the same would come of it every time. */
+export function passingFault(error: unknown): { readonly fault: unknown } | undefined {
+  if (error instanceof LogFault) return error;
+  const passes = [Unavailable, ConcurrentRequest, EventFromTheFuture].some((kind) => error instanceof kind);
+  return passes ? { fault: error } : undefined;
+}

@@ -1,0 +1,162 @@
+import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
+import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
+import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import type { DomainEvent } from '@waybill/shared-kernel/decider.js';
+import { WaybillError } from '@waybill/shared-kernel/errors.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { categoryOf, deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import type { AggregateStreams } from '../../aggregate-streams.js';
+import { aggregatesIn } from '../../aggregates.js';
+import type { DeliveryCommand } from '../../delivery/delivery.js';
+import { envelopes } from '../../envelope.js';
+import { FaultyStore } from '../../testing/faulty-store.js';
+import { fulfilmentOf, type FulfilmentMeans } from '../run-fulfilment.js';
+
+const clock = virtualClock('2026-01-01T10:00:00Z');
+
+export type Happened = Pick<RecordedEvent, 'revision' | 'type' | 'data' | 'partitionKey'>;
+
+/** A log on which clients act, and what the process manager needs beside it. */
+export class Bench {
+  readonly log = new MemoryEventStore(clock);
+  readonly store = new FaultyStore(this.log);
+  readonly readStore = openSqliteReadStore(':memory:');
+  readonly broker = openMemoryBroker();
+  readonly timer = manualTimer();
+  readonly #aggregates = aggregatesIn(this.log);
+  readonly #randomness = seededRandomness('clients');
+
+  means(store: EventStore = this.store): FulfilmentMeans {
+    const { broker, readStore, timer } = this;
+    const randomness = seededRandomness('fulfilment');
+    return { broker, store, checkpoints: readStore, positions: readStore, timer, randomness, clock };
+  }
+
+  place(orderId: string, imported?: true): Promise<void> {
+    const line = { productId: 'p1', merchantId: 'm1', name: 'Tea', quantity: 1, unitPrice: 5, freight: null };
+    const order = { orderId, customerId: 'c1', lines: [line], currency: 'KRW', total: 5, promisedBy: null };
+    const sealed = { deliveryAddress: 'sealed.1.c1.AAAA', paymentToken: 'tok_approve' };
+    return this.#act(
+      this.#aggregates.orders,
+      orderId,
+      { type: 'PlaceOrder', order: { ...order, ...sealed } },
+      orderId,
+      imported,
+    );
+  }
+
+  cancel(orderId: string): Promise<void> {
+    return this.#act(
+      this.#aggregates.orders,
+      orderId,
+      { type: 'CancelOrder', orderId, reason: 'no', by: 'customer' },
+      orderId,
+    );
+  }
+
+  dispatch(orderId: string): Promise<void> {
+    return this.#act(this.#aggregates.orders, orderId, { type: 'DispatchOrder', orderId, courierId: 'k1' }, orderId);
+  }
+
+  onDelivery(orderId: string, command: DeliveryCommand): Promise<void> {
+    return this.#act(this.#aggregates.deliveries, deliveryIdOf(orderId), command, orderId);
+  }
+
+  /** A client's command; refused ones are not its business. */
+  async #act<Command, State, Event extends DomainEvent>(
+    streams: AggregateStreams<Command, State, Event>,
+    id: string,
+    command: Command,
+    orderId: string,
+    imported?: true,
+  ): Promise<void> {
+    const loaded = await streams.load(id);
+    const causeId = this.#randomness.uuid();
+    try {
+      const decided = streams.decider.decide(command, loaded.state);
+      const cause = { id: causeId, occurredAt: '2026-01-01T09:00:00.000Z', correlationId: causeId };
+      const events = envelopes(decided, orderId, {
+        ...cause,
+        traceparent: undefined,
+        actor: undefined,
+        request: undefined,
+      });
+      if (events.length === 0) return;
+      await streams.append(id, loaded, imported === true ? events.map((event) => ({ ...event, imported })) : events);
+    } catch (error) {
+      if (!(error instanceof WaybillError)) throw error;
+    }
+  }
+
+  events(): Promise<readonly RecordedEvent[]> {
+    return this.log.readAll(0, 10_000);
+  }
+
+  /** Stream → what happened in it: what must be the same however often the process manager died. */
+  async histories(): Promise<Record<string, readonly Happened[]>> {
+    const streams: Record<string, Happened[]> = {};
+    for (const { stream, revision, type, data, partitionKey } of await this.events()) {
+      (streams[stream] ??= []).push({ revision, type, data, partitionKey });
+    }
+    return streams;
+  }
+}
+
+/**
+ * The process manager, batch by batch, as a consumer drives it: it asks for its positions at the beginning, and knows
+ * them from then on. `restart` forgets all but the stored ones.
+ */
+export class Driven {
+  readonly #bench: Bench;
+  readonly #store: EventStore;
+  readonly #means: Partial<FulfilmentMeans>;
+  readonly #positions = new Map<number, number>();
+  #targets;
+
+  constructor(bench: Bench, store: EventStore = bench.store, means: Partial<FulfilmentMeans> = {}) {
+    this.#bench = bench;
+    this.#store = store;
+    this.#means = means;
+    this.#targets = this.#begin();
+  }
+
+  #begin() {
+    this.#positions.clear();
+    const means = { ...this.#bench.means(this.#store), ...this.#means };
+    return Array.from({ length: partitionCount }, (_, partition) => fulfilmentOf(partition, means));
+  }
+
+  restart(): void {
+    this.#targets = this.#begin();
+  }
+
+  /** Works on what there is, in batches of at most `size` events of the log: on everything, or so many batches of each partition. */
+  async work(size: number, batches = Infinity): Promise<void> {
+    let moved = true;
+    for (let batch = 0; moved && batch < batches; batch += 1) {
+      moved = false;
+      for (const target of this.#targets) {
+        const { partition } = target;
+        const position = this.#positions.get(partition) ?? (await target.position());
+        this.#positions.set(partition, position);
+        const page = await this.#store.readAll(position, size);
+        const end = page.at(-1);
+        if (end === undefined) continue;
+        const events = page.filter(
+          (event) =>
+            partitionOf(event.partitionKey) === partition && target.categories.includes(categoryOf(event.stream)!),
+        );
+        await target.apply(events, end.position);
+        this.#positions.set(partition, end.position);
+        moved = true;
+      }
+    }
+  }
+}
+
+export const types = (histories: Record<string, readonly Happened[]>, stream: string) =>
+  histories[stream]?.map((event) => event.type);

@@ -93,6 +93,19 @@ describe('the lag of a collection', () => {
     });
   });
 
+  test('reaches, in positions of the log, as far as nothing is pending', async () => {
+    const other = partitionOf('o2');
+    const reached = (head: number) => Array<number>(partitionCount).fill(head);
+    await appendAll(log, [placed('o1'), placed('o2')]);
+    expect(await gauge.reach()).toEqual({ head: 2, projected: reached(2).with(other, 1).with(one, 0) });
+    await reach(one, 1);
+    expect(await gauge.reach()).toEqual({ head: 2, projected: reached(2).with(other, 1) });
+    await reach(other, 2);
+    expect(await gauge.reach()).toEqual({ head: 2, projected: reached(2) });
+    isDown = true;
+    expect(await gauge.reach()).toBeUndefined();
+  });
+
   test('is not told while the read store is down', async () => {
     await readStore.close();
     await expect(gauge.lags()).rejects.toThrow();

@@ -5,7 +5,10 @@ import { openSqliteKeyStore } from '../infra/dist/keys/sqlite/key-store.js';
 import { openSqliteReadStore } from '../infra/dist/read-store/sqlite/read-store.js';
 import { catchUp } from '../projections/dist/catch-up.js';
 import { projections } from '../projections/dist/catalogue.js';
+import { linkChain } from '../shared-kernel/dist/link-chain.js';
+import { partitionCount } from '../shared-kernel/dist/partition.js';
 import { seal } from '../shared-kernel/dist/personal-data.js';
+import { readLog } from '../shared-kernel/dist/read-stream.js';
 import { fillLog } from './orders-log.mjs';
 
 /** Fills a data folder with orders, their customers' keys and all read models, before a server opens it. */
@@ -34,12 +37,10 @@ export async function fillFolder(folder, { orders, customers }) {
 
 /** As if a relay had carried it all: the server need not do so before it is measured. */
 async function checkpointAtEnd(store, readStore) {
-  const position = await store.head();
-  const recordedAt = new Date().toISOString();
-  const heads = {};
-  for (const [partition, reached] of (await readStore.positions(projections[0].collection)).entries()) {
-    heads[partition] = { position: reached, recordedAt };
-    await readStore.saveConsumerPosition('fulfilment', partition, reached);
+  let reached = { position: 0, heads: {} };
+  for await (const page of readLog(store, 0, await store.head())) ({ reached } = linkChain(page, reached, ''));
+  for (let partition = 0; partition < partitionCount; partition += 1) {
+    await readStore.saveConsumerPosition('fulfilment', partition, reached.position);
   }
-  return { position, heads };
+  return reached;
 }

@@ -4,6 +4,7 @@ import { openSqliteEventStore } from '../infra/dist/event-store/sqlite/sqlite-ev
 import { issueDevelopmentToken, openDevelopmentKey } from '../infra/dist/http/development-key.js';
 import { openSqliteReadStore } from '../infra/dist/read-store/sqlite/read-store.js';
 import { projections } from '../projections/dist/catalogue.js';
+import { headOf } from '../shared-kernel/dist/category-heads.js';
 
 /** A token that may do everything in a data folder. */
 export async function tokenFor(dataFolder) {
@@ -45,8 +46,10 @@ export async function openShop(dataFolder, { writeUrl }) {
           const head = await store.head();
           const relayed = (await readStore.relayCheckpoint()).heads;
           const reached = await Promise.all(projections.map(({ collection }) => readStore.positions(collection)));
-          const behind = reached.some((positions) =>
-            positions.some((position, partition) => position < (relayed[partition]?.position ?? 0)),
+          const behind = reached.some((positions, index) =>
+            positions.some(
+              (position, partition) => position < headOf(relayed[partition], projections[index].categories),
+            ),
           );
           const { position } = await readStore.relayCheckpoint();
           if (head === before && position === head && !behind) return;

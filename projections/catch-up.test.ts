@@ -74,6 +74,7 @@ describe('catching up from the log', () => {
         return readStore.load(collection, keys);
       },
       positions: (collection) => readStore.positions(collection),
+      relayCheckpoint: () => readStore.relayCheckpoint(),
       commit: (batch) => {
         if (batch.writes.length > 0) written.push(batch.collection.name);
         return readStore.commit(batch);
@@ -109,6 +110,7 @@ describe('catching up from the log', () => {
           declare: (collection) => readStore.declare(collection),
           load: (collection, keys) => readStore.load(collection, keys),
           positions: (collection) => readStore.positions(collection),
+          relayCheckpoint: () => readStore.relayCheckpoint(),
           commit: (batch) => {
             commits += 1;
             if (commits === failing) throw new Unavailable('read store', 'Gone.');

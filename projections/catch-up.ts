@@ -1,3 +1,4 @@
+import { doneUpTo } from '@waybill/shared-kernel/category-heads.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
@@ -12,7 +13,7 @@ import { PartitionProjector } from './project.js';
 
 export interface CatchUpMeans {
   readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
-  readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'positions'>;
+  readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'positions' | 'relayCheckpoint'>;
   readonly clock: Clock;
 }
 
@@ -97,11 +98,13 @@ async function openLanes(
   partitions: readonly number[] | undefined,
 ): Promise<readonly Lane[][]> {
   const lanes: Lane[][] = [];
+  const checkpoint = await means.readStore.relayCheckpoint();
   for (const projection of projections) {
     await means.readStore.declare(projection.collection);
     const positions = await means.readStore.positions(projection.collection);
-    for (const [partition, written] of positions.entries()) {
+    for (const [partition, position] of positions.entries()) {
       if (partitions?.includes(partition) === false) continue;
+      const written = doneUpTo(position, partition, projection.categories, checkpoint);
       const projector = new PartitionProjector(projection, partition, means, mostChanged);
       (lanes[partition] ??= []).push({ projection, partition, projector, written, page: [], halted: undefined });
     }

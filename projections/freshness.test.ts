@@ -4,12 +4,14 @@ import { virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js'
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { linkChain } from '@waybill/shared-kernel/link-chain.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { documentFreshness, lagGauge, listFreshness, type LagGauge } from './freshness.js';
 import { orders } from './orders.js';
-import { placed } from './testing/history.js';
+import { takenBy } from './testing/applied.js';
+import { listed, placed } from './testing/history.js';
 import { appendAll } from './testing/logs.js';
 
 const one = partitionOf('o1');
@@ -37,7 +39,7 @@ describe('the lag of a collection', () => {
         return log.readAll(after, limit);
       },
     };
-    gauge = lagGauge(orders.collection, { store, readStore, clock });
+    gauge = lagGauge(orders, { store, readStore, clock });
   }
   async function close(): Promise<void> {
     await log.close();
@@ -62,6 +64,26 @@ describe('the lag of a collection', () => {
     expect((await gauge.lags())[one]).toBe(150);
     await reach(one, 1);
     expect((await gauge.lags())[one]).toBe(0);
+  });
+
+  test('is nothing while only events came that the read model does not fold', async () => {
+    await appendAll(log, [listed('tea')]);
+    clock.advance(100);
+    expect(await gauge.lags()).toEqual(none);
+  });
+
+  test('passes at once what the relay has met without an event for the read model', async () => {
+    await appendAll(
+      log,
+      Array.from({ length: 1_000 }, (_, index) => listed(`tea-${index}`)),
+    );
+    await readStore.saveRelayCheckpoint(
+      linkChain(await log.readAll(0, 1_000), { position: 0, heads: {} }, 'l').reached,
+    );
+    await appendAll(log, [placed('o1')]);
+    clock.advance(100);
+    expect(await gauge.lags()).toEqual(none.with(one, 100));
+    expect(reads).toBeLessThan(5);
   });
 
   test('looks at the log only when something changed', async () => {
@@ -122,14 +144,14 @@ describe('the lag of a collection', () => {
         await close();
         await open();
         for (const [index, { id, projected }] of steps.entries()) {
-          await appendAll(log, [placed(`o${id}-${index}`)]);
+          await appendAll(log, [id % 3 === 0 ? listed(`tea-${index}`) : placed(`o${id}-${index}`)]);
           clock.advance(7);
           const head = await log.head();
           for (const { partition, share } of projected) await reach(partition, Math.floor((head * share) / 100));
           const positions = await readStore.positions(orders.collection);
           const events = await log.readAll(0, 1000);
           const expected = positions.map((position, partition) => {
-            const oldest = events.find(
+            const oldest = takenBy(orders, events).find(
               (event) => event.position > position && partitionOf(event.partitionKey) === partition,
             );
             return oldest === undefined ? 0 : clock.now() - Date.parse(oldest.recordedAt);

@@ -1,16 +1,19 @@
+import { doneUpTo } from '@waybill/shared-kernel/category-heads.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { CollectionSpec, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type { ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { categoryNameOf } from '@waybill/shared-kernel/stream.js';
 
 /** How fresh an answer is. */
 export interface Freshness {
   /** When the document was projected, RFC 3339 UTC; of a list: when the latest of its documents was, null if empty. */
   readonly projectedAt: string | null;
   /**
-   * Now − `recordedAt` of the oldest event of the partition that is not projected yet, milliseconds; 0 if none. While
+   * Now − `recordedAt` of the partition's oldest event that should be projected and is not, milliseconds; 0 if none. While
    * the log cannot be looked at: since when there may be one.
    */
   readonly lagMs: number;
@@ -18,7 +21,7 @@ export interface Freshness {
 
 export interface LagMeans {
   readonly store: Pick<EventStore, 'head' | 'readAll'>;
-  readonly readStore: Pick<ReadStore, 'positions' | 'changeCounter'>;
+  readonly readStore: Pick<ReadStore, 'positions' | 'relayCheckpoint' | 'changeCounter'>;
   readonly clock: Clock;
 }
 
@@ -58,7 +61,7 @@ export function listFreshness(documents: readonly StoredDocument[], lags: Lags):
 }
 
 interface PartitionLag {
-  /** Everything of the partition up to here is projected, or is not there. */
+  /** Everything of the partition up to here that concerns the projection is projected. */
   clear: number;
   /** The oldest event that is not projected, once it was found. */
   pending: RecordedEvent | undefined;
@@ -70,7 +73,11 @@ const pageSize = 64;
 /** For how long an event store that was down is not asked again, milliseconds. */
 const leftAloneMs = 1_000;
 
-export function lagGauge(collection: CollectionSpec, { store, readStore, clock }: LagMeans): LagGauge {
+export function lagGauge(
+  { collection, categories }: Pick<Projection, 'collection' | 'categories'>,
+  { store, readStore, clock }: LagMeans,
+): LagGauge {
+  const concerned: ReadonlySet<string> = new Set(categories);
   const partitions = Array.from({ length: partitionCount }, (): PartitionLag => ({
     clear: beginning,
     pending: undefined,
@@ -110,16 +117,29 @@ export function lagGauge(collection: CollectionSpec, { store, readStore, clock }
   }
 
   async function findPending(head: number): Promise<void> {
-    for (;;) {
+    for (let hasSkipped = false; ;) {
       const open = partitions.filter((lag) => lag.pending === undefined && lag.clear < head);
       if (open.length === 0) return;
       const page = await store.readAll(Math.min(...open.map((lag) => lag.clear)), pageSize);
       for (const event of page) {
         const lag = partitions[partitionOf(event.partitionKey)]!;
-        if (lag.pending === undefined && event.position > lag.clear) lag.pending = event;
+        if (lag.pending !== undefined || event.position <= lag.clear) continue;
+        if (concerned.has(categoryNameOf(event.stream))) lag.pending = event;
       }
       const end = page.length < pageSize ? head : page.at(-1)!.position;
       for (const lag of open) if (lag.pending === undefined) lag.clear = Math.max(lag.clear, end);
+      if (page.length === pageSize && !hasSkipped) {
+        hasSkipped = true;
+        await skip();
+      }
+    }
+  }
+
+  /** Past what the relay has met without an event that concerns the projection: where those are few, the log is long. */
+  async function skip(): Promise<void> {
+    const checkpoint = await readStore.relayCheckpoint();
+    for (const [partition, lag] of partitions.entries()) {
+      if (lag.pending === undefined) lag.clear = doneUpTo(lag.clear, partition, categories, checkpoint);
     }
   }
 

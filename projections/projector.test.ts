@@ -11,9 +11,11 @@ import {
   type WorkOnPartition,
 } from '@waybill/shared-kernel/assignment.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { linkChain } from '@waybill/shared-kernel/link-chain.js';
+import { identityOf } from '@waybill/shared-kernel/log-identity.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
-import type { Broker, Message } from '@waybill/shared-kernel/ports/broker.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
+import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
 import { chaoticBroker } from '@waybill/shared-kernel/testing/chaotic-broker.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
@@ -22,6 +24,7 @@ import { until } from '@waybill/shared-kernel/testing/until.js';
 import { projections } from './catalogue.js';
 import { orders } from './orders.js';
 import { startProjector, type Projector, type ProjectorMeans } from './projector.js';
+import { isPassed, takenBy } from './testing/applied.js';
 import { confirmed, onOrder, placed, scheduled, type Happening } from './testing/history.js';
 import { appendAll, documentsOf, straightFold } from './testing/logs.js';
 import { randomHistory } from './testing/random-history.js';
@@ -35,8 +38,7 @@ class Bench {
   readonly faults: Error[] = [];
   /** Runs before each commit. */
   before: ReadStore['commit'] = () => Promise.resolve([]);
-  #relayed = 0;
-  readonly #heads: Record<number, { position: number; recordedAt: string }> = {};
+  #relayed: RelayCheckpoint = { position: 0, heads: {} };
 
   means(): ProjectorMeans {
     const { readStore } = this;
@@ -68,16 +70,12 @@ class Bench {
 
   /** What a relay does. */
   async relay(broker: Pick<Broker, 'publish'> = this.broker): Promise<void> {
-    const events = await this.log.readAll(this.#relayed, 10_000);
-    const messages = events.map((event): Message => {
-      const partition = partitionOf(event.partitionKey);
-      const previous = this.#heads[partition]?.position ?? 0;
-      this.#heads[partition] = { position: event.position, recordedAt: event.recordedAt };
-      return { event, partition, previous };
-    });
+    const events = await this.log.readAll(this.#relayed.position, 10_000);
+    if (events.length === 0) return;
+    const { messages, reached } = linkChain(events, this.#relayed, (await identityOf(this.log))!);
     await broker.publish(messages);
-    this.#relayed = events.at(-1)?.position ?? this.#relayed;
-    await this.readStore.saveRelayCheckpoint({ position: this.#relayed, heads: this.#heads });
+    this.#relayed = reached;
+    await this.readStore.saveRelayCheckpoint(reached);
   }
 
   /** Waits until every partition has applied all of its events, ending the waits of those that look for trouble. */
@@ -85,9 +83,9 @@ class Bench {
     const events = await this.log.readAll(0, 10_000);
     await until(async () => {
       this.timer.elapse();
-      for (const { collection } of projections) {
-        const positions = await this.readStore.positions(collection);
-        if (events.some((event) => event.position > positions[partitionOf(event.partitionKey)]!)) return false;
+      for (const projection of projections) {
+        const positions = await this.readStore.positions(projection.collection);
+        if (!takenBy(projection, events).every((event) => isPassed(event, positions))) return false;
       }
       return true;
     });

@@ -28,7 +28,7 @@ export function readLiveOf(projection: Projection, means: Means): ReadLive {
   let changing: Promise<void> | undefined;
 
   function modelOf(version: Projection): LiveModel {
-    return { projection: version, gauge: lagGauge(version.collection, { store: events, readStore, clock }) };
+    return { projection: version, gauge: lagGauge(version, { store: events, readStore, clock }) };
   }
 
   async function changeTo(version: Projection): Promise<void> {

@@ -1,7 +1,9 @@
 import { backOffDelay, type BackOff } from './back-off.js';
+import { doneUpTo, headOf } from './category-heads.js';
 import { Unavailable } from './errors.js';
 import { refuseFuture } from './events/upcast.js';
 import { followChain } from './follow-chain.js';
+import { identityOf } from './log-identity.js';
 import type { RecordedEvent } from './message.js';
 import { partitionOf } from './partition.js';
 import type { Broker, Consumer, Message } from './ports/broker.js';
@@ -16,9 +18,9 @@ export interface PartitionTarget {
   /** Name of its queue, such as `orders.v1` or `fulfilment`. */
   readonly consumer: string;
   readonly partition: number;
-  /** Categories whose events it is given; the others only move its position. */
+  /** Categories whose events it is given. */
   readonly categories: readonly Category[];
-  /** Everything of the partition up to here is applied. */
+  /** Everything of its categories in the partition up to here is applied. */
   position(): Promise<number>;
   /**
    * Applies the events that come next, then, or together with them, records `position`. Nothing is in flight when it
@@ -35,7 +37,7 @@ export interface ConsumerMeans {
   readonly checkpoints: Pick<ReadStore, 'relayCheckpoint'>;
   readonly timer: Timer;
   readonly randomness: Randomness;
-  /** Told of each fault that pauses a partition; `of`: `<consumer>/<partition>`. */
+  /** Told of each fault that pauses a partition, and of messages of another log; `of`: `<consumer>/<partition>`. */
   readonly report?: (fault: Error, of: string) => void;
 }
 
@@ -55,7 +57,7 @@ export const consumerTuning: ConsumerTuning = { batch: 1000, idle: 2000, backOff
  */
 export interface ConsumerState {
   readonly mode: 'catching-up' | 'following' | 'paused' | 'stopped';
-  /** Everything of the partition up to here is applied; `undefined` until it is known. */
+  /** Everything of its categories up to here is applied; `undefined` until it is known. */
   readonly position: number | undefined;
   /** Why it is paused. */
   readonly fault?: Error;
@@ -100,8 +102,13 @@ class Consumption {
   #position: number | undefined;
   #fault: Error | undefined;
   #failures = 0;
+  /** Identity of the log; `undefined` until it is known to hold an event. */
+  #log: string | undefined;
   /** The greatest position a message had: the log has been read far enough only when it was passed. */
   #seen = beginning;
+  /** A message came before it was known whether it is of this log. */
+  #isUnsure = false;
+  #hasMetAnother = false;
   #applying = false;
   /** Settles, never rejects, when the messages last taken are worked on. */
   #taken: Promise<void> = Promise.resolve();
@@ -149,7 +156,7 @@ class Consumption {
   async #connect(): Promise<void> {
     if (this.#consumer !== undefined) return;
     const queue = { consumer: this.#target.consumer, partition: this.#target.partition };
-    await this.#means.broker.declare(queue);
+    await this.#means.broker.declare(queue, this.#target.categories);
     const consumer = await this.#means.broker.consume(queue, this.#tuning.batch, (messages) => this.#take(messages));
     this.#consumer = consumer;
     const lost = (reason: unknown): void => {
@@ -166,16 +173,24 @@ class Consumption {
   /** Applies what the log has after the own position, up to its end and past every message seen. */
   async #readLog(): Promise<void> {
     await this.#taken;
-    this.#position ??= await this.#target.position();
+    this.#position ??= await this.#firstPosition();
     do {
+      this.#isUnsure = false;
+      this.#log ??= await identityOf(this.#means.store);
       const due = this.#seen;
       await this.#readToEnd(this.#position);
       if (this.#stopping) return;
       if (this.#position < due) throw new Unavailable('event store', `The log does not show position ${due} yet.`);
-    } while (this.#position < this.#seen);
+    } while (this.#position < this.#seen || this.#isUnsure);
     this.#mode = 'following';
     this.#fault = undefined;
     this.#failures = 0;
+  }
+
+  async #firstPosition(): Promise<number> {
+    const { partition, categories } = this.#target;
+    const checkpoint = await this.#means.checkpoints.relayCheckpoint();
+    return doneUpTo(await this.#target.position(), partition, categories, checkpoint);
   }
 
   async #readToEnd(from: number): Promise<void> {
@@ -190,22 +205,42 @@ class Consumption {
 
   /** Applies messages along the chain. All of them leave the queue: what could not be applied is in the log. */
   async #take(messages: readonly Message[]): Promise<number> {
-    for (const { event } of messages) this.#seen = Math.max(this.#seen, event.position);
-    if (this.#mode !== 'following' || this.#position === undefined) return messages.length;
-    this.#taken = this.#follow(this.#position, messages);
-    await this.#taken;
+    const ours = this.#ours(messages);
+    for (const { event } of ours) this.#seen = Math.max(this.#seen, event.position);
+    if (this.#mode === 'following' && this.#position !== undefined && ours.length > 0) {
+      this.#taken = this.#follow(this.#position, ours);
+      await this.#taken;
+    }
     return messages.length;
   }
 
+  /** Those of this log. A queue outlives a log that was thrown away, and may then hold messages of that. */
+  #ours(messages: readonly Message[]): readonly Message[] {
+    if (this.#log === undefined) {
+      // The log had no event when it was last looked at. If they are of it, they are in it by now.
+      this.#isUnsure = true;
+      if (this.#mode === 'following') this.#catchUp();
+      return [];
+    }
+    if (messages.every(({ log }) => log === this.#log)) return messages;
+    if (!this.#hasMetAnother) {
+      this.#hasMetAnother = true;
+      this.#report(new Error('Messages of another log were in the queue, and are let go.'));
+    }
+    return messages.filter(({ log }) => log === this.#log);
+  }
+
+  #catchUp(): void {
+    this.#mode = 'catching-up';
+    this.#wake();
+  }
+
   async #follow(position: number, messages: readonly Message[]): Promise<void> {
-    const { events, gap } = followChain(position, messages);
+    const { events, gap } = followChain(position, this.#target.categories, messages);
     this.#applying = true;
     try {
       if (events.length > 0) await this.#apply(events, events.at(-1)!.position);
-      if (gap && this.#mode === 'following') {
-        this.#mode = 'catching-up';
-        this.#wake();
-      }
+      if (gap && this.#mode === 'following') this.#catchUp();
     } catch (error) {
       this.#pause(error);
       this.#wake();
@@ -244,9 +279,11 @@ class Consumption {
     if (this.#isFollowing()) await this.#sleep(this.#tuning.idle);
     if (this.#mode === 'paused' && this.#fault !== undefined) throw this.#fault;
     if (!this.#isQuietSince(before)) return;
-    const { heads } = await this.#means.checkpoints.relayCheckpoint();
-    const relayed = heads[this.#target.partition]?.position ?? beginning;
-    if (this.#isQuietSince(before) && relayed > (before ?? beginning)) this.#mode = 'catching-up';
+    const checkpoint = await this.#means.checkpoints.relayCheckpoint();
+    if (!this.#isQuietSince(before) || this.#position === undefined) return;
+    const { partition, categories } = this.#target;
+    if (headOf(checkpoint.heads[partition], categories) > this.#position) this.#mode = 'catching-up';
+    else this.#position = doneUpTo(this.#position, partition, categories, checkpoint);
   }
 
   #isFollowing(): boolean {
@@ -260,9 +297,13 @@ class Consumption {
   #pause(reason: unknown): void {
     const fault = reason instanceof Error ? reason : new Error(String(reason));
     this.#mode = 'paused';
-    const { consumer, partition } = this.#target;
-    if (this.#fault !== fault) this.#means.report?.(fault, `${consumer}/${partition}`);
+    if (this.#fault !== fault) this.#report(fault);
     this.#fault = fault;
+  }
+
+  #report(fault: Error): void {
+    const { consumer, partition } = this.#target;
+    this.#means.report?.(fault, `${consumer}/${partition}`);
   }
 
   async #sleep(milliseconds: number): Promise<void> {

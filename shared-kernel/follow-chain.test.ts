@@ -4,12 +4,15 @@ import { followChain } from './follow-chain.js';
 import type { RecordedEvent } from './message.js';
 import type { Message } from './ports/broker.js';
 
+const taken = ['order', 'delivery'];
+
 /** A chain of messages at these positions. */
 function chain(positions: readonly number[]): Message[] {
   return positions.map((position, index) => ({
     event: eventAt(position),
     partition: 0,
-    previous: positions[index - 1] ?? 0,
+    log: 'l',
+    previous: index === 0 ? {} : { order: positions[index - 1]! },
   }));
 }
 
@@ -38,23 +41,23 @@ describe('a chain of messages', () => {
   const messages = chain([3, 7, 8, 20]);
 
   test('is followed from a position on', () => {
-    const followed = followChain(3, messages);
+    const followed = followChain(3, taken, messages);
     expect(positionsOf(followed)).toEqual([7, 8, 20]);
     expect(followed.gap).toBe(false);
   });
 
   test('is followed from a position between two events, where a page of the log ended', () => {
-    expect(positionsOf(followChain(5, messages))).toEqual([7, 8, 20]);
+    expect(positionsOf(followChain(5, taken, messages))).toEqual([7, 8, 20]);
   });
 
   test('ends before a hole', () => {
-    const followed = followChain(0, [messages[0]!, messages[2]!, messages[3]!]);
+    const followed = followChain(0, taken, [messages[0]!, messages[2]!, messages[3]!]);
     expect(positionsOf(followed)).toEqual([3]);
     expect(followed.gap).toBe(true);
   });
 
   test('that was applied is silence', () => {
-    expect(followChain(20, messages)).toEqual({ events: [], gap: false });
+    expect(followChain(20, taken, messages)).toEqual({ events: [], gap: false });
   });
 
   test('gives each event once and in order, up to the first that is missing, whatever comes how often in which order', () => {
@@ -79,7 +82,7 @@ describe('a chain of messages', () => {
               gap = true;
             }
           }
-          const followed = followChain(from, delivered);
+          const followed = followChain(from, taken, delivered);
           expect(positionsOf(followed)).toEqual(expected);
           expect(followed.gap).toBe(gap);
         },

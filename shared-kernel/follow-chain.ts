@@ -1,3 +1,4 @@
+import { headOf } from './category-heads.js';
 import type { RecordedEvent } from './message.js';
 import type { Message } from './ports/broker.js';
 
@@ -9,16 +10,17 @@ export interface Followed {
 }
 
 /**
- * Follows a partition's chain of messages from a position up to which everything is applied. Duplicates are silence,
- * the order in which messages come is no matter, and a hole ends it.
+ * Follows a partition's chain of messages of some categories from a position up to which all of these is applied.
+ * Duplicates are silence, the order in which messages come is no matter, and a hole ends it. Messages of other
+ * categories may be among them.
  */
-export function followChain(position: number, messages: readonly Message[]): Followed {
+export function followChain(position: number, categories: readonly string[], messages: readonly Message[]): Followed {
   const events: RecordedEvent[] = [];
   let end = position;
   for (const { event, previous } of inOrder(messages)) {
     if (event.position <= end) continue;
-    // `previous` below `end` is no hole: nothing of the partition lies between the two.
-    if (previous > end) return { events, gap: true };
+    // A link that ends below `end` is no hole: nothing of the categories lies between the two.
+    if (headOf(previous, categories) > end) return { events, gap: true };
     events.push(event);
     end = event.position;
   }

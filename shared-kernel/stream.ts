@@ -24,6 +24,12 @@ export function parseStream(stream: string): { category: Category; id: string } 
 
 const named: ReadonlyMap<string, Category> = new Map(categories.map((category) => [category, category]));
 
+/** The text that stands for the category in a stream's name, known or not. */
+export function categoryNameOf(stream: string): string {
+  const hyphen = stream.indexOf('-');
+  return hyphen === -1 ? stream : stream.slice(0, hyphen);
+}
+
 /** Category of a stream, `undefined` where the name is no stream of ours. */
 export function categoryOf(stream: string): Category | undefined {
   return named.get(stream.slice(0, stream.indexOf('-')));

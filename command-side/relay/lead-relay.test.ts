@@ -5,6 +5,8 @@ import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event
 import { openMemoryLeaseStore, type MemoryLeases } from '@waybill/infra/lease/memory/lease-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { leasedLeadership } from '@waybill/shared-kernel/leased-assignment.js';
+import { linkChain, type Linked } from '@waybill/shared-kernel/link-chain.js';
+import { identityOf } from '@waybill/shared-kernel/log-identity.js';
 import type { Message } from '@waybill/shared-kernel/ports/broker.js';
 import type { RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
@@ -13,7 +15,7 @@ import { SimulatedTime } from '@waybill/shared-kernel/testing/simulated-time.js'
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { leadRelay, type LeadRelay } from './lead-relay.js';
-import { link, relayTuning, startRelay, type Relay, type RelayMeans } from './relay.js';
+import { relayTuning, startRelay, type Relay, type RelayMeans } from './relay.js';
 
 const tuning = { ...relayTuning, batch: 4, linger: 0, rest: 0 };
 const nothingRelayed: RelayCheckpoint = { position: 0, heads: {} };
@@ -42,8 +44,8 @@ class Bench {
   }
 
   /** What one relay, alone and at leisure, would have published, and where it would stand. */
-  async straight(): Promise<ReturnType<typeof link>> {
-    return link(await this.log.readAll(0, 10_000), nothingRelayed);
+  async straight(): Promise<Linked> {
+    return linkChain(await this.log.readAll(0, 10_000), nothingRelayed, (await identityOf(this.log))!);
   }
 
   /** Every message that one relay would have published came, in its order but for copies, and nothing else. */

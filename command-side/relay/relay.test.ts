@@ -10,10 +10,9 @@ import type { Broker, Message } from '@waybill/shared-kernel/ports/broker.js';
 import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
-import { link, relayTuning, startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
+import { relayTuning, startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
 
 const clock = virtualClock('2026-03-01T12:00:00Z');
-const nothingRelayed: RelayCheckpoint = { position: 0, heads: {} };
 const queues = Array.from({ length: partitionCount }, (_, partition) => ({ consumer: 'notes', partition }));
 
 async function logOf(keys: readonly string[]): Promise<MemoryEventStore> {
@@ -45,7 +44,7 @@ class Bench {
 
   async consume(): Promise<void> {
     for (const queue of queues) {
-      await this.memory.declare(queue);
+      await this.memory.declare(queue, ['order']);
       await this.memory.consume(queue, 1000, (messages) => {
         this.arrived.push(...messages);
         return messages.length;
@@ -119,7 +118,8 @@ class Bench {
       expect(first.map((message) => message.event)).toEqual(mine);
       for (const message of arrived) {
         const before = mine.filter((event) => event.position < message.event.position).at(-1);
-        expect(message.previous).toBe(before?.position ?? 0);
+        expect(message.previous).toEqual(before === undefined ? {} : { order: before.position });
+        expect(message.log).toBe(`1:${events[0]!.id}`);
       }
     }
   }
@@ -133,43 +133,6 @@ class Bench {
 
 const sizes = fc.integer({ min: 1, max: 9 });
 const keys = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), { maxLength: 40 });
-
-describe('links', () => {
-  test('are the same, however the log is cut into batches', async () => {
-    await fc.assert(
-      fc.asyncProperty(keys, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }), async (names, sizes) => {
-        const log = await logOf(names);
-        const events = await log.readAll(0, 1000);
-        const straight = link(events, nothingRelayed);
-        let reached = nothingRelayed;
-        const messages: Message[] = [];
-        for (let start = 0, turn = 0; start < events.length; turn += 1) {
-          const size = sizes[turn % sizes.length]!;
-          const batch = link(events.slice(start, start + size), reached);
-          messages.push(...batch.messages);
-          ({ reached } = batch);
-          start += size;
-        }
-        expect(messages).toEqual(straight.messages);
-        expect(reached).toEqual(straight.reached);
-        await log.close();
-      }),
-    );
-  });
-
-  test('lead from each event to the one before it in its partition', async () => {
-    const other = ['b', 'c', 'd'].find((key) => partitionOf(key) !== partitionOf('a'))!;
-    const log = await logOf(['a', other, 'a', other]);
-    const { messages, reached } = link(await log.readAll(0, 10), nothingRelayed);
-    expect(messages.map((message) => message.previous)).toEqual([0, 0, 1, 2]);
-    const recordedAt = '2026-03-01T12:00:00.000Z';
-    expect(reached).toEqual({
-      position: 4,
-      heads: { [partitionOf('a')]: { position: 3, recordedAt }, [partitionOf(other)]: { position: 4, recordedAt } },
-    });
-    await log.close();
-  });
-});
 
 describe('the relay', () => {
   test('carries what is in the log and what comes, and remembers how far it got', async () => {
@@ -284,7 +247,7 @@ describe('the relay', () => {
     const bench = new Bench(await logOf(Array<string>(50).fill('a')));
     const narrow = openMemoryBroker({ capacity: 5 });
     const queue = { consumer: 'slow', partition: partitionOf('a') };
-    await narrow.declare(queue);
+    await narrow.declare(queue, ['order']);
     const { timer, log: store, readStore: checkpoints } = bench;
     const relay = startRelay({ store, broker: narrow, checkpoints, timer, randomness });
     await until(async () => (await narrow.depth(queue)) === 5);

@@ -1,15 +1,15 @@
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
-import type { Broker, Message } from '@waybill/shared-kernel/ports/broker.js';
+import { linkChain } from '@waybill/shared-kernel/link-chain.js';
+import { identityOf } from '@waybill/shared-kernel/log-identity.js';
+import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { Pipeline } from './pipeline.js';
 
 export interface RelayMeans {
-  readonly store: Pick<EventStore, 'subscribe'>;
+  readonly store: Pick<EventStore, 'subscribe' | 'readAll'>;
   readonly broker: Pick<Broker, 'publish'>;
   readonly checkpoints: Pick<ReadStore, 'relayCheckpoint' | 'saveRelayCheckpoint'>;
   readonly timer: Timer;
@@ -85,6 +85,7 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
   /** From the checkpoint on, until it is to stop. Rejects with the first fault. */
   async function carry(): Promise<void> {
     let checkpoint = await means.checkpoints.relayCheckpoint();
+    let log: string | undefined;
     ({ position } = checkpoint);
     const failing = new AbortController();
     const pipeline = new Pipeline(
@@ -104,7 +105,9 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
     try {
       for await (const { events } of means.store.subscribe(position, tuning.batch, over)) {
         if (events.length === 0) continue;
-        const { messages, reached } = link(events, checkpoint);
+        log ??= await identityOf(means.store);
+        if (log === undefined) throw new Unavailable('event store', 'The log does not show its first event yet.');
+        const { messages, reached } = linkChain(events, checkpoint, log);
         pipeline.publish(messages, reached);
         checkpoint = reached;
         await pipeline.atMost(tuning.ahead - 1, over);
@@ -132,22 +135,4 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
       return finished;
     },
   };
-}
-
-/** Links each event to the one before it in its partition, and says where that leads. */
-export function link(
-  events: readonly RecordedEvent[],
-  checkpoint: RelayCheckpoint,
-): { readonly messages: readonly Message[]; readonly reached: RelayCheckpoint } {
-  const heads = { ...checkpoint.heads };
-  const messages = events.map((event): Message => {
-    const partition = partitionOf(event.partitionKey);
-    const previous = heads[partition]?.position ?? beginning;
-    heads[partition] = event;
-    return { event, partition, previous };
-  });
-  for (const [partition, { position, recordedAt }] of Object.entries(heads)) {
-    heads[Number(partition)] = { position, recordedAt };
-  }
-  return { messages, reached: { position: events.at(-1)?.position ?? checkpoint.position, heads } };
 }

@@ -40,11 +40,11 @@ describeWithServer('waybill status with RabbitMQ', () => {
 
   test('counts the messages that nobody could decode', async () => {
     const before = (await count())!;
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     await broker.consume(queue, 10, (messages) => messages.length);
     const [event] = recorded([placed('o1')]);
     const undecodable = { ...event!, recordedAt: JSON.parse('7') as string };
-    await broker.publish([{ event: undecodable, partition: queue.partition, previous: 0 }]);
+    await broker.publish([{ event: undecodable, partition: queue.partition, log: '1:first', previous: {} }]);
     await until(async () => (await broker.deadLetters()) > before);
     expect(await count()).toBeGreaterThan(before);
     expect((await waybill.run('status')).stdout).toMatch(/\d+ messages? in the dead-letter queue of the broker\n$/);

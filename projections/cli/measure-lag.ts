@@ -1,3 +1,4 @@
+import { doneUpTo } from '@waybill/shared-kernel/category-heads.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
@@ -76,10 +77,7 @@ export async function measureLag(
   const followers: Follower[] = [];
   for (const { collection, categories } of projections) {
     const positions = await readStore.positions(collection);
-    // Up to its checkpoint the relay knows the last event of each partition: a partition past that has it all.
-    const done = positions.map((position, partition) =>
-      position >= (checkpoint.heads[partition]?.position ?? 0) ? Math.max(position, checkpoint.position) : position,
-    );
+    const done = positions.map((position, partition) => doneUpTo(position, partition, categories, checkpoint));
     const isPending = (event: RecordedEvent) => {
       const category = categoryOf(event.stream);
       if (category === undefined || !categories.includes(category)) return false;

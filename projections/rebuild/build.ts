@@ -1,4 +1,5 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { doneUpTo } from '@waybill/shared-kernel/category-heads.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { timestamp, type Clock, type Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type {
@@ -22,7 +23,15 @@ export interface BuildMeans {
   readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
   readonly readStore: Pick<
     ReadStore,
-    'declare' | 'load' | 'commit' | 'positions' | 'scan' | 'quarantined' | 'versions' | 'saveVersions'
+    | 'declare'
+    | 'load'
+    | 'commit'
+    | 'positions'
+    | 'relayCheckpoint'
+    | 'scan'
+    | 'quarantined'
+    | 'versions'
+    | 'saveVersions'
   >;
   readonly clock: Clock;
   readonly timer: Timer;
@@ -168,8 +177,12 @@ class Build {
   }
 
   async #hasApplied(due: readonly number[]): Promise<boolean> {
-    const positions = await this.means.readStore.positions(this.#target.collection);
-    return positions.every((position, partition) => position >= due[partition]!);
+    const { collection, categories } = this.#target;
+    const checkpoint = await this.means.readStore.relayCheckpoint();
+    const positions = await this.means.readStore.positions(collection);
+    return positions.every(
+      (position, partition) => doneUpTo(position, partition, categories, checkpoint) >= due[partition]!,
+    );
   }
 
   async #compare(): Promise<Pick<RebuildOutcome, 'result' | 'documents' | 'differences' | 'mended'>> {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Unavailable } from '../errors.js';
+import { streamName, type Category } from '../stream.js';
 import type { Broker, Message, OnMessages, QueueName } from './broker.js';
 
 export interface BrokerUnderTest {
@@ -11,10 +12,11 @@ export interface BrokerUnderTest {
 
 const roomy = 10_000;
 
-function message(number: number, partition = 0): Message {
+function message(number: number, partition = 0, category: Category = 'order'): Message {
   return {
     partition,
-    previous: number - 1,
+    log: '1:first',
+    previous: { [category]: number - 1 },
     event: {
       id: `event-${number}`,
       type: 'OrderPlaced',
@@ -24,7 +26,7 @@ function message(number: number, partition = 0): Message {
       causationId: 'c',
       partitionKey: 'o',
       data: { orderId: 'o' },
-      stream: 'order-o',
+      stream: streamName(category, 'o'),
       revision: number - 1,
       position: number,
       recordedAt: '2026-01-01T00:00:00.000Z',
@@ -88,9 +90,9 @@ export function brokerContract(name: string, underTest: BrokerUnderTest): void {
       return fresh;
     }
 
-    async function declare(on: Broker, partition = 0): Promise<QueueName> {
+    async function declare(on: Broker, partition = 0, categories: readonly Category[] = ['order']): Promise<QueueName> {
       const queue = { consumer: `test-${randomUUID()}`, partition };
-      await on.declare(queue);
+      await on.declare(queue, categories);
       return queue;
     }
 
@@ -137,7 +139,7 @@ export function brokerContract(name: string, underTest: BrokerUnderTest): void {
       const early = await declare(broker);
       await broker.publish(messages(1, 3));
       const late = await declare(broker);
-      await broker.declare(early);
+      await broker.declare(early, ['order']);
       await broker.publish(messages(4, 5));
       const seenEarly = new Seen();
       const seenLate = new Seen();
@@ -155,6 +157,21 @@ export function brokerContract(name: string, underTest: BrokerUnderTest): void {
       expect(await broker.depth(first)).toBe(2);
       expect(await broker.depth(second)).toBe(2);
       expect(await broker.depth(other)).toBe(1);
+    });
+
+    test('a queue gets the messages of its categories alone, of more when it is declared for more', async () => {
+      const orders = await declare(broker);
+      const both = await declare(broker, 0, ['order', 'delivery']);
+      const none = await declare(broker, 0, ['product']);
+      await broker.publish([message(1), message(2, 0, 'delivery'), message(3, 0, 'customer'), message(4)]);
+      expect(await broker.depth(orders)).toBe(2);
+      expect(await broker.depth(both)).toBe(3);
+      expect(await broker.depth(none)).toBe(0);
+      await broker.declare(orders, ['order', 'customer']);
+      await broker.publish([message(5, 0, 'customer'), message(6)]);
+      const seen = new Seen();
+      await broker.consume(orders, 10, seen.all);
+      expect(await seen.atLeast(4)).toEqual([1, 4, 5, 6]);
     });
 
     test('at most `prefetch` messages are handed out at once, and no more before the answer', async () => {
@@ -290,7 +307,7 @@ export function brokerContract(name: string, underTest: BrokerUnderTest): void {
       const published = small.publish(messages(1, 10));
       await small.remove(queue);
       await published;
-      await small.declare(queue);
+      await small.declare(queue, ['order']);
       expect(await small.depth(queue)).toBe(0);
     });
 

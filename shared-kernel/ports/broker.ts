@@ -1,14 +1,18 @@
+import type { CategoryHeads } from '../category-heads.js';
 import type { RecordedEvent } from '../message.js';
+import type { Category } from '../stream.js';
 
 /** An event on its way from the relay to a queue. */
 export interface Message {
   readonly event: RecordedEvent;
   readonly partition: number;
+  /** Identity of the log that it is of (`identityOf`): a queue may outlive a log, and positions mean nothing elsewhere. */
+  readonly log: string;
   /**
-   * Position of the event before this one in the same partition, `beginning` for the first: a link of a chain by
-   * which a consumer notices whatever the broker lost or reordered, the last message of a stream included.
+   * The events before this one in the same partition: links of the chains by which a consumer, whatever categories it
+   * takes, notices what the broker lost or reordered.
    */
-  readonly previous: number;
+  readonly previous: CategoryHeads;
 }
 
 /** A queue: what one consumer (a projection at a version, or the process manager) reads of one partition. */
@@ -42,8 +46,8 @@ export interface Consumer {
  * Carries events from the relay to the consumers' queues and wakes them. At least once, usually in order; never
  * trusted for completeness or order. Promises of every adapter, checked by `broker.contract.ts`:
  *
- * - A declared queue holds every message published to its partition from then on until it is acked.
- * - `publish` resolves when every queue declared for the messages' partitions holds them. Where a queue is full it
+ * - A declared queue holds every message of its categories published to its partition from then on until it is acked.
+ * - `publish` resolves when every queue declared for the messages' partitions and categories holds them. Where a queue is full it
  *   waits, and so slows the relay: back-pressure. Calls that overlap take effect in their order.
  * - A consumer is handed at most `prefetch` messages at once, and the next when it has answered.
  * - What was not done, by the answer, by a throw or by a lost connection, is delivered again, counted in `redelivered`,
@@ -51,8 +55,8 @@ export interface Consumer {
  * - One queue has one active consumer at a time; others wait their turn.
  */
 export interface Broker {
-  /** Declares a queue; again is silence. Messages published before are not in it. */
-  declare(queue: QueueName): Promise<void>;
+  /** Declares a queue; again is silence, and more categories are added. Messages published before are not in it. */
+  declare(queue: QueueName, categories: readonly Category[]): Promise<void>;
   publish(messages: readonly Message[]): Promise<void>;
   /**
    * Hands out what is waiting, as many at once as there are and `prefetch` allows. `onMessages` is not called before this

@@ -665,7 +665,7 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         const before = await store.relayCheckpoint();
         const checkpoint = {
           position: before.position + 10,
-          heads: { 0: { position: 9, recordedAt: '2026-01-01T00:00:00.000Z' }, 3: { position: 10, recordedAt: 't' } },
+          heads: { 0: { order: 9, product: 2 }, 3: { delivery: 10 } },
         };
         await store.saveRelayCheckpoint(checkpoint);
         expect(await store.relayCheckpoint()).toEqual(checkpoint);
@@ -686,7 +686,7 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         const { position } = await store.relayCheckpoint();
         const checkpoints = Array.from({ length: 12 }, (_, index) => {
           const reached = position + 1 + index;
-          return { position: reached, heads: { 5: { position: reached, recordedAt: `${reached}` } } };
+          return { position: reached, heads: { 5: { order: reached } } };
         });
         const [last, ...earlier] = [...checkpoints].reverse();
         await store.saveRelayCheckpoint(last!);

@@ -1,3 +1,4 @@
+import type { CategoryHeads } from '../category-heads.js';
 import type { CollectionVersions } from './collection-versions.js';
 
 /**
@@ -151,8 +152,8 @@ export interface Group {
 export interface RelayCheckpoint {
   /** Everything up to here is with the broker. */
   readonly position: number;
-  /** Partition → position and `recordedAt` of its last event up to there. */
-  readonly heads: Readonly<Record<number, { readonly position: number; readonly recordedAt: string }>>;
+  /** Partition → its last events up to there. */
+  readonly heads: Readonly<Record<number, CategoryHeads>>;
 }
 
 /**

@@ -9,7 +9,7 @@ export interface Fate {
 /** A broker that loses, doubles and reorders what is published together, as fate has it. */
 export function chaoticBroker(broker: Broker, fate: (message: Message) => Fate): Broker {
   return {
-    declare: (queue) => broker.declare(queue),
+    declare: (queue, categories) => broker.declare(queue, categories),
     publish: (messages) => {
       const arriving = messages.flatMap((message, index) => {
         const { copies, delay } = fate(message);

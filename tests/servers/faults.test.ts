@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { connect } from 'amqplib';
 import { MongoClient } from 'mongodb';
+import { fulfilmentCategories, fulfilmentConsumer } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
 import { ServerProcess } from '@waybill/infra/mongodb/testing/server-process.js';
 import { TcpProxy } from '@waybill/infra/testing/tcp-proxy.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { queueOf } from '@waybill/projections/follow-partition.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
-import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
-import { ChaoticExchange, type Fate, names } from '../support/chaotic-exchange.js';
+import { type BoundQueue, ChaoticExchange, type Fate, names } from '../support/chaotic-exchange.js';
 import { partNames, type PartName } from '../support/part-process.js';
 import { describeWithMortalServers, logs } from '../support/servers-under-test.js';
 import type { SteadyLoad } from '../support/steady-load.js';
@@ -19,10 +19,10 @@ jest.setTimeout(300_000);
 
 const rounds = Number(process.env['WAYBILL_TEST_FAULT_ROUNDS'] ?? 1);
 const everyRound = Array.from({ length: rounds }, (_, index) => index + 1);
-const queues: readonly QueueName[] = [
-  ...projections.map(({ collection }) => queueOf(collection)),
-  'fulfilment',
-].flatMap((consumer) => Array.from({ length: partitionCount }, (_, partition) => ({ consumer, partition })));
+const queues: readonly BoundQueue[] = [
+  ...projections.map(({ collection, categories }) => ({ consumer: queueOf(collection), categories })),
+  { consumer: fulfilmentConsumer, categories: fulfilmentCategories },
+].flatMap((queue) => Array.from({ length: partitionCount }, (_, partition) => ({ ...queue, partition })));
 
 describeWithMortalServers.each(logs)('under a steady load of commands, on $log', ({ eventStore }) => {
   const mongoDb = new ServerProcess();

@@ -1,9 +1,15 @@
 import { type Channel, type ChannelModel, connect, type ConsumeMessage } from 'amqplib';
 import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
+import type { Category } from '@waybill/shared-kernel/stream.js';
 import { bindingKey, Names } from '@waybill/infra/broker/rabbitmq/names.js';
 
 /** What becomes of a message on its way to a queue. `late`: it comes after the next that is not late. */
 export type Fate = 'arrives' | 'twice' | 'lost' | 'late';
+
+/** A queue, and what its consumer has it bound to. */
+export interface BoundQueue extends QueueName {
+  readonly categories: readonly Category[];
+}
 
 /** The names that processes give what they declare. */
 export const names = new Names('waybill');
@@ -15,12 +21,12 @@ export const names = new Names('waybill');
 export class ChaoticExchange {
   readonly #model: ChannelModel;
   readonly #channel: Channel;
-  readonly #queues: readonly QueueName[];
+  readonly #queues: readonly BoundQueue[];
   readonly #fate: () => Fate;
   readonly #late: ConsumeMessage[] = [];
   readonly counts: Record<Fate, number> = { arrives: 0, twice: 0, lost: 0, late: 0 };
 
-  private constructor(model: ChannelModel, channel: Channel, queues: readonly QueueName[], fate: () => Fate) {
+  private constructor(model: ChannelModel, channel: Channel, queues: readonly BoundQueue[], fate: () => Fate) {
     this.#model = model;
     this.#channel = channel;
     this.#queues = queues;
@@ -28,7 +34,7 @@ export class ChaoticExchange {
   }
 
   /** `url`: of the server, reached by no proxy. */
-  static async between(url: string, queues: readonly QueueName[], fate: () => Fate): Promise<ChaoticExchange> {
+  static async between(url: string, queues: readonly BoundQueue[], fate: () => Fate): Promise<ChaoticExchange> {
     const model = await connect(url);
     const channel = await model.createChannel();
     const chaos = new ChaoticExchange(model, channel, queues, fate);
@@ -36,7 +42,7 @@ export class ChaoticExchange {
     await channel.bindQueue(queue, names.events, '#');
     await channel.consume(queue, (message) => message !== null && chaos.#take(message), { noAck: true });
     for (const each of queues) {
-      await channel.unbindQueue(names.queue(each), names.events, bindingKey(each.partition));
+      for (const key of keysOf(each)) await channel.unbindQueue(names.queue(each), names.events, key);
     }
     return chaos;
   }
@@ -44,7 +50,7 @@ export class ChaoticExchange {
   /** Lets everything through again. What was late stays lost. */
   async end(): Promise<void> {
     for (const queue of this.#queues) {
-      await this.#channel.bindQueue(names.queue(queue), names.events, bindingKey(queue.partition));
+      for (const key of keysOf(queue)) await this.#channel.bindQueue(names.queue(queue), names.events, key);
     }
     await this.#model.close();
   }
@@ -60,10 +66,14 @@ export class ChaoticExchange {
   }
 
   #send({ fields, properties, content }: ConsumeMessage): void {
-    const partition = Number(fields.routingKey.split('.')[0]);
     for (const queue of this.#queues) {
-      if (queue.partition !== partition) continue;
+      if (!keysOf(queue).some((key) => fields.routingKey.startsWith(key.slice(0, -1)))) continue;
       this.#channel.sendToQueue(names.queue(queue), content, { ...properties, persistent: true });
     }
   }
+}
+
+/** Each ends in `#`. */
+function keysOf({ partition, categories }: BoundQueue): readonly string[] {
+  return categories.map((category) => bindingKey(partition, category));
 }

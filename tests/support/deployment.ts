@@ -1,12 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fulfilmentCategories, fulfilmentConsumer } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { type Config, readConfig } from '@waybill/infra/config.js';
 import { openEventStore, openReadStore } from '@waybill/infra/engines.js';
 import { projections } from '@waybill/projections/catalogue.js';
+import { isPassed, takenBy } from '@waybill/projections/testing/applied.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
 import { runCommandLine } from './command-line.js';
@@ -156,14 +158,12 @@ export async function reporting(deployment: Deployment, work: () => Promise<void
 }
 
 async function isAtEnd(readStore: ReadStore, events: readonly RecordedEvent[]): Promise<boolean> {
-  const ends = new Map<number, number>();
-  for (const { partitionKey, position } of events) ends.set(partitionOf(partitionKey), position);
-  for (const { collection } of projections) {
-    const positions = await readStore.positions(collection);
-    for (const [partition, end] of ends) if ((positions[partition] ?? 0) < end) return false;
+  for (const projection of projections) {
+    const positions = await readStore.positions(projection.collection);
+    if (!takenBy(projection, events).every((event) => isPassed(event, positions))) return false;
   }
-  for (const [partition, end] of ends) {
-    if ((await readStore.consumerPosition('fulfilment', partition)) < end) return false;
-  }
-  return true;
+  const positions = await Promise.all(
+    Array.from({ length: partitionCount }, (_, partition) => readStore.consumerPosition(fulfilmentConsumer, partition)),
+  );
+  return takenBy({ categories: fulfilmentCategories }, events).every((event) => isPassed(event, positions));
 }

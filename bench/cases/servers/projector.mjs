@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { connect } from 'amqplib';
-import { link } from '../../../command-side/dist/relay/relay.js';
 import { openRabbitMqBroker } from '../../../infra/dist/broker/rabbitmq/broker.js';
 import { systemClock, systemRandomness, systemTimer } from '../../../infra/dist/clock/system.js';
 import { openSqliteEventStore } from '../../../infra/dist/event-store/sqlite/sqlite-event-store.js';
@@ -10,16 +9,18 @@ import { projections } from '../../../projections/dist/catalogue.js';
 import { queueOf } from '../../../projections/dist/follow-partition.js';
 import { startProjector } from '../../../projections/dist/projector.js';
 import { everyPartition } from '../../../shared-kernel/dist/assignment.js';
+import { headOf } from '../../../shared-kernel/dist/category-heads.js';
+import { linkChain } from '../../../shared-kernel/dist/link-chain.js';
+import { identityOf } from '../../../shared-kernel/dist/log-identity.js';
 import { categoryOf } from '../../../shared-kernel/dist/stream.js';
 import { eventsPerOrder, fillLog } from '../../orders-log.mjs';
 import { lastingScratchFolder } from '../../scratch.mjs';
 import { mongoDb, rabbitMq } from '../../servers.mjs';
 import { scratchDatabase } from './database.mjs';
-import { openQueues } from './queues.mjs';
+import { deliveries, openQueues, readModels } from './queues.mjs';
 
 const orders = Number(process.env.WAYBILL_BENCH_ORDERS ?? 4000);
 const batch = 1000;
-const queuesOf = projections.map(({ collection }) => queueOf(collection));
 
 export const projector = {
   name: 'projector',
@@ -31,12 +32,13 @@ export const projector = {
   async sides() {
     const amqp = await rabbitMq();
     const mongo = await mongoDb();
-    const queues = await openQueues(amqp, queuesOf);
+    const queues = await openQueues(amqp, readModels);
     const { folder, remove } = lastingScratchFolder();
     const store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock: systemClock });
     await fillLog(store, { orders });
-    const { messages, reached } = link(await store.readAll(0, orders * eventsPerOrder), { position: 0, heads: {} });
-    const means = { amqp, mongo, queues, store, messages, heads: reached.heads };
+    const events = await store.readAll(0, orders * eventsPerOrder);
+    const { messages, reached } = linkChain(events, { position: 0, heads: {} }, await identityOf(store));
+    const means = { amqp, mongo, queues, store, messages, heads: reached.heads, due: deliveries(messages, readModels) };
     const documents = await documentsAfter(means);
     return {
       ours: () => fromFullQueues(means, ours),
@@ -52,7 +54,7 @@ export const projector = {
 
 /** Rate of one side, with every message in the queues and nothing in the database but the empty collections. */
 async function fromFullQueues(means, side, look = () => undefined) {
-  const { amqp, mongo, queues, messages } = means;
+  const { amqp, mongo, queues, messages, due } = means;
   const database = scratchDatabase(mongo);
   const readStore = openMongoDbReadStore({ url: database.url });
   for (const { collection } of projections) await readStore.declare(collection);
@@ -65,7 +67,7 @@ async function fromFullQueues(means, side, look = () => undefined) {
   try {
     const seconds = await side({ ...means, fill }, readStore, database);
     await look(database.db);
-    return (messages.length * queuesOf.length) / seconds;
+    return due / seconds;
   } finally {
     await readStore.close();
     await database.remove();
@@ -93,7 +95,8 @@ async function ours({ amqp, queues, store, heads, fill }, readStore) {
   };
   const log = {
     head: async () => (isShown ? store.head() : 0),
-    readAll: async (...which) => (isShown ? store.readAll(...which) : []),
+    // Its first event tells which log it is.
+    readAll: async (after, limit) => (isShown || limit === 1 ? store.readAll(after, limit) : []),
     readStream: (...which) => store.readStream(...which),
   };
   let fault;
@@ -108,14 +111,16 @@ async function ours({ amqp, queues, store, heads, fill }, readStore) {
     report: (error) => (fault = error),
   });
   await projector.following;
-  const all = (queuesOf.length * queues.queues.length) / queuesOf.length;
+  const all = queues.queues.length;
   const states = () => projector.states();
   while (states().filter(({ mode }) => mode === 'following').length < all) await systemTimer.sleep(1);
   await fill();
   const begin = performance.now();
   isShown = true;
   show();
-  while (states().some(({ partition, position }) => position < (heads[partition]?.position ?? 0))) {
+  const due = new Map(projections.map(({ collection, categories }) => [collection.name, categories]));
+  const isBehind = ({ projection, partition, position }) => position < headOf(heads[partition], due.get(projection));
+  while (states().some(isBehind)) {
     if (fault !== undefined) throw fault;
     await systemTimer.sleep(1);
   }
@@ -142,11 +147,11 @@ async function documentsAfter(means) {
   return documents;
 }
 
-async function theirs({ amqp, queues, messages, fill }, { db }, documents) {
+async function theirs({ amqp, queues, due, fill }, { db }, documents) {
   await fill();
   const model = await connect(amqp, { noDelay: true });
   const begin = performance.now();
-  let left = messages.length * queuesOf.length;
+  let left = due;
   await new Promise((resolve, reject) => {
     const done = (count) => {
       left -= count;

@@ -1,29 +1,42 @@
 import { randomUUID } from 'node:crypto';
 import { connect } from 'amqplib';
+import { fulfilmentCategories, fulfilmentConsumer } from '../../../command-side/dist/fulfilment/run-fulfilment.js';
 import { openRabbitMqBroker } from '../../../infra/dist/broker/rabbitmq/broker.js';
 import { Names } from '../../../infra/dist/broker/rabbitmq/names.js';
 import { projections } from '../../../projections/dist/catalogue.js';
 import { queueOf } from '../../../projections/dist/follow-partition.js';
 import { partitionCount } from '../../../shared-kernel/dist/partition.js';
+import { categoryOf } from '../../../shared-kernel/dist/stream.js';
 
-const ofProjections = projections.map(({ collection }) => queueOf(collection));
+/** The read models' consumers of the log: how they are called in the names of queues, and what they take. */
+export const readModels = projections.map(({ collection, categories }) => ({
+  consumer: queueOf(collection),
+  categories,
+}));
 
-/** All that consume the log, as they are called in the names of queues. */
-export const consumers = [...ofProjections, 'fulfilment'];
+/** All that consume the log. */
+export const consumers = [...readModels, { consumer: fulfilmentConsumer, categories: fulfilmentCategories }];
+
+/** How often messages are delivered, all consumers taken together. */
+export function deliveries(messages, to) {
+  const count = ({ event }) => to.filter(({ categories }) => categories.includes(categoryOf(event.stream))).length;
+  return messages.reduce((sum, message) => sum + count(message), 0);
+}
 
 /** Queues under a name of their own on a server, declared as Waybill's processes declare them; by default all of them. */
 export async function openQueues(url, of = consumers) {
   const prefix = `waybill-bench-${randomUUID().slice(0, 8)}`;
   const names = new Names(prefix);
-  const queues = of.flatMap((consumer) =>
+  const queues = of.flatMap(({ consumer, categories }) =>
     Array.from({ length: partitionCount }, (_, partition) => ({
       consumer,
+      categories,
       partition,
       name: names.queue({ consumer, partition }),
     })),
   );
   const declaring = openRabbitMqBroker({ url, prefix });
-  for (const queue of queues) await declaring.declare(queue);
+  for (const queue of queues) await declaring.declare(queue, queue.categories);
   await declaring.close();
   const model = await connect(url);
   const channel = await model.createChannel();

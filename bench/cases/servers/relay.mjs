@@ -1,16 +1,18 @@
 import { join } from 'node:path';
 import { connect } from 'amqplib';
-import { link, serverRelayTuning, startRelay } from '../../../command-side/dist/relay/relay.js';
+import { serverRelayTuning, startRelay } from '../../../command-side/dist/relay/relay.js';
 import { openRabbitMqBroker } from '../../../infra/dist/broker/rabbitmq/broker.js';
 import { encode } from '../../../infra/dist/broker/rabbitmq/envelope.js';
 import { systemClock, systemRandomness, systemTimer } from '../../../infra/dist/clock/system.js';
 import { openSqliteEventStore } from '../../../infra/dist/event-store/sqlite/sqlite-event-store.js';
 import { openMongoDbReadStore } from '../../../infra/dist/read-store/mongodb/read-store.js';
+import { linkChain } from '../../../shared-kernel/dist/link-chain.js';
+import { identityOf } from '../../../shared-kernel/dist/log-identity.js';
 import { eventsPerOrder, fillLog } from '../../orders-log.mjs';
 import { lastingScratchFolder } from '../../scratch.mjs';
 import { mongoDb, rabbitMq } from '../../servers.mjs';
 import { scratchDatabase } from './database.mjs';
-import { consumers, openQueues } from './queues.mjs';
+import { consumers, deliveries, openQueues } from './queues.mjs';
 
 const orders = Number(process.env.WAYBILL_BENCH_ORDERS ?? 4000);
 const inFlight = 200;
@@ -30,9 +32,11 @@ export const relay = {
     const store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock: systemClock });
     await fillLog(store, { orders });
     const events = await store.readAll(0, orders * eventsPerOrder);
-    const letters = link(events, beginning).messages.map(encode);
+    const { messages } = linkChain(events, beginning, await identityOf(store));
+    const letters = messages.map(encode);
+    const due = deliveries(messages, consumers);
     const readStore = openMongoDbReadStore({ url: database.url });
-    const means = { queues, amqp, store, database, readStore, letters, head: events.at(-1).position };
+    const means = { queues, amqp, store, database, readStore, letters, due, head: events.at(-1).position };
     return {
       ours: () => allArrived(means, ours),
       theirs: () => allArrived(means, theirs),
@@ -47,16 +51,15 @@ export const relay = {
   },
 };
 
-/** Rate of one side, from empty queues; every event must be in a queue of each consumer afterwards. */
+/** Rate of one side, from empty queues; every event must be in a queue of each consumer afterwards that takes it. */
 async function allArrived(means, side) {
-  const { queues, letters } = means;
+  const { queues, letters, due } = means;
   await queues.purge();
   const seconds = await side(means);
   for (const deadline = Date.now() + 10_000; ;) {
     const depth = await queues.depth();
-    if (depth === letters.length * consumers.length) return letters.length / seconds;
-    if (Date.now() > deadline)
-      throw new Error(`${depth} messages arrived instead of ${letters.length * consumers.length}`);
+    if (depth === due) return letters.length / seconds;
+    if (Date.now() > deadline) throw new Error(`${depth} messages arrived instead of ${due}`);
   }
 }
 

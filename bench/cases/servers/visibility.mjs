@@ -8,6 +8,7 @@ import { systemClock } from '../../../infra/dist/clock/system.js';
 import { openEventStore } from '../../../infra/dist/engines.js';
 import { projections } from '../../../projections/dist/catalogue.js';
 import { orders } from '../../../projections/dist/orders.js';
+import { headOf } from '../../../shared-kernel/dist/category-heads.js';
 import { decodeConsistencyToken } from '../../../shared-kernel/dist/consistency-token.js';
 import { partitionCount, partitionOf } from '../../../shared-kernel/dist/partition.js';
 import { load } from '../../http-load.mjs';
@@ -114,8 +115,8 @@ async function untilProjected(config, readStore) {
     const head = await store.head();
     const { position, heads } = await readStore.relayCheckpoint();
     const reached = await Promise.all(projections.map(({ collection }) => readStore.positions(collection)));
-    const isBehind = Object.entries(heads).some(([partition, { position }]) =>
-      reached.some((positions) => positions[partition] < position),
+    const isBehind = reached.some((positions, index) =>
+      positions.some((position, partition) => position < headOf(heads[partition], projections[index].categories)),
     );
     if (head === before && position === head && !isBehind) break;
     if (Date.now() > deadline) throw new Error('Not everything was projected in time.');
@@ -236,7 +237,7 @@ async function assertUnused(url) {
 async function removeQueues(url) {
   const model = await connect(url);
   const channel = await model.createChannel();
-  for (const consumer of consumers) {
+  for (const { consumer } of consumers) {
     for (let partition = 0; partition < partitionCount; partition += 1)
       await channel.deleteQueue(waybill.queue({ consumer, partition }));
   }

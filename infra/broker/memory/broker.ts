@@ -1,5 +1,6 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Broker, Consumer, Message, OnMessages, QueueName } from '@waybill/shared-kernel/ports/broker.js';
+import { categoryNameOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { Queue } from './queue.js';
 
 export interface MemoryBrokerOptions {
@@ -12,10 +13,15 @@ export function openMemoryBroker(options: MemoryBrokerOptions = { capacity: 10_0
   return new MemoryBroker(options);
 }
 
+interface Bound {
+  readonly queue: Queue;
+  readonly categories: Set<string>;
+}
+
 class MemoryBroker implements Broker {
   readonly #capacity: number;
   /** Partition → consumer → its queue. */
-  readonly #partitions: Map<string, Queue>[] = [];
+  readonly #partitions: Map<string, Bound>[] = [];
   #published: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -23,10 +29,13 @@ class MemoryBroker implements Broker {
     this.#capacity = capacity;
   }
 
-  async declare({ consumer, partition }: QueueName): Promise<void> {
+  async declare({ consumer, partition }: QueueName, categories: readonly Category[]): Promise<void> {
     this.#assertOpen();
-    const queues = (this.#partitions[partition] ??= new Map<string, Queue>());
-    if (!queues.has(consumer)) queues.set(consumer, new Queue(this.#capacity));
+    const queues = (this.#partitions[partition] ??= new Map<string, Bound>());
+    const bound = queues.get(consumer);
+    if (bound === undefined)
+      queues.set(consumer, { queue: new Queue(this.#capacity), categories: new Set(categories) });
+    else for (const category of categories) bound.categories.add(category);
   }
 
   publish(messages: readonly Message[]): Promise<void> {
@@ -41,9 +50,9 @@ class MemoryBroker implements Broker {
 
   async remove({ consumer, partition }: QueueName): Promise<void> {
     const queues = this.#partitions[partition];
-    const queue = queues?.get(consumer);
+    const bound = queues?.get(consumer);
     queues?.delete(consumer);
-    await queue?.remove();
+    await bound?.queue.remove();
   }
 
   async depth(name: QueueName): Promise<number> {
@@ -54,7 +63,7 @@ class MemoryBroker implements Broker {
     this.#isClosed = true;
     const queues = this.#partitions.flatMap((ofPartition) => [...ofPartition.values()]);
     this.#partitions.length = 0;
-    await Promise.all(queues.map((queue) => queue.remove()));
+    await Promise.all(queues.map(({ queue }) => queue.remove()));
   }
 
   async #put(messages: readonly Message[]): Promise<void> {
@@ -62,7 +71,9 @@ class MemoryBroker implements Broker {
       this.#assertOpen();
       const queues = this.#partitions[message.partition];
       if (queues === undefined) continue;
-      for (const queue of queues.values()) {
+      const category = categoryNameOf(message.event.stream);
+      for (const { queue, categories } of queues.values()) {
+        if (!categories.has(category)) continue;
         while (queue.isFull) await queue.room();
         queue.add(message);
       }
@@ -72,9 +83,9 @@ class MemoryBroker implements Broker {
 
   #queue({ consumer, partition }: QueueName): Queue {
     this.#assertOpen();
-    const queue = this.#partitions[partition]?.get(consumer);
-    if (queue === undefined) throw new Error(`queue ${consumer}/${partition} is not declared`);
-    return queue;
+    const bound = this.#partitions[partition]?.get(consumer);
+    if (bound === undefined) throw new Error(`queue ${consumer}/${partition} is not declared`);
+    return bound.queue;
   }
 
   #assertOpen(): void {

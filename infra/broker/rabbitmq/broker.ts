@@ -1,5 +1,6 @@
 import type { Broker, Consumer, OnMessages, QueueName, Message } from '@waybill/shared-kernel/ports/broker.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import type { Category } from '@waybill/shared-kernel/stream.js';
 import { systemTimer } from '../../clock/system.js';
 import { Connection } from './connection.js';
 import { Consumption, type ConsumptionMeans } from './consumption.js';
@@ -64,9 +65,9 @@ class RabbitMq implements RabbitMqBroker {
     this.#deadLetters = new DeadLetters(this.#publishing, names, this.#topology);
   }
 
-  async declare(queue: QueueName): Promise<void> {
+  async declare(queue: QueueName, categories: readonly Category[]): Promise<void> {
     this.#assertOpen();
-    await this.#topology.declare(queue);
+    await this.#topology.declare(queue, categories);
     this.#room.forget(queue.partition);
   }
 

@@ -16,7 +16,7 @@ describeWithServer('consuming from RabbitMQ', () => {
   test('a line cut while a batch is worked on brings the batch again, to the same consumer', async () => {
     const proxy = await setUp.proxy();
     const near = setUp.broker();
-    await near.declare(queue);
+    await near.declare(queue, ['order']);
     await near.publish(messages(1, 30));
     const notices = new Notices();
     const far = setUp.broker({ notify: notices.add }, proxy);
@@ -45,7 +45,7 @@ describeWithServer('consuming from RabbitMQ', () => {
     const proxy = await setUp.proxy();
     const notices = new Notices();
     const far = setUp.broker({ tuning: { heartbeatSeconds: 1 }, notify: notices.add }, proxy);
-    await far.declare(queue);
+    await far.declare(queue, ['order']);
     const inbox = new Inbox();
     await far.consume(queue, 10, inbox.take);
     proxy.cut();
@@ -63,13 +63,13 @@ describeWithServer('consuming from RabbitMQ', () => {
   test('a queue deleted under its consumer stops it, and it can be made anew', async () => {
     const notices = new Notices();
     const broker = setUp.broker({ notify: notices.add });
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     const consumer = await broker.consume(queue, 10, (batch) => batch.length);
     const stopped = expect(consumer.stopped).rejects.toThrow(Unavailable);
     await setUp.broker().remove(queue);
     await stopped;
     expect(notices.count('cancelled')).toBe(1);
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     await broker.publish([message(1)]);
     const inbox = new Inbox();
     await broker.consume(queue, 10, inbox.take);
@@ -79,7 +79,7 @@ describeWithServer('consuming from RabbitMQ', () => {
   test('a queue deleted while the line is cut stops its consumer when the line is well again', async () => {
     const proxy = await setUp.proxy();
     const far = setUp.broker({ tuning: { connectTimeout: 100 } }, proxy);
-    await far.declare(queue);
+    await far.declare(queue, ['order']);
     const consumer = await far.consume(queue, 10, (batch) => batch.length);
     const stopped = expect(consumer.stopped).rejects.toThrow('is gone');
     proxy.stall();
@@ -92,7 +92,7 @@ describeWithServer('consuming from RabbitMQ', () => {
   test('what cannot be decoded goes to the dead letters with the reason, and the others pass it by in order', async () => {
     const notices = new Notices();
     const broker = setUp.broker({ notify: notices.add });
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     expect(await broker.deadLetters()).toBe(0);
     await broker.publish([message(1)]);
     const { options, routingKey } = encode(message(2));
@@ -116,7 +116,7 @@ describeWithServer('consuming from RabbitMQ', () => {
     expect(letter.fields.routingKey).toBe('0.order.OrderPlaced');
     expect(letter.properties.messageId).toBe('event-2');
     expect(letter.properties.headers).toMatchObject({
-      previous: 1,
+      previous: { order: 1 },
       partition: 0,
       'x-waybill-queue': setUp.names.names.queue(queue),
       'x-waybill-reason': 'The body is not JSON.',
@@ -126,7 +126,7 @@ describeWithServer('consuming from RabbitMQ', () => {
 
   test('a message that comes back more often than any default limit is still there', async () => {
     const broker = setUp.broker();
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     await broker.publish([message(1)]);
     for (let count = 0; count < 25; count += 1) {
       const consumer = await broker.consume(queue, 10, () => {

@@ -15,7 +15,7 @@ function delivered(body: unknown, headers: unknown, of: Message = message(7, 3))
 }
 
 const { event } = message(7, 3);
-const headers = { partition: 3, previous: 6 };
+const headers = { partition: 3, log: '1:first', previous: { order: 6, product: 2 ** 50 } };
 
 describe('envelope of a message', () => {
   test('what is decoded is what was encoded', () => {
@@ -26,9 +26,11 @@ describe('envelope of a message', () => {
   });
 
   test.each<[string, unknown, unknown, number]>([
-    ['The header "previous" is not a whole number.', event, { partition: 3 }, 3],
-    ['The header "previous" is not a whole number.', event, { ...headers, previous: '6' }, 3],
-    ['The header "previous" is not a whole number.', event, undefined, 3],
+    ['The header "previous" is not whole numbers by category.', event, { ...headers, previous: undefined }, 3],
+    ['The header "previous" is not whole numbers by category.', event, { ...headers, previous: 6 }, 3],
+    ['The header "previous" is not whole numbers by category.', event, { ...headers, previous: { order: '6' } }, 3],
+    ['The header "previous" is not whole numbers by category.', event, undefined, 3],
+    ['The header "log" is not text.', event, { ...headers, log: undefined }, 3],
     ['The header "partition" is not 4.', event, headers, 4],
     ['The body is not JSON.', Buffer.from([0xff]), headers, 3],
     ['The body is not an object.', null, headers, 3],

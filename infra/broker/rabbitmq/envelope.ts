@@ -1,7 +1,8 @@
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Message } from '@waybill/shared-kernel/ports/broker.js';
-import { categoryOf } from '@waybill/shared-kernel/stream.js';
+import type { CategoryHeads } from '@waybill/shared-kernel/category-heads.js';
 import type { ConsumeMessage, Options } from 'amqplib';
+import { routingKeyOf } from './names.js';
 
 /** A message as it goes over the wire. */
 export interface Letter {
@@ -10,17 +11,17 @@ export interface Letter {
   readonly options: Options.Publish;
 }
 
-/** The event is the body, as JSON; its link in the chain goes in the headers `previous` and `partition`. */
-export function encode({ event, partition, previous }: Message): Letter {
+/** The event is the body, as JSON; whose it is and its links in the chains go in the headers. */
+export function encode({ event, partition, log, previous }: Message): Letter {
   return {
-    routingKey: `${partition}.${categoryOf(event.stream) ?? 'other'}.${event.type}`,
+    routingKey: routingKeyOf(partition, event),
     body: Buffer.from(JSON.stringify(event)),
     options: {
       persistent: true,
       contentType: 'application/json',
       messageId: event.id,
       type: event.type,
-      headers: { partition, previous },
+      headers: { partition, log, previous },
     },
   };
 }
@@ -42,9 +43,9 @@ const numbers = ['schemaVersion', 'revision', 'position'] as const satisfies rea
 
 /** Throws `Undecodable` for whatever `encode` would not have made for this partition. */
 export function decode({ content, properties }: Pick<ConsumeMessage, 'content' | 'properties'>, of: number): Message {
-  const previous: unknown = properties.headers?.['previous'];
-  const partition: unknown = properties.headers?.['partition'];
-  if (!isWhole(previous)) throw new Undecodable('The header "previous" is not a whole number.');
+  const { previous, partition, log } = (properties.headers ?? {}) as Readonly<Record<string, unknown>>;
+  if (!isHeads(previous)) throw new Undecodable('The header "previous" is not whole numbers by category.');
+  if (typeof log !== 'string') throw new Undecodable('The header "log" is not text.');
   if (partition !== of) throw new Undecodable(`The header "partition" is not ${of}.`);
   let event: unknown;
   try {
@@ -53,7 +54,7 @@ export function decode({ content, properties }: Pick<ConsumeMessage, 'content' |
     throw new Undecodable('The body is not JSON.');
   }
   assertEvent(event);
-  return { event, partition: of, previous };
+  return { event, partition: of, log, previous };
 }
 
 function assertEvent(value: unknown): asserts value is RecordedEvent {
@@ -65,6 +66,10 @@ function assertEvent(value: unknown): asserts value is RecordedEvent {
     if (!isWhole(value[field])) throw new Undecodable(`The field "${field}" is not a whole number.`);
   }
   if (!isObject(value['data'])) throw new Undecodable('The field "data" is not an object.');
+}
+
+function isHeads(value: unknown): value is CategoryHeads {
+  return isObject(value) && Object.values(value).every(isWhole);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -36,7 +36,7 @@ describeWithServer('a look at RabbitMQ', () => {
 
   test('counts messages and consumers of the queues that were declared', async () => {
     const broker = names.open({ url: amqpUrl });
-    for (const queue of queues) await broker.declare(queue);
+    for (const queue of queues) await broker.declare(queue, ['order']);
     const consumer = await broker.consume(queues[0]!, 1, () => 0);
     const { queues: seen, deadLetters } = await look();
     expect(seen).toMatchObject([

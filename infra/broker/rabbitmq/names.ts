@@ -1,4 +1,6 @@
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
+import { categoryNameOf, type Category } from '@waybill/shared-kernel/stream.js';
 
 /** Names on the server. They are a storage format: queues outlive the process. */
 export class Names {
@@ -25,7 +27,17 @@ export class Names {
   }
 }
 
-/** Routing key that a queue of the partition is bound with. */
-export function bindingKey(partition: number): string {
+/** Routing key of an event, `<partition>.<category>.<type>`. */
+export function routingKeyOf(partition: number, { stream, type }: Pick<RecordedEvent, 'stream' | 'type'>): string {
+  return `${partition}.${categoryNameOf(stream)}.${type}`;
+}
+
+/** What a queue is bound with that takes events of the category. */
+export function bindingKey(partition: number, category: Category): string {
+  return `${partition}.${category}.#`;
+}
+
+/** What queues were bound with that took everything of a partition, before there were bindings by category. */
+export function olderBindingKey(partition: number): string {
   return `${partition}.#`;
 }

@@ -15,7 +15,7 @@ describeWithServer('publishing to RabbitMQ', () => {
     const proxy = await setUp.proxy();
     const near = setUp.broker();
     const far = setUp.broker({ tuning: { window: 100 } }, proxy);
-    await near.declare(queue);
+    await near.declare(queue, ['order']);
     const inbox = new Inbox();
     await near.consume(queue, 100, inbox.take);
     const total = 2000;
@@ -31,7 +31,7 @@ describeWithServer('publishing to RabbitMQ', () => {
   test('what is published while there is no connection goes out, in order, when there is one', async () => {
     const proxy = await setUp.proxy();
     const near = setUp.broker();
-    await near.declare(queue);
+    await near.declare(queue, ['order']);
     const notices = new Notices();
     proxy.stall();
     const far = setUp.broker({ tuning: { connectTimeout: 100 }, notify: notices.add }, proxy);
@@ -49,7 +49,7 @@ describeWithServer('publishing to RabbitMQ', () => {
     const near = setUp.broker();
     const notices = new Notices();
     const far = setUp.broker({ tuning: { heartbeatSeconds: 1 }, notify: notices.add }, proxy);
-    await near.declare(queue);
+    await near.declare(queue, ['order']);
     await far.publish(messages(1, 10));
     proxy.stall();
     const published = far.publish(messages(11, 20));
@@ -65,7 +65,7 @@ describeWithServer('publishing to RabbitMQ', () => {
     const proxy = await setUp.proxy();
     proxy.delay(10);
     const far = setUp.broker({ tuning: { window: 50 } }, proxy);
-    await far.declare(queue);
+    await far.declare(queue, ['order']);
     const inbox = new Inbox();
     await far.consume(queue, 100, inbox.take);
     await far.publish(messages(1, 500));
@@ -74,7 +74,7 @@ describeWithServer('publishing to RabbitMQ', () => {
 
   test('a full queue that another process declared holds publishing up, and nothing is lost', async () => {
     const owner = setUp.broker({ tuning: { capacity: 20 } });
-    await owner.declare(queue);
+    await owner.declare(queue, ['order']);
     const notices = new Notices();
     const stranger = setUp.broker({ notify: notices.add });
     let isPublished = false;
@@ -106,7 +106,7 @@ describeWithServer('publishing to RabbitMQ', () => {
   test('a message that meets no queue is noticed where one was declared, and only there', async () => {
     const notices = new Notices();
     const broker = setUp.broker({ notify: notices.add });
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     await broker.publish([message(1)]);
     await setUp.broker().remove(queue);
     await broker.publish([message(1, 5), message(2)]);
@@ -118,7 +118,7 @@ describeWithServer('publishing to RabbitMQ', () => {
   test('without a confirm for long, what is under way is published again', async () => {
     const proxy = await setUp.proxy();
     const near = setUp.broker();
-    await near.declare(queue);
+    await near.declare(queue, ['order']);
     const notices = new Notices();
     const far = setUp.broker({ tuning: { confirmTimeout: 100 }, notify: notices.add }, proxy);
     await far.publish([message(1)]);

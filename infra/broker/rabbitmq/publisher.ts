@@ -1,6 +1,7 @@
 import { backOffDelay } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Message } from '@waybill/shared-kernel/ports/broker.js';
+import { categoryNameOf } from '@waybill/shared-kernel/stream.js';
 import type { ConfirmChannel } from 'amqplib';
 import { systemRandomness, systemTimer } from '../../clock/system.js';
 import type { Connection } from './connection.js';
@@ -245,7 +246,8 @@ export class Publisher {
       this.#head += 1;
       this.#cut();
       const { routingKey, body, options } = encode(next.message);
-      if (this.#topology.isBound(next.message.partition)) options.mandatory = true;
+      const { partition, event } = next.message;
+      if (this.#topology.isBound(partition, categoryNameOf(event.stream))) options.mandatory = true;
       this.#underWay.set(++this.#lastTag, next);
       this.#connection.gather();
       try {

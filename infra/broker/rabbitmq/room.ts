@@ -17,7 +17,7 @@ export class Room {
 
   /** Takes a place in the queues of a partition. Without one, `measure` may find some. */
   take(partition: number): boolean {
-    if (!this.#topology.isBound(partition)) return true;
+    if (!this.#topology.hasQueues(partition)) return true;
     if (!this.hasSome(partition)) return false;
     this.#left.set(partition, (this.#left.get(partition) ?? 0) - 1);
     return true;
@@ -25,7 +25,7 @@ export class Room {
 
   /** Whether the next `take` succeeds. */
   hasSome(partition: number): boolean {
-    return !this.#topology.isBound(partition) || (this.#left.get(partition) ?? 0) > 0;
+    return !this.#topology.hasQueues(partition) || (this.#left.get(partition) ?? 0) > 0;
   }
 
   /** Asks how full the queues are. Right only while no message to the partition is on its way. */

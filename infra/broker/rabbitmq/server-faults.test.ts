@@ -34,7 +34,7 @@ describeWithInstalled('a RabbitMQ server in trouble', () => {
 
   test('killed in the middle of publishing and started again, it has everything that was confirmed and gets the rest', async () => {
     open();
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     let published = 0;
     let isKilled = false;
     const isOver = (): boolean => isKilled && published % 2000 === 0;
@@ -56,7 +56,7 @@ describeWithInstalled('a RabbitMQ server in trouble', () => {
 
   test('killed under a consumer and started again, it is consumed from by the same consumer', async () => {
     open();
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     await broker.publish(messages(1, 100));
     const inbox = new Inbox();
     let batches = 0;
@@ -81,7 +81,7 @@ describeWithInstalled('a RabbitMQ server in trouble', () => {
 
   test('short of memory, it is left in peace by the publisher, and consumers go on', async () => {
     open();
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     await broker.publish(messages(1, 10));
     await server.control('set_vm_memory_high_watermark', 'absolute', '1');
     let isPublished = false;
@@ -105,7 +105,7 @@ describeWithInstalled('a RabbitMQ server in trouble', () => {
     await server.control('eval', 'application:set_env(rabbit, channel_tick_interval, 100).');
     await server.control('eval', 'application:set_env(rabbit, consumer_timeout, 100).');
     open();
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     await broker.publish(messages(1, 10));
     const inbox = new Inbox();
     const marks: number[] = [];

@@ -12,8 +12,10 @@ describeWithServer('queues on RabbitMQ', () => {
   afterEach(() => setUp.tearDown());
 
   test('a queue of other properties is a fault of configuration, told with what to do', async () => {
-    await setUp.broker({ tuning: { capacity: 10 } }).declare(queue);
-    await expect(setUp.broker({ tuning: { capacity: 20 } }).declare(queue)).rejects.toThrow(BadConfiguration);
+    await setUp.broker({ tuning: { capacity: 10 } }).declare(queue, ['order']);
+    await expect(setUp.broker({ tuning: { capacity: 20 } }).declare(queue, ['order'])).rejects.toThrow(
+      BadConfiguration,
+    );
   });
 
   test('removing a queue that is not there is silence; to consume or measure it is a mistake', async () => {
@@ -26,7 +28,7 @@ describeWithServer('queues on RabbitMQ', () => {
   test('a server that does not answer is unavailable, also to whoever closes', async () => {
     const proxy = await setUp.proxy();
     const broker = setUp.broker({ tuning: { patience: 200 } }, proxy);
-    await broker.declare(queue);
+    await broker.declare(queue, ['order']);
     proxy.stall();
     await expect(broker.depth(queue)).rejects.toThrow(Unavailable);
     await expect(broker.consume(queue, 1, () => 0)).rejects.toThrow(Unavailable);
@@ -40,6 +42,6 @@ describeWithServer('queues on RabbitMQ', () => {
     await notices.atLeast(2, 'connected');
     await proxy.close();
     await notices.atLeast(6, 'lost');
-    await expect(broker.declare(queue)).rejects.toThrow(/does not answer.*ECONNREFUSED/);
+    await expect(broker.declare(queue, ['order'])).rejects.toThrow(/does not answer.*ECONNREFUSED/);
   });
 });

@@ -1,8 +1,9 @@
 import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
+import type { Category } from '@waybill/shared-kernel/stream.js';
 import type { Channel, Options } from 'amqplib';
 import type { Connection } from './connection.js';
-import { bindingKey, type Names } from './names.js';
+import { bindingKey, olderBindingKey, type Names } from './names.js';
 import type { RabbitMqTuning } from './tuning.js';
 
 /**
@@ -20,8 +21,8 @@ export class Topology {
   readonly #connection: Connection;
   readonly #names: Names;
   readonly #tuning: RabbitMqTuning;
-  /** Partition → names of the queues that were declared here. */
-  readonly #declared = new Map<number, Set<string>>();
+  /** Partition → name of a queue that was declared here → its categories. */
+  readonly #declared = new Map<number, Map<string, ReadonlySet<string>>>();
   #channel: Channel | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -32,16 +33,19 @@ export class Topology {
   }
 
   /** Throws `BadConfiguration` where the queue exists with other properties. */
-  async declare(queue: QueueName): Promise<void> {
+  async declare(queue: QueueName, categories: readonly Category[]): Promise<void> {
     const name = this.#names.queue(queue);
+    const { partition } = queue;
     await this.#ask(async (channel) => {
       await declareExchanges(channel, this.#names);
       await channel.assertQueue(name, queueProperties(this.#names, this.#tuning.capacity));
-      await channel.bindQueue(name, this.#names.events, bindingKey(queue.partition));
+      for (const category of categories) {
+        await channel.bindQueue(name, this.#names.events, bindingKey(partition, category));
+      }
+      await channel.unbindQueue(name, this.#names.events, olderBindingKey(partition));
     });
-    const declared = this.#declared.get(queue.partition);
-    if (declared === undefined) this.#declared.set(queue.partition, new Set([name]));
-    else declared.add(name);
+    const declared = this.#declared.get(partition) ?? new Map<string, ReadonlySet<string>>();
+    this.#declared.set(partition, declared.set(name, new Set([...(declared.get(name) ?? []), ...categories])));
   }
 
   async remove(queue: QueueName): Promise<void> {
@@ -60,16 +64,22 @@ export class Topology {
     }
   }
 
-  /** Whether a message to the partition ought to meet a queue: one was declared here and not removed. */
-  isBound(partition: number): boolean {
+  /** Whether queues of the partition were declared here and not removed. */
+  hasQueues(partition: number): boolean {
     return (this.#declared.get(partition)?.size ?? 0) > 0;
+  }
+
+  /** Whether a message ought to meet one of those. */
+  isBound(partition: number, category: string): boolean {
+    for (const categories of this.#declared.get(partition)?.values() ?? []) if (categories.has(category)) return true;
+    return false;
   }
 
   /** Messages in the longest queue of a partition, of those declared here; one that was deleted is forgotten. */
   async longest(partition: number): Promise<number> {
     let longest = 0;
     const declared = this.#declared.get(partition);
-    for (const name of declared ?? []) {
+    for (const name of declared?.keys() ?? []) {
       const waiting = await this.waiting(name);
       if (waiting === undefined) declared?.delete(name);
       else longest = Math.max(longest, waiting);

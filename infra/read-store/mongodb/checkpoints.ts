@@ -1,3 +1,4 @@
+import { storedCheckpoint } from '@waybill/shared-kernel/category-heads.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import { beginning } from '@waybill/shared-kernel/ports/event-store.js';
 import type { CollectionSpec, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
@@ -67,7 +68,7 @@ export async function consumerPositionIn(db: Db, consumer: string, partition: nu
 
 export async function relayCheckpointIn(db: Db): Promise<RelayCheckpoint> {
   const stored = (await checkpointsOf(db).findOne({ _id: relay })) as StoredRelay | null;
-  return stored === null ? { position: beginning, heads: {} } : { position: stored.position, heads: stored.heads };
+  return stored === null ? { position: beginning, heads: {} } : storedCheckpoint(stored.position, stored.heads);
 }
 
 export async function saveRelayCheckpointIn(db: Db, { position, heads }: RelayCheckpoint): Promise<void> {

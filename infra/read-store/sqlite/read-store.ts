@@ -1,3 +1,4 @@
+import { storedCheckpoint } from '@waybill/shared-kernel/category-heads.js';
 import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { CollectionVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
@@ -208,7 +209,7 @@ class SqliteReadStore implements ReadStore {
       parameters: [],
     });
     if (row === undefined) return { position: beginning, heads: {} };
-    return { position: row[0], heads: JSON.parse(row[1]) as RelayCheckpoint['heads'] };
+    return storedCheckpoint(row[0], JSON.parse(row[1]) as RelayCheckpoint['heads']);
   }
 
   async saveRelayCheckpoint({ position, heads }: RelayCheckpoint): Promise<void> {

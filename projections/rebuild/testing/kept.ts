@@ -8,10 +8,10 @@ import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-tes
 import { openMongoDbReadStore } from '@waybill/infra/read-store/mongodb/read-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
-import type { Message } from '@waybill/shared-kernel/ports/broker.js';
+import { linkChain } from '@waybill/shared-kernel/link-chain.js';
+import { identityOf } from '@waybill/shared-kernel/log-identity.js';
 import type { RebuildKind, ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import {
@@ -21,6 +21,7 @@ import {
   type KeepTuning,
   type ReadModelKeeper,
 } from '../../keep-read-models.js';
+import { isPassed, takenBy } from '../../testing/applied.js';
 import { appendAll } from '../../testing/logs.js';
 import type { Happening } from '../../testing/history.js';
 import { changeVersions } from '../change-versions.js';
@@ -65,8 +66,7 @@ export class Kept {
   readonly #keepers: ReadModelKeeper[] = [];
   /** Whoever reads. */
   readonly reader: ReadStore;
-  #relayed = 0;
-  readonly #heads: Record<number, { position: number; recordedAt: string }> = {};
+  #relayed: RelayCheckpoint = { position: 0, heads: {} };
 
   constructor(place: ReadModelPlace = inFile()) {
     this.#place = place;
@@ -101,16 +101,12 @@ export class Kept {
   /** Appends, and does what a relay does. */
   async happen(...happenings: readonly Happening[]): Promise<void> {
     await appendAll(this.log, happenings);
-    const events = await this.log.readAll(this.#relayed, 10_000);
-    const messages = events.map((event): Message => {
-      const partition = partitionOf(event.partitionKey);
-      const previous = this.#heads[partition]?.position ?? 0;
-      this.#heads[partition] = { position: event.position, recordedAt: event.recordedAt };
-      return { event, partition, previous };
-    });
-    this.#relayed = events.at(-1)?.position ?? this.#relayed;
+    const events = await this.log.readAll(this.#relayed.position, 10_000);
+    if (events.length === 0) return;
+    const { messages, reached } = linkChain(events, this.#relayed, (await identityOf(this.log))!);
+    this.#relayed = reached;
     await this.broker.publish(messages);
-    await this.reader.saveRelayCheckpoint({ position: this.#relayed, heads: this.#heads });
+    await this.reader.saveRelayCheckpoint(reached);
   }
 
   versions({ collection }: Projection): Promise<ShapeVersions> {
@@ -140,11 +136,11 @@ export class Kept {
   }
 
   /** Until a version has applied all that has happened. */
-  async applied({ collection }: Projection): Promise<void> {
-    const events = await this.log.readAll(0, 10_000);
+  async applied(projection: Projection): Promise<void> {
+    const events = takenBy(projection, await this.log.readAll(0, 10_000));
     await until(async () => {
-      const positions = await this.reader.positions(collection);
-      return events.every((event) => event.position <= positions[partitionOf(event.partitionKey)]!);
+      const positions = await this.reader.positions(projection.collection);
+      return events.every((event) => isPassed(event, positions));
     });
   }
 

@@ -15,7 +15,7 @@ export class ScratchNames {
     const broker = openRabbitMqBroker({ ...options, prefix: this.prefix });
     const declare = (queue: QueueName): Promise<void> => {
       this.#queues.add(this.names.queue(queue));
-      return broker.declare(queue);
+      return broker.declare(queue, ['order']);
     };
     return {
       declare,

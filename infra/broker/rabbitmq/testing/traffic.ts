@@ -5,7 +5,8 @@ import type { Notice, Notify } from '../notice.js';
 export function message(position: number, partition = 0): Message {
   return {
     partition,
-    previous: position - 1,
+    log: '1:first',
+    previous: { order: position - 1 },
     event: {
       id: `event-${position}`,
       type: 'OrderPlaced',

@@ -7,7 +7,7 @@ import { PartProcess, type PartName } from './support/part-process.js';
 import { waitUntil } from './support/wait-until.js';
 
 // Every process may be started before the servers it needs: it runs, says what it waits for, and answers that it is not
-// ready. That it goes on by itself when they come is tested where there are servers: tests/servers/faults.test.ts.
+// ready. That it goes on by itself when they come is tested where there are servers: tests/servers/before-servers.test.ts.
 
 let folder: string;
 let part: PartProcess | undefined;

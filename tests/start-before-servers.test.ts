@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { freePort } from '@waybill/infra/testing/loopback-port.js';
 import { PartProcess, type PartName } from './support/part-process.js';
 import { waitUntil } from './support/wait-until.js';
 
@@ -23,11 +23,7 @@ afterEach(async () => {
 
 /** Of this machine, where nothing listens. */
 async function nowhere(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `127.0.0.1:${port}`;
+  return `127.0.0.1:${await freePort()}`;
 }
 
 async function start(name: PartName, readStore: 'sqlite:' | 'mongodb:'): Promise<PartProcess> {

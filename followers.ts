@@ -11,6 +11,7 @@ import { projections } from '@waybill/projections/catalogue.js';
 import { keepReadModels } from '@waybill/projections/keep-read-models.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
+import type { QuarantineNotice } from '@waybill/shared-kernel/quarantine-notice.js';
 
 /** What the thread is given. */
 export interface FollowersData {
@@ -21,7 +22,9 @@ export interface FollowersData {
 
 /** What the thread says: that it follows the log, and every fault that made it wait and try again. */
 export type FollowersSay =
-  { readonly says: 'following' } | { readonly says: 'fault'; readonly of: string; readonly message: string };
+  | { readonly says: 'following' }
+  | { readonly says: 'fault'; readonly of: string; readonly message: string }
+  | { readonly says: 'quarantined'; readonly notice: QuarantineNotice };
 
 // Everything that follows the log, in a thread of its own so that requests do not wait for it: relay → broker →
 // projector and fulfilment. It ends when it is told to, whatever is under way finished first.
@@ -38,7 +41,18 @@ const readStore = openReadStore(config);
 const store = followedLog(openEventStore(config, { clock, appender, report }), readStore);
 const broker = openBroker(config, report);
 const snapshots = new AggregateSnapshots({ store: openSnapshots(config), timer, clock: steadyClock, report });
-const means = { broker, store, checkpoints: readStore, timer, randomness, clock, assign: everyPartition, report };
+const quarantined = (notice: QuarantineNotice): void => say({ says: 'quarantined', notice });
+const means = {
+  quarantined,
+  broker,
+  store,
+  checkpoints: readStore,
+  timer,
+  randomness,
+  clock,
+  assign: everyPartition,
+  report,
+};
 
 const projector = keepReadModels(projections, { ...means, readStore });
 const fulfilment = runFulfilment({ ...means, positions: readStore, snapshots });

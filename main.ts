@@ -26,7 +26,7 @@ await runProcess(() => start(readConfig()));
 
 async function start(config: Config): Promise<Running> {
   const means = processMeans({ level: 'warn' });
-  const { clock, randomness, report } = means;
+  const { clock, randomness, report, quarantined } = means;
   const lock = await occupyDataFolder(config.dataFolder);
 
   const verify = await tokenVerifierOf(config, clock);
@@ -47,6 +47,7 @@ async function start(config: Config): Promise<Running> {
   let following = false;
   followers.on('message', (message: FollowersSay) => {
     if (message.says === 'following') following = true;
+    else if (message.says === 'quarantined') quarantined(message.notice);
     else report(new Error(message.message), message.of);
   });
 

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { systemClock, systemRandomness, systemTimer } from './clock/system.js';
+import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import type { ReportFault } from './engines.js';
 import { processMetrics } from './http/health.js';
 
@@ -14,12 +15,14 @@ export interface ProcessMeans {
   readonly timer: Timer;
   /** Logs a fault that is tried again, and counts it. */
   readonly report: ReportFault;
+  /** Logs what was quarantined, in one line, and counts it. */
+  readonly quarantined: ReportQuarantine;
 }
 
 /** Logs to standard error, one JSON object a line. */
 export function processMeans(logging: { readonly name?: string; readonly level: 'info' | 'warn' }): ProcessMeans {
   const log = pino(logging, pino.destination(2));
-  const { metrics, countFault } = processMetrics();
+  const { metrics, countFault, countQuarantined } = processMetrics();
   return {
     log,
     metrics,
@@ -29,6 +32,10 @@ export function processMeans(logging: { readonly name?: string; readonly level: 
     report: ({ message }, of) => {
       countFault(of);
       log.warn({ of }, message);
+    },
+    quarantined: (notice) => {
+      countQuarantined(notice.projection);
+      log.warn(notice, 'quarantined');
     },
   };
 }

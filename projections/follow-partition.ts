@@ -9,6 +9,7 @@ import {
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { catchUp } from './catch-up.js';
 import { PartitionProjector } from './project.js';
@@ -17,6 +18,8 @@ export interface FollowMeans extends Omit<ConsumerMeans, 'checkpoints' | 'store'
   readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
   readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'position' | 'positions' | 'relayCheckpoint'>;
   readonly clock: Clock;
+  /** Told of each document that is quarantined. */
+  readonly quarantined?: ReportQuarantine | undefined;
 }
 
 export interface PartitionState extends ConsumerState {

@@ -4,6 +4,7 @@ import { timestamp, type Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Degraded, DocumentWrite, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
+import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { CannotApply, foldRecorded, inCategoryOrder, type Draft } from './fold-document.js';
@@ -13,6 +14,8 @@ export interface ProjectionMeans {
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
   readonly store: Pick<EventStore, 'readStream'>;
   readonly clock: Clock;
+  /** Told of each document that is quarantined. */
+  readonly quarantined?: ReportQuarantine | undefined;
 }
 
 /** A document in memory: what was folded of it, and what the read store had when it was last seen there. */

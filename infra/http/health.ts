@@ -3,8 +3,14 @@ import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
 import { problemType } from './problem.js';
 import type { Readiness } from './public-pages.js';
 
-/** Metrics of a process, with a counter of the faults it met and tries again. */
-export function processMetrics(): { readonly metrics: Registry; readonly countFault: (of: string) => void } {
+export interface ProcessMetrics {
+  readonly metrics: Registry;
+  readonly countFault: (of: string) => void;
+  readonly countQuarantined: (projection: string) => void;
+}
+
+/** Metrics of a process: of the faults it met and tries again, and of what it put into quarantine. */
+export function processMetrics(): ProcessMetrics {
   const metrics = new Registry();
   collectDefaultMetrics({ register: metrics });
   const faults = new Counter({
@@ -13,7 +19,17 @@ export function processMetrics(): { readonly metrics: Registry; readonly countFa
     labelNames: ['of'],
     registers: [metrics],
   });
-  return { metrics, countFault: (of) => faults.inc({ of }) };
+  const quarantined = new Counter({
+    name: 'waybill_quarantined_total',
+    help: 'Documents that this process quarantined, by read model; orders that it suspended: fulfilment.',
+    labelNames: ['projection'],
+    registers: [metrics],
+  });
+  return {
+    metrics,
+    countFault: (of) => faults.inc({ of }),
+    countQuarantined: (projection) => quarantined.inc({ projection }),
+  };
 }
 
 export interface HealthParts {

@@ -1,10 +1,14 @@
+import { userInfo } from 'node:os';
 import { Option, type Command } from 'commander';
+import { systemTimer } from '@waybill/infra/clock/system.js';
 import { InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
+import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
 import { projections } from '../catalogue.js';
 import {
   countQuarantine,
@@ -14,8 +18,15 @@ import {
   type QuarantineEntry,
 } from '../quarantine/entries.js';
 import { releaseDocument } from '../quarantine/settle-document.js';
+import {
+  releaseFulfilment,
+  suspendedEntry,
+  suspendedFulfilment,
+  waitingForFulfilment,
+} from '../quarantine/suspended-fulfilment.js';
 import { liveProjections } from '../rebuild/change-versions.js';
-import { print, printJson, withProgress, type Context } from './context.js';
+import { print, printJson, say, withProgress, type Context } from './context.js';
+import { isAlone } from './data-folder.js';
 import { withEngines } from './engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
 import { counted, table } from './table.js';
@@ -42,18 +53,28 @@ interface ShownEntry extends QuarantineEntry {
   }[];
 }
 
+interface ReleaseOptions extends Options {
+  readonly all?: true;
+  readonly reason?: string;
+}
+
 interface Options {
   readonly projection?: string;
   readonly json?: true;
 }
 
-const names = projections.map(({ collection }) => collection.name);
+const names = [...projections.map(({ collection }) => collection.name), suspendedOrders.name];
+
+/** Milliseconds that a release waits for the process manager. */
+const patience = 10_000;
 
 export function addQuarantine(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   const quarantine = program
     .command('quarantine')
     .summary('see and release what a projector could not apply')
-    .description('Documents that stand still before an event that a projector could not apply.');
+    .description(
+      'Documents that stand still before an event that a projector could not apply, and orders that fulfilment holds back.',
+    );
   const ofProjection = () => new Option('--projection <name>', 'of this read model alone').choices(names);
 
   quarantine
@@ -64,10 +85,15 @@ export function addQuarantine(program: Command, context: Context, end: (exitCode
     .description('Lists the documents that stand still, each with the event that could not be applied.')
     .addHelpText('after', example('list'))
     .action(async (options: Options) => {
-      const entries = await withQuarantine(options, context, async ({ live, readStore }) => {
+      const entries = await withQuarantine(options, context, async ({ live, fulfilment, store, readStore }) => {
         const found: QuarantineEntry[] = [];
         for (const projection of live) {
           for await (const document of quarantineOf(projection, readStore)) found.push(entryOf(projection, document));
+        }
+        if (fulfilment) {
+          for await (const document of quarantineOf(suspendedFulfilment, readStore)) {
+            found.push(await suspendedEntry(document, store));
+          }
         }
         return found;
       });
@@ -89,6 +115,12 @@ export function addQuarantine(program: Command, context: Context, end: (exitCode
         for (const [projection, document] of await findAll(key, means)) {
           shown.push({ ...entryOf(projection, document), events: await waitingEvents(projection, document, means) });
         }
+        const suspended = await findSuspended(key, means);
+        if (suspended !== undefined) {
+          const waiting = await waitingForFulfilment(suspended, means.store);
+          shown.push({ ...(await suspendedEntry(suspended, means.store)), events: waiting.map(named) });
+        }
+        requireFound(shown.length, key);
         return shown;
       });
       if (options.json) await printJson(context, { entries });
@@ -100,18 +132,20 @@ export function addQuarantine(program: Command, context: Context, end: (exitCode
     .summary('fold documents again, from the log')
     .argument('[key]', 'of the document: the id of the order, delivery, product or customer')
     .option('--all', 'all that is in quarantine')
+    .option('--reason <text>', 'why, for the log: where the fulfilment of an order goes on')
     .addOption(ofProjection())
     .option('--json', 'one JSON document for programs: {released, failed}')
     .description(
       `Folds a document again, from all that the log has of it: for when the fault is mended. Works beside a running
-projector and without one. Where it fails again it stays in quarantine, with the newer error.`,
+projector and without one. Where it fails again it stays in quarantine, with the newer error. The fulfilment of an order goes on
+where it stood: the process manager sees to it, and your name and reason are noted in the log.`,
     )
     .addHelpText('after', `\nExit code 1: something failed again, or is not in quarantine.\n${example('release 4711')}`)
-    .action(async (key: string | undefined, { all, ...options }: Options & { readonly all?: true }) => {
+    .action(async (key: string | undefined, { all, reason, ...options }: ReleaseOptions) => {
       if ((key === undefined) === (all === undefined)) {
         throw new InvalidInput([], 'Say what is to be released: a key, or --all.');
       }
-      const releases = await withQuarantine(options, context, (means) => release(key, means, context));
+      const releases = await withQuarantine(options, context, (means) => release(key, reason ?? null, means, context));
       if (options.json) await printJson(context, releases);
       else await print(context, toldReleases(releases));
       if (releases.failed.length > 0) end(exitCodes.failed);
@@ -125,6 +159,8 @@ function example(words: string): string {
 interface Means {
   /** The read models that were asked for, in the versions that are read now. */
   readonly live: readonly Projection[];
+  /** Whether orders that the process manager holds back were asked for. */
+  readonly fulfilment: boolean;
   readonly store: EventStore;
   readonly readStore: ReadStore;
 }
@@ -135,12 +171,13 @@ function withQuarantine<T>(
   work: (means: Means) => Promise<T>,
 ): Promise<T> {
   const asked = projections.filter(({ collection }) => only === undefined || collection.name === only);
-  return withEngines(context.config(), context.clock, async (store, readStore) =>
-    work({ live: await liveProjections(asked, readStore), store, readStore }),
-  );
+  return withEngines(context.config(), context.clock, async (store, readStore) => {
+    await readStore.declare(suspendedOrders);
+    const fulfilment = only === undefined || only === suspendedOrders.name;
+    return work({ live: await liveProjections(asked, readStore), fulfilment, store, readStore });
+  });
 }
 
-/** Throws `NotFound` where the key is nowhere in quarantine. */
 async function findAll(
   key: string,
   { live, readStore }: Means,
@@ -150,8 +187,15 @@ async function findAll(
     const document = await findQuarantined(projection, key, readStore);
     if (document !== undefined) found.push([projection, document]);
   }
-  if (found.length === 0) throw new NotFound('document', key, `There is no ${key} in quarantine.`);
   return found;
+}
+
+async function findSuspended(key: string, { fulfilment, readStore }: Means): Promise<QuarantinedDocument | undefined> {
+  return fulfilment ? findQuarantined(suspendedFulfilment, key, readStore) : undefined;
+}
+
+function requireFound(count: number, key: string): void {
+  if (count === 0) throw new NotFound('document', key, `There is no ${key} in quarantine.`);
 }
 
 async function waitingEvents(
@@ -165,14 +209,19 @@ async function waitingEvents(
     const from = (revisions[categoryOf(stream)!] ?? -1) + 1;
     for await (const event of readWholeStream(store, stream, from)) found.push(event);
   }
-  return found
-    .sort((one, other) => one.position - other.position)
-    .map(({ position, stream, revision, type, occurredAt }) => {
-      return { position: String(position), stream, revision, type, occurredAt };
-    });
+  return found.sort((one, other) => one.position - other.position).map(named);
 }
 
-async function release(key: string | undefined, means: Means, context: Context): Promise<Releases> {
+function named({ position, stream, revision, type, occurredAt }: RecordedEvent): ShownEntry['events'][number] {
+  return { position: String(position), stream, revision, type, occurredAt };
+}
+
+async function release(
+  key: string | undefined,
+  reason: string | null,
+  means: Means,
+  context: Context,
+): Promise<Releases> {
   const released: Name[] = [];
   const failed: QuarantineEntry[] = [];
   async function again(projection: Projection, document: QuarantinedDocument): Promise<void> {
@@ -181,8 +230,22 @@ async function release(key: string | undefined, means: Means, context: Context):
     if (stands !== undefined && isQuarantined(stands)) failed.push(entryOf(projection, stands));
     else released.push({ projection: projection.collection.name, key: name });
   }
+  async function resume({ key: orderId }: QuarantinedDocument): Promise<void> {
+    const { store, readStore } = means;
+    const actor = { sub: userInfo().username, role: 'operator' };
+    const wait = isAlone(context.config()) ? 0 : patience;
+    const asked = { store, readStore, clock: context.clock, timer: systemTimer, actor, reason };
+    const { taken, again: stands } = await releaseFulfilment(orderId, { ...asked, patience: wait });
+    if (!taken) say(context, `Fulfilment goes on with ${orderId} as soon as it runs and comes to it.`);
+    if (stands === undefined) released.push({ projection: suspendedOrders.name, key: orderId });
+    else failed.push(await suspendedEntry(stands, store));
+  }
   if (key !== undefined) {
-    for (const [projection, document] of await findAll(key, means)) await again(projection, document);
+    const found = await findAll(key, means);
+    const suspended = await findSuspended(key, means);
+    requireFound(found.length + (suspended === undefined ? 0 : 1), key);
+    for (const [projection, document] of found) await again(projection, document);
+    if (suspended !== undefined) await resume(suspended);
     return { released, failed };
   }
   await withProgress(context, 'Releasing', async (progress) => {
@@ -194,6 +257,8 @@ async function release(key: string | undefined, means: Means, context: Context):
         progress.advance(released.length + failed.length, total);
       }
     }
+    if (!means.fulfilment) return;
+    for await (const order of quarantineOf(suspendedFulfilment, means.readStore)) await resume(order);
   });
   return { released, failed };
 }
@@ -208,7 +273,7 @@ function toldList(entries: readonly QuarantineEntry[]): string {
     waiting,
     error,
   ]);
-  return table([['read model', 'key', 'since', 'event', 'waiting', 'error'], ...rows]);
+  return table([['held by', 'key', 'since', 'event', 'waiting', 'error'], ...rows]);
 }
 
 function toldEntry({ projection, version, key, since, triedAt, error, event, events }: ShownEntry): string {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Config } from '@waybill/infra/config.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
 import { projections } from '../catalogue.js';
 import { countQuarantine } from '../quarantine/entries.js';
 import { liveProjections } from '../rebuild/change-versions.js';
@@ -17,7 +18,9 @@ import { toldRebuild, versionStatus, type VersionStatus } from './version-status
 interface Status extends Lags, BrokerStatus {
   /** `quarantined`: its documents that stand still before an event that could not be applied. */
   readonly projections: readonly (ProjectionLag & VersionStatus & { readonly quarantined: number })[];
-  /** Of all read models. */
+  /** Orders that the process manager holds back. */
+  readonly suspended: number;
+  /** Of all read models and the process manager. */
   readonly quarantine: number;
   /** What does not answer, so that what it would tell is null. */
   readonly down: readonly string[];
@@ -65,11 +68,13 @@ async function look(context: Context): Promise<Status> {
       ...(await versionStatus(projections[index]!, readStore)),
       quarantined: await countQuarantine(live[index]!, readStore),
     }));
-    return { ...lags, projections: await Promise.all(models) };
+    await readStore.declare(suspendedOrders);
+    const suspended = await countQuarantine({ collection: suspendedOrders }, readStore);
+    return { ...lags, suspended, projections: await Promise.all(models) };
   });
   return {
     ...measured,
-    quarantine: measured.projections.reduce((sum, { quarantined }) => sum + quarantined, 0),
+    quarantine: measured.projections.reduce((sum, { quarantined }) => sum + quarantined, measured.suspended),
     ...(await lookAtBroker(config, measured.projections, context)),
     server: { running: !isAlone(config) },
   };
@@ -90,7 +95,7 @@ async function lookAtBroker(
   }
 }
 
-function told({ log, relay, projections: models, quarantine, queues, deadLetters, server }: Status): string {
+function told({ log, relay, projections: models, suspended, quarantine, queues, deadLetters, server }: Status): string {
   const rows = models.flatMap(({ name, version, position, rebuild, quarantined, ...lag }) => {
     const waiting = quarantined === 0 ? [] : [['', '', '', `${counted(quarantined, 'document')} in quarantine`]];
     const rebuilt = rebuild === null ? [] : [['', '', '', toldRebuild(rebuild)]];
@@ -101,6 +106,7 @@ function told({ log, relay, projections: models, quarantine, queues, deadLetters
     ['log', '', log.position, ''],
     ['relay', '', relay.position, server.running ? behind(relay) : 'works while the server runs'],
     ...rows,
+    ...(suspended === 0 ? [] : [['fulfilment', '', '', `${counted(suspended, 'order')} held back`]]),
   ]);
   const waiting = (queues ?? []).map(({ consumer, queues: count, messages, read }) => [
     consumer,

@@ -24,8 +24,11 @@ export interface QuarantineEntry {
 
 const pageSize = 500;
 
+/** Whose documents may be quarantined. */
+type Keeper = Pick<Projection, 'collection'>;
+
 export function entryOf(
-  { collection: { name, version } }: Projection,
+  { collection: { name, version } }: Keeper,
   { key, revisions, degraded }: QuarantinedDocument,
 ): QuarantineEntry {
   const { since, triedAt, error, event, seen } = degraded;
@@ -36,7 +39,7 @@ export function entryOf(
 
 /** Whatever is quarantined in a read model, by key. */
 export async function* quarantineOf(
-  projection: Projection,
+  projection: Keeper,
   readStore: Pick<ReadStore, 'quarantined'>,
 ): AsyncGenerator<QuarantinedDocument, void, undefined> {
   for (let after: string | undefined; ;) {
@@ -48,10 +51,7 @@ export async function* quarantineOf(
 }
 
 /** How many documents of a read model are quarantined. */
-export async function countQuarantine(
-  projection: Projection,
-  readStore: Pick<ReadStore, 'quarantined'>,
-): Promise<number> {
+export async function countQuarantine(projection: Keeper, readStore: Pick<ReadStore, 'quarantined'>): Promise<number> {
   let count = 0;
   for await (const _document of quarantineOf(projection, readStore)) count += 1;
   return count;
@@ -59,7 +59,7 @@ export async function countQuarantine(
 
 /** The document of a key where it is quarantined. */
 export async function findQuarantined(
-  { collection }: Projection,
+  { collection }: Keeper,
   key: string,
   readStore: Pick<ReadStore, 'load'>,
 ): Promise<QuarantinedDocument | undefined> {

@@ -12,13 +12,17 @@ import type {
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions } from '@waybill/shared-kernel/projection.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
+import { toldError } from '@waybill/shared-kernel/told-error.js';
 import { CannotApply, foldRecorded, inCategoryOrder, type Draft, type Folded } from '../fold-document.js';
 
 export interface SettleMeans {
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
   readonly store: Pick<EventStore, 'readStream'>;
   readonly clock: Clock;
+  /** Told of each document that is quarantined. */
+  readonly quarantined?: ReportQuarantine | undefined;
 }
 
 /** A document of a projection. */
@@ -47,9 +51,6 @@ type Outcome = Pick<DocumentWrite, 'revisions' | 'sections' | 'fields' | 'degrad
 /** Rounds in which other writers may win. */
 const mostConflicts = 10;
 
-/** Characters of an error that are kept. */
-const longestError = 500;
-
 const nothing: Folded = { revisions: {}, sections: {} };
 
 /**
@@ -76,7 +77,9 @@ export async function settleDocument(
     const written = await writeAsFar(name, stored, from, missing, means, ({ obstacle, ...settled }) =>
       obstacle === undefined ? settled : { ...settled, degraded: noted(undefined, obstacle, events, means.clock) },
     );
-    if (written !== undefined) return written;
+    if (written === undefined) continue;
+    if (written.degraded !== undefined) tell(projection, key, written.degraded, means);
+    return written;
   }
   throw new Unavailable('read store', 'Other projectors kept winning.');
 }
@@ -110,6 +113,15 @@ export async function releaseDocument(
     if (written !== undefined) return written;
   }
   throw new Unavailable('read store', 'Projectors kept winning.');
+}
+
+function tell(
+  { collection }: Projection,
+  key: string,
+  { event: { id, stream, type }, error }: Degraded,
+  { quarantined }: SettleMeans,
+): void {
+  quarantined?.({ projection: collection.name, key, event: { id, stream, type }, error });
 }
 
 function lastOf({ revisions }: Folded, { stream }: RecordedEvent): number | undefined {
@@ -231,11 +243,10 @@ function noted(
     const category = categoryOf(each.stream)!;
     seen[category] = Math.max(seen[category] ?? -1, each.revision);
   }
-  const told = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return {
     since: before?.since ?? now,
     triedAt: now,
-    error: told.slice(0, longestError),
+    error: toldError(error),
     event: { id, stream, revision, position, type },
     seen,
   };

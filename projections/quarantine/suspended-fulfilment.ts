@@ -1,0 +1,72 @@
+import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import { resumeSuspended } from '@waybill/shared-kernel/resume-suspended.js';
+import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
+import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
+import type { Actor, RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { entryOf, type QuarantineEntry } from './entries.js';
+
+/** The orders that the process manager holds back, beside the documents that projectors do. */
+export const suspendedFulfilment = { collection: suspendedOrders } as const;
+
+/** What of an order waits for its fulfilment to go on, in the order of the log. */
+export async function waitingForFulfilment(
+  { key, degraded }: QuarantinedDocument,
+  store: Pick<EventStore, 'readStream'>,
+): Promise<readonly RecordedEvent[]> {
+  const found: RecordedEvent[] = [];
+  for (const stream of [streamName('order', key), streamName('delivery', deliveryIdOf(key))]) {
+    for await (const event of readWholeStream(store, stream)) {
+      if (event.position >= degraded.event.position) found.push(event);
+    }
+  }
+  return found.sort((one, other) => one.position - other.position);
+}
+
+export async function suspendedEntry(
+  document: QuarantinedDocument,
+  store: Pick<EventStore, 'readStream'>,
+): Promise<QuarantineEntry> {
+  const { length: waiting } = await waitingForFulfilment(document, store);
+  return { ...entryOf(suspendedFulfilment, document), waiting };
+}
+
+export interface ReleaseMeans {
+  readonly store: Pick<EventStore, 'append' | 'readStream'>;
+  readonly readStore: Pick<ReadStore, 'load' | 'consumerPosition'>;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly actor: Actor;
+  readonly reason: string | null;
+  /** Milliseconds that it waits for the process manager; 0 where none runs. */
+  readonly patience: number;
+}
+
+/** Milliseconds between two looks. */
+const look = 50;
+
+/**
+ * Has the process manager go on with an order, and waits until it has come to that. `resumed`: it has, or will when it
+ * runs; `suspended`: it failed again.
+ */
+export async function releaseFulfilment(
+  orderId: string,
+  means: ReleaseMeans,
+): Promise<{ readonly taken: boolean; readonly again: QuarantinedDocument | undefined }> {
+  const { readStore, timer, patience } = means;
+  const resumed = await resumeSuspended(orderId, means);
+  if (resumed === undefined) return { taken: true, again: undefined };
+  for (let waited = 0; waited < patience; waited += look) {
+    const position = await readStore.consumerPosition(suspendedOrders.name, partitionOf(orderId));
+    if (position >= resumed.position) {
+      const [stored] = await readStore.load(suspendedOrders, [orderId]);
+      const isAgain = (stored?.revisions['fulfilment'] ?? -1) > resumed.revision && isQuarantined(stored!);
+      return { taken: true, again: isAgain ? (stored as QuarantinedDocument) : undefined };
+    }
+    await timer.sleep(look);
+  }
+  return { taken: false, again: undefined };
+}

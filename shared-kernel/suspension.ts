@@ -34,8 +34,12 @@ export async function readSuspensions(store: Pick<EventStore, 'readStream'>, ord
     if (event.type !== 'FulfilmentSuspended' && event.type !== 'FulfilmentResumed') continue;
     refuseFuture(event);
     if (event.type === 'FulfilmentSuspended') {
-      const isAgain = last?.resumed !== undefined && last.resumed.id === event.causationId;
-      last = { suspended: event, resumed: undefined, since: isAgain ? last!.since : event.recordedAt };
+      const isAgain = last?.resumed?.id === event.causationId;
+      last = {
+        suspended: event,
+        resumed: undefined,
+        since: isAgain && last !== undefined ? last.since : event.recordedAt,
+      };
     } else if (last !== undefined && last.resumed === undefined) {
       last = { ...last, resumed: event };
     }

@@ -7,42 +7,51 @@ import {
   type PartitionConsumer,
   type PartitionTarget,
 } from '@waybill/shared-kernel/consume-partition.js';
-import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import type { Category } from '@waybill/shared-kernel/stream.js';
+import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
 import { orderConcerned } from './fulfilment.js';
-import { Fulfiller, type FulfilMeans } from './fulfil.js';
+import type { FulfilMeans } from './fulfil.js';
+import { SuspendingFulfiller } from './suspend.js';
 
 /** Name of the process manager's queues and of its positions. */
 export const fulfilmentConsumer = 'fulfilment';
 
-/** Whose events it reacts to. */
-export const fulfilmentCategories: readonly Category[] = ['order', 'delivery'];
+/** Whose events it reacts to; of its own it is the one that has a suspended order go on. */
+export const fulfilmentCategories: readonly Category[] = ['order', 'delivery', 'fulfilment'];
 
 export interface FulfilmentMeans extends ConsumerMeans, Pick<FulfilMeans, 'snapshots'> {
   readonly store: EventStore;
-  readonly positions: Pick<ReadStore, 'consumerPosition' | 'saveConsumerPosition'>;
+  readonly positions: Pick<ReadStore, 'consumerPosition' | 'saveConsumerPosition' | 'declare' | 'load' | 'commit'>;
+  /** Told of each order that is suspended. */
+  readonly quarantined?: ReportQuarantine;
   readonly clock: Clock;
 }
 
 /**
  * One partition of the process manager. Orders are worked on side by side, so that their appends are grouped; the
  * events of one order one after the other. The position moves behind a batch when everything due after each of its
- * events is in the log. What fails pauses the partition, and the same events come again, which does no harm.
+ * events is in the log. An event that cannot be handled suspends its order, see
+ * `SuspendingFulfiller`; what may pass pauses the partition, and the same events come again, which does no harm.
  */
 export function fulfilmentOf(partition: number, means: FulfilmentMeans): PartitionTarget {
   const { positions } = means;
-  const fulfiller = new Fulfiller(means);
+  const fulfiller = new SuspendingFulfiller({ ...means, readStore: positions });
   return {
     consumer: fulfilmentConsumer,
     partition,
     categories: fulfilmentCategories,
-    position: () => positions.consumerPosition(fulfilmentConsumer, partition),
+    position: async () => {
+      await positions.declare(suspendedOrders);
+      return positions.consumerPosition(fulfilmentConsumer, partition);
+    },
     apply: async (events, position) => {
       const outcomes = await Promise.allSettled(
-        [...byOrder(events.map((event) => upcast(event)))].map(async ([orderId, ofOrder]) => {
+        [...byOrder(events)].map(async ([orderId, ofOrder]) => {
           for (const event of ofOrder) await fulfiller.handle(orderId, event);
         }),
       );
@@ -52,8 +61,8 @@ export function fulfilmentOf(partition: number, means: FulfilmentMeans): Partiti
   };
 }
 
-function byOrder(events: readonly KnownEvent[]): Map<string, KnownEvent[]> {
-  const groups = new Map<string, KnownEvent[]>();
+function byOrder(events: readonly RecordedEvent[]): Map<string, RecordedEvent[]> {
+  const groups = new Map<string, RecordedEvent[]>();
   for (const event of events) {
     const orderId = orderConcerned(event);
     if (orderId === undefined) continue;

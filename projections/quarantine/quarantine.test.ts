@@ -24,6 +24,7 @@ import {
 import { appendAll, documentsOf, foldOf, straightFold, type Comparable } from '../testing/logs.js';
 import { OrdersBench } from '../testing/orders-bench.js';
 import { randomHistory } from '../testing/random-history.js';
+import type { QuarantineNotice } from '@waybill/shared-kernel/quarantine-notice.js';
 import { releaseDocument } from './settle-document.js';
 
 const { collection } = orders;
@@ -88,9 +89,16 @@ describe('an event that cannot be applied', () => {
     ['fields', 'TypeError: these sections make no sense'],
     ['store', 'DocumentNotStorable: Its field customerId takes text, not object.'],
   ])('in its %s quarantines its document, which stays as it was before it', async (where, error) => {
-    await projector(breaking(1, where)).apply(events.slice(0, 4), 4);
+    const notices: QuarantineNotice[] = [];
+    const quarantined = (notice: QuarantineNotice): void => void notices.push(notice);
+    const told = new PartitionProjector(breaking(1, where), partition, { ...bench.means, quarantined });
+    await told.apply(events.slice(0, 4), 4);
+    await told.apply(events.slice(0, 4), 4);
     const document = await bench.find('o1');
     const { id, stream } = events[1]!;
+    expect(notices).toEqual([
+      { projection: 'orders', key: 'o1', event: { id, stream, type: 'OrderConfirmed' }, error },
+    ]);
     expect(document).toMatchObject({
       revisions: { order: 0 },
       degraded: {

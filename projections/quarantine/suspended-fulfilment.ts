@@ -49,8 +49,8 @@ export interface ReleaseMeans {
 const look = 50;
 
 /**
- * Has the process manager go on with an order, and waits until it has come to that. `resumed`: it has, or will when it
- * runs; `suspended`: it failed again.
+ * Has the process manager go on with an order, and waits until it has come to that. `taken`: it has; `again`: how
+ * it stands, where it failed again.
  */
 export async function releaseFulfilment(
   orderId: string,
@@ -63,8 +63,8 @@ export async function releaseFulfilment(
     const position = await readStore.consumerPosition(suspendedOrders.name, partitionOf(orderId));
     if (position >= resumed.position) {
       const [stored] = await readStore.load(suspendedOrders, [orderId]);
-      const isAgain = (stored?.revisions['fulfilment'] ?? -1) > resumed.revision && isQuarantined(stored!);
-      return { taken: true, again: isAgain ? (stored as QuarantinedDocument) : undefined };
+      const isAgain = stored !== undefined && (stored.revisions['fulfilment'] ?? -1) > resumed.revision;
+      return { taken: true, again: isAgain && isQuarantined(stored) ? stored : undefined };
     }
     await timer.sleep(look);
   }

@@ -4,9 +4,9 @@ import { esdbUrl } from '@waybill/infra/event-store/eventstoredb/testing/server-
 import { StandInServer } from '@waybill/infra/event-store/eventstoredb/testing/stand-in-server.js';
 import { ServerProcess } from '@waybill/infra/mongodb/testing/server-process.js';
 import { TcpProxy } from '@waybill/infra/testing/tcp-proxy.js';
+import { cutAfter, killed, silent } from '../support/outage.js';
 import { describeWithMortalServers } from '../support/servers-under-test.js';
 import { some, Trial } from '../support/trial.js';
-import { waitUntil } from '../support/wait-until.js';
 
 jest.setTimeout(300_000);
 
@@ -41,36 +41,21 @@ describeWithMortalServers(`under a steady load of commands, on ${name}`, () => {
     process.stdout.write(`faults of the event store: ${trial.summary()}\n`);
   });
 
+  async function refusedAndStale(): Promise<void> {
+    await trial.commandsAreRefused();
+    await trial.readsGrowStale();
+  }
+
   testWithStandIn('it is killed and started again; commands are refused meanwhile, and reads go on', () =>
-    trial.underLoad(async () => {
-      standIn.kill();
-      try {
-        await trial.commandsAreRefused();
-        await trial.readsGrowStale();
-      } finally {
-        await standIn.restart();
-      }
-    }),
+    trial.underLoadWithout({ begin: () => standIn.kill(), end: () => standIn.restart() }, refusedAndStale),
   );
 
   test('the line to it is silent for a while; commands are refused meanwhile, and reads go on', () =>
-    trial.underLoad(async () => {
-      toEventStore.stall();
-      try {
-        await trial.commandsAreRefused();
-        await trial.readsGrowStale();
-      } finally {
-        toEventStore.resume();
-      }
-    }));
+    trial.underLoadWithout(silent(toEventStore), refusedAndStale));
 
   test('connections to it are cut in the middle', () =>
     trial.underLoad(async (load) => {
-      for (const bytes of [2_000, 5_000, 10_000]) {
-        const { cuts } = toEventStore;
-        toEventStore.cutAfter(bytes);
-        await waitUntil('a connection is cut', () => toEventStore.cuts > cuts);
-      }
+      for (const bytes of [2_000, 5_000, 10_000]) await cutAfter(bytes, toEventStore);
       await load.answered(some);
     }));
 
@@ -84,14 +69,9 @@ describeWithMortalServers(`under a steady load of commands, on ${name}`, () => {
   );
 
   test('MongoDB, which has the keys, is killed and started again; commands go on', () =>
-    trial.underLoad(async (load) => {
-      await mongoDb.kill();
-      try {
-        await load.answered(some);
-        await trial.readsAreRefused();
-      } finally {
-        await mongoDb.start();
-      }
+    trial.underLoadWithout(killed(mongoDb), async (load) => {
+      await load.answered(some);
+      await trial.readsAreRefused();
     }));
 
   test('its processes stop in order when they are told to', async () => {

@@ -9,6 +9,7 @@ import { projections } from '@waybill/projections/catalogue.js';
 import { queueOf } from '@waybill/projections/follow-partition.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import { type BoundQueue, ChaoticExchange, type Fate, names } from '../support/chaotic-exchange.js';
+import { cutAfter, killed, silent } from '../support/outage.js';
 import { partNames, type PartName } from '../support/part-process.js';
 import { describeWithMortalServers, logs } from '../support/servers-under-test.js';
 import type { SteadyLoad } from '../support/steady-load.js';
@@ -54,13 +55,23 @@ describeWithMortalServers.each(logs)('under a steady load of commands, on $log',
     return work(client).finally(() => client.close());
   }
 
+  async function goesOnAndReadsGrowStale(load: SteadyLoad): Promise<void> {
+    await load.answered(some);
+    await trial.readsGrowStale();
+  }
+
+  async function goesOnAndReadsAreRefused(load: SteadyLoad): Promise<void> {
+    await load.answered(some);
+    await trial.readsAreRefused();
+  }
+
   describe.each(everyRound)('round %i', () => {
     describe('a process is killed and started again', () => {
       const meanwhile: Readonly<Record<PartName, (load: SteadyLoad) => Promise<void>>> = {
         'write-api': () => Promise.resolve(),
         'read-api': (load) => load.answered(some),
-        relay: (load) => load.answered(some).then(() => trial.readsGrowStale()),
-        projector: (load) => load.answered(some).then(() => trial.readsGrowStale()),
+        relay: goesOnAndReadsGrowStale,
+        projector: goesOnAndReadsGrowStale,
         fulfilment: (load) => load.answered(some),
       };
 
@@ -74,58 +85,22 @@ describeWithMortalServers.each(logs)('under a steady load of commands, on $log',
     });
 
     test('RabbitMQ is killed and started again; commands and reads go on', () =>
-      trial.underLoad(async (load) => {
-        await rabbitMq.kill();
-        try {
-          await load.answered(some);
-          await trial.readsGrowStale();
-        } finally {
-          await rabbitMq.start();
-        }
-      }));
+      trial.underLoadWithout(killed(rabbitMq), goesOnAndReadsGrowStale));
 
     test('MongoDB is killed and started again; commands go on, and reads are refused', () =>
-      trial.underLoad(async (load) => {
-        await mongoDb.kill();
-        try {
-          await load.answered(some);
-          await trial.readsAreRefused();
-        } finally {
-          await mongoDb.start();
-        }
-      }));
+      trial.underLoadWithout(killed(mongoDb), goesOnAndReadsAreRefused));
 
     test('connections are cut in the middle', () =>
       trial.underLoad(async (load) => {
-        for (const proxy of [toRabbitMq, toMongoDb, toRabbitMq, toMongoDb]) {
-          const { cuts } = proxy;
-          proxy.cutAfter(5_000);
-          await waitUntil('a connection is cut', () => proxy.cuts > cuts);
-        }
+        for (const proxy of [toRabbitMq, toMongoDb, toRabbitMq, toMongoDb]) await cutAfter(5_000, proxy);
         await load.answered(some);
       }));
 
     test('the line to RabbitMQ is silent for a while', () =>
-      trial.underLoad(async (load) => {
-        toRabbitMq.stall();
-        try {
-          await load.answered(some);
-          await trial.readsGrowStale();
-        } finally {
-          toRabbitMq.resume();
-        }
-      }));
+      trial.underLoadWithout(silent(toRabbitMq), goesOnAndReadsGrowStale));
 
     test('the line to MongoDB is silent for a while', () =>
-      trial.underLoad(async (load) => {
-        toMongoDb.stall();
-        try {
-          await load.answered(some);
-          await trial.readsAreRefused();
-        } finally {
-          toMongoDb.resume();
-        }
-      }));
+      trial.underLoadWithout(silent(toMongoDb), goesOnAndReadsAreRefused));
 
     test('the lines are slow', () =>
       trial.underLoad(async (load) => {

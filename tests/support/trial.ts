@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect } from '@jest/globals';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { Deployment, type Engines, reporting } from './deployment.js';
+import type { Outage } from './outage.js';
 import { partNames } from './part-process.js';
 import { SentCommands } from './sent-commands.js';
 import { SteadyLoad } from './steady-load.js';
@@ -58,6 +59,18 @@ export class Trial {
         await load.stop();
       }
       await this.#everythingIsRight();
+    });
+  }
+
+  /** The same while something is gone. It comes back whatever was found meanwhile. */
+  underLoadWithout(outage: Outage, meanwhile: (load: SteadyLoad) => Promise<void>): Promise<void> {
+    return this.underLoad(async (load) => {
+      await outage.begin();
+      try {
+        await meanwhile(load);
+      } finally {
+        await outage.end();
+      }
     });
   }
 

@@ -10,8 +10,8 @@ import { isPassed, takenBy } from '@waybill/projections/testing/applied.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { readLog } from '@waybill/shared-kernel/read-stream.js';
 import { runCommandLine } from './command-line.js';
+import { readOnceAndClose } from './log.js';
 import { PartProcess, type PartName } from './part-process.js';
 import { waitUntil } from './wait-until.js';
 
@@ -89,15 +89,8 @@ export class Deployment {
   }
 
   /** Every event of the log, in position order. */
-  async log(): Promise<RecordedEvent[]> {
-    const store = openEventStore(this.config, { clock: systemClock });
-    try {
-      const events: RecordedEvent[] = [];
-      for await (const page of readLog(store, 0)) events.push(...page);
-      return events;
-    } finally {
-      await store.close();
-    }
+  log(): Promise<RecordedEvent[]> {
+    return readOnceAndClose(openEventStore(this.config, { clock: systemClock }));
   }
 
   /** The read store, reached as the processes reach it unless another address is given. */

@@ -128,6 +128,13 @@ describe('the lag of a collection', () => {
     expect(await gauge.reach()).toBeUndefined();
   });
 
+  test('is not told while both are down, and the read store is to blame: whoever asks cannot read either', async () => {
+    isDown = true;
+    await readStore.close();
+    await expect(gauge.lags()).rejects.not.toMatchObject({ what: 'event store' });
+    readStore = openSqliteReadStore(':memory:');
+  });
+
   test('is not told while the read store is down', async () => {
     await readStore.close();
     await expect(gauge.lags()).rejects.toThrow();

@@ -103,14 +103,17 @@ export function lagGauge(
 
   async function measure(): Promise<void> {
     const change = readStore.changeCounter();
-    const head = await store.head();
-    if (measured?.head === head && measured.change === change) return;
-    if (measured?.change !== change) {
-      for (const [partition, position] of (await readStore.positions(collection)).entries()) {
-        const lag = partitions[partition]!;
-        lag.clear = Math.max(lag.clear, position);
-        if (lag.pending !== undefined && lag.pending.position <= position) lag.pending = undefined;
-      }
+    const hasChanged = measured?.change !== change;
+    const [asked, moved] = await Promise.allSettled([store.head(), hasChanged ? readStore.positions(collection) : []]);
+    // First what the read itself needs, and will not have either.
+    if (moved.status === 'rejected') throw moved.reason;
+    if (asked.status === 'rejected') throw asked.reason;
+    const head = asked.value;
+    if (measured?.head === head && !hasChanged) return;
+    for (const [partition, position] of moved.value.entries()) {
+      const lag = partitions[partition]!;
+      lag.clear = Math.max(lag.clear, position);
+      if (lag.pending !== undefined && lag.pending.position <= position) lag.pending = undefined;
     }
     await findPending(head);
     measured = { head, change };

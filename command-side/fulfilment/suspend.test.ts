@@ -171,25 +171,22 @@ describe('a process manager that dies at any moment, before and after it is told
     isResumed: fc.boolean(),
     deaths: anyDeaths,
   });
-  const anyCloud = fc.record({
-    place: fc.constantFrom(
-      ...['order', 'delivery', 'fulfilment'].flatMap((category) =>
-        [0, 1, 2].map((revision) => `${category}-${category === 'delivery' ? deliveryIdOf(bad) : bad}@${revision}`),
-      ),
+  const anyCloudedPlace = fc.constantFrom(
+    ...['order', 'delivery', 'fulfilment'].flatMap((category) =>
+      [0, 1, 2].map((revision) => `${category}-${category === 'delivery' ? deliveryIdOf(bad) : bad}@${revision}`),
     ),
-    cloud: fc.constantFrom<Cloud>('version', 'payload'),
-  });
+  );
 
   test('has done all that is due in the end, and each thing once', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(anyCloud, { maxLength: 2 }),
+        fc.array(anyCloudedPlace, { maxLength: 2 }),
         fc.array(anyRound, { maxLength: 6 }),
         async (clouds, rounds) => {
           const ward = new Ward();
           const { bench, store, driven } = ward;
           const calm = { fates: [], restarts: [], size: 10 };
-          for (const { place, cloud } of clouds) store.clouds.set(place, cloud);
+          for (const place of clouds) store.clouds.set(place, 'version');
 
           async function work({
             fates,
@@ -221,6 +218,8 @@ describe('a process manager that dies at any moment, before and after it is told
             await work(deaths);
           }
           store.clouds.clear();
+          // Who mends a program starts it anew: what it made of an event that it misread is gone.
+          driven.restart();
           await work(calm);
           await ward.resume(bad);
           await work(calm);

@@ -97,17 +97,18 @@ class Consumption {
   readonly #tuning: ConsumerTuning;
   readonly #categories: ReadonlySet<Category>;
 
-  // While following, messages are applied as they come; else the loop reads the log. So nothing is applied twice at once.
+  // While following, messages are applied as they come, in turn; else the loop reads the log. So one thing is applied at a time.
   #mode: ConsumerState['mode'] = 'catching-up';
   #position: number | undefined;
   #fault: Error | undefined;
   #failures = 0;
   /** Identity of the log; `undefined` until it is known to hold an event. */
   #log: string | undefined;
-  /** The greatest position a message had: the log has been read far enough only when it was passed. */
-  #seen = beginning;
-  /** A message came before it was known whether it is of this log. */
-  #isUnsure = false;
+  /** The greatest position of a message that was let go: the log has been read far enough only when it was passed. */
+  #letGo = beginning;
+  /** It has nearly read the log to its end; messages wait for that. */
+  #isJoining = false;
+  #waiting: (() => void)[] = [];
   #hasMetAnother = false;
   #applying = false;
   /** Settles, never rejects, when the messages last taken are worked on. */
@@ -133,6 +134,7 @@ class Consumption {
 
   requestStop(): void {
     this.#stopping = true;
+    this.#admit();
     this.#wake();
   }
 
@@ -170,21 +172,28 @@ class Consumption {
     consumer.stopped.then(() => lost(undefined), lost);
   }
 
-  /** Applies what the log has after the own position, up to its end and past every message seen. */
+  /**
+   * Applies what the log has after the own position, up to its end and past every message that was let go, then follows.
+   * What comes while it reads the last of it is kept waiting: under load there is always something that came meanwhile.
+   */
   async #readLog(): Promise<void> {
     await this.#taken;
     this.#position ??= await this.#firstPosition();
-    do {
-      this.#isUnsure = false;
-      this.#log ??= await identityOf(this.#means.store);
-      const due = this.#seen;
-      await this.#readToEnd(this.#position);
+    await this.#read(Infinity);
+    this.#isJoining = true;
+    try {
+      const due = this.#letGo;
+      await this.#read(Infinity);
       if (this.#stopping) return;
-      if (this.#position < due) throw new Unavailable('event store', `The log does not show position ${due} yet.`);
-    } while (this.#position < this.#seen || this.#isUnsure);
-    this.#mode = 'following';
-    this.#fault = undefined;
-    this.#failures = 0;
+      this.#log ??= await identityOf(this.#means.store);
+      this.#requireShown(due);
+      this.#mode = 'following';
+      this.#fault = undefined;
+      this.#failures = 0;
+    } finally {
+      this.#isJoining = false;
+      this.#admit();
+    }
   }
 
   async #firstPosition(): Promise<number> {
@@ -193,35 +202,67 @@ class Consumption {
     return doneUpTo(await this.#target.position(), partition, categories, checkpoint);
   }
 
-  async #readToEnd(from: number): Promise<void> {
-    for await (const page of readLog(this.#means.store, from, Infinity, this.#tuning.batch)) {
-      const events = page.filter((event) => partitionOf(event.partitionKey) === this.#target.partition);
+  /** Applies what the log has after the own position, up to and including another, or to where its end was met. */
+  async #read(upTo: number): Promise<void> {
+    const { batch } = this.#tuning;
+    for await (const page of readLog(this.#means.store, this.#position ?? beginning, upTo, batch)) {
+      const events = page.filter(
+        ({ partitionKey, stream }) => partitionOf(partitionKey) === this.#target.partition && this.#takes(stream),
+      );
       const end = page.at(-1)!.position;
       if (events.length > 0) await this.#apply(events, end);
       this.#position = end;
-      if (this.#stopping) return;
+      if (this.#stopping || page.length < batch) return;
     }
   }
 
-  /** Applies messages along the chain. All of them leave the queue: what could not be applied is in the log. */
+  #requireShown(position: number): void {
+    if ((this.#position ?? beginning) >= position) return;
+    throw new Unavailable('event store', `The log does not show position ${position} yet.`);
+  }
+
+  /** All messages leave the queue: what could not be applied is in the log. */
   async #take(messages: readonly Message[]): Promise<number> {
-    const ours = this.#ours(messages);
-    for (const { event } of ours) this.#seen = Math.max(this.#seen, event.position);
-    if (this.#mode === 'following' && this.#position !== undefined && ours.length > 0) {
-      this.#taken = this.#follow(this.#position, ours);
-      await this.#taken;
-    }
+    while (this.#isJoining && !this.#stopping) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    // In turn, because a consumer that was lost may still be working when the next one begins.
+    this.#taken = this.#taken.then(() => (this.#mode === 'following' ? this.#follow(messages) : this.#leave(messages)));
+    await this.#taken;
     return messages.length;
   }
 
-  /** Those of this log. A queue outlives a log that was thrown away, and may then hold messages of that. */
-  #ours(messages: readonly Message[]): readonly Message[] {
-    if (this.#log === undefined) {
-      // The log had no event when it was last looked at. If they are of it, they are in it by now.
-      this.#isUnsure = true;
-      if (this.#mode === 'following') this.#catchUp();
-      return [];
+  #admit(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #leave(messages: readonly Message[]): void {
+    for (const { log, event } of messages) if (log === this.#log) this.#letGo = Math.max(this.#letGo, event.position);
+  }
+
+  /** Applies messages along the chain; what is missing in between is in the log. Never rejects. */
+  async #follow(messages: readonly Message[]): Promise<void> {
+    this.#applying = true;
+    try {
+      const ours = await this.#ours(messages);
+      while (!this.#stopping) {
+        const { events, missing } = followChain(this.#position ?? beginning, this.#target.categories, ours);
+        if (events.length > 0) await this.#apply(events, events.at(-1)!.position);
+        if (missing === undefined) return;
+        await this.#read(missing);
+        if (!this.#stopping) this.#requireShown(missing);
+      }
+    } catch (error) {
+      this.#leave(messages);
+      this.#pause(error);
+      this.#wake();
+    } finally {
+      this.#applying = false;
     }
+  }
+
+  /** Those of this log. A queue outlives a log that was thrown away, and may then hold messages of that. */
+  async #ours(messages: readonly Message[]): Promise<readonly Message[]> {
+    // It had no event when it was last looked at. If they are of it, it has by now.
+    this.#log ??= await identityOf(this.#means.store);
     if (messages.every(({ log }) => log === this.#log)) return messages;
     if (!this.#hasMetAnother) {
       this.#hasMetAnother = true;
@@ -230,23 +271,9 @@ class Consumption {
     return messages.filter(({ log }) => log === this.#log);
   }
 
-  #catchUp(): void {
-    this.#mode = 'catching-up';
-    this.#wake();
-  }
-
-  async #follow(position: number, messages: readonly Message[]): Promise<void> {
-    const { events, gap } = followChain(position, this.#target.categories, messages);
-    this.#applying = true;
-    try {
-      if (events.length > 0) await this.#apply(events, events.at(-1)!.position);
-      if (gap && this.#mode === 'following') this.#catchUp();
-    } catch (error) {
-      this.#pause(error);
-      this.#wake();
-    } finally {
-      this.#applying = false;
-    }
+  #takes(stream: string): boolean {
+    const category = categoryOf(stream);
+    return category !== undefined && this.#categories.has(category);
   }
 
   /** The step: the events it takes, up to the first that is from the future, then the mark behind them. */
@@ -255,8 +282,7 @@ class Consumption {
     let before = this.#position;
     for (const event of events) {
       try {
-        const category = categoryOf(event.stream);
-        if (category !== undefined && this.#categories.has(category)) {
+        if (this.#takes(event.stream)) {
           refuseFuture(event);
           taken.push(event);
         }

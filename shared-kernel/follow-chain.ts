@@ -5,8 +5,8 @@ import type { Message } from './ports/broker.js';
 export interface Followed {
   /** What comes next after the position, in order, each once. */
   readonly events: readonly RecordedEvent[];
-  /** A message was there whose predecessor was not: what lies between is in the log. */
-  readonly gap: boolean;
+  /** Position of what is missing before the next message, if there is one: it is in the log. */
+  readonly missing?: number;
 }
 
 /**
@@ -20,11 +20,12 @@ export function followChain(position: number, categories: readonly string[], mes
   for (const { event, previous } of inOrder(messages)) {
     if (event.position <= end) continue;
     // A link that ends below `end` is no hole: nothing of the categories lies between the two.
-    if (headOf(previous, categories) > end) return { events, gap: true };
+    const before = headOf(previous, categories);
+    if (before > end) return { events, missing: before };
     events.push(event);
     end = event.position;
   }
-  return { events, gap: false };
+  return { events };
 }
 
 function inOrder(messages: readonly Message[]): readonly Message[] {

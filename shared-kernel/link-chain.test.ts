@@ -102,7 +102,9 @@ describe('links', () => {
           const followed = followChain(0, taken, arrived);
           const before = due.slice(0, lost === undefined ? due.length : due.indexOf(lost));
           expect(followed.events).toEqual(before.map(({ event }) => event));
-          expect(followed.gap).toBe(arrived.length > before.length);
+          const next = arrived[before.length];
+          const missing = next === undefined ? undefined : due[due.indexOf(next) - 1];
+          expect(followed.missing).toBe(missing?.event.position);
         },
       ),
     );

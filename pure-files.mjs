@@ -9,6 +9,7 @@ export const pureFiles = [
   'command-side/delivery/delivery.ts',
   'command-side/delivery/reports.ts',
   'command-side/fulfilment/fulfilment.ts',
+  'command-side/fulfilment/fulfilment-stream.ts',
   'command-side/ordering/order.ts',
   'projections/customers.ts',
   'projections/deliveries.ts',

@@ -11,7 +11,8 @@ import { delivery, type DeliveryCommand } from '../delivery/delivery.js';
 import { envelopes, type Cause } from '../envelope.js';
 import { order } from '../ordering/order.js';
 import type { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
-import { dueCommands, fulfilment, react, type FulfilmentCommand, type FulfilmentState } from './fulfilment.js';
+import { dueCommands, react, type FulfilmentCommand, type FulfilmentState } from './fulfilment.js';
+import { fulfilmentStream, type Fulfilment } from './fulfilment-stream.js';
 
 export interface FulfilMeans {
   readonly store: Pick<EventStore, 'append' | 'readStream'>;
@@ -23,26 +24,6 @@ export interface FulfilMeans {
 }
 
 const kept = 5000;
-
-/** A fulfilment, and whether its stream speaks of suspensions: who reads on then knows whether one lasts. */
-interface Fulfilment {
-  readonly progress: FulfilmentState;
-  readonly wasSuspended: boolean;
-}
-
-const fulfilmentStream: Decider<KnownEvent, Fulfilment, FulfilmentEvent | SuspensionEvent> = {
-  initialState: { progress: fulfilment.initialState, wasSuspended: false },
-  decide: (event, { progress }) => fulfilment.decide(event, progress),
-  evolve: (state, event) => {
-    switch (event.type) {
-      case 'FulfilmentSuspended':
-      case 'FulfilmentResumed':
-        return { ...state, wasSuspended: true };
-      default:
-        return { ...state, progress: fulfilment.evolve(state.progress, event) };
-    }
-  },
-};
 
 /**
  * Does what the process manager decides, for one partition. On the way of most orders nothing is read: what it sees

@@ -71,6 +71,7 @@ describe('waybill status', () => {
         { name: 'customers', ...upToDate },
       ],
       quarantine: 0,
+      suspended: 0,
       queues: null,
       deadLetters: null,
       down: [],

@@ -217,7 +217,7 @@ class Consumption {
   }
 
   #requireShown(position: number): void {
-    if ((this.#position ?? beginning) >= position) return;
+    if (this.#stopping || (this.#position ?? beginning) >= position) return;
     throw new Unavailable('event store', `The log does not show position ${position} yet.`);
   }
 
@@ -243,12 +243,12 @@ class Consumption {
     this.#applying = true;
     try {
       const ours = await this.#ours(messages);
-      while (!this.#stopping) {
+      for (;;) {
         const { events, missing } = followChain(this.#position ?? beginning, this.#target.categories, ours);
         if (events.length > 0) await this.#apply(events, events.at(-1)!.position);
-        if (missing === undefined) return;
+        if (missing === undefined || this.#stopping) return;
         await this.#read(missing);
-        if (!this.#stopping) this.#requireShown(missing);
+        this.#requireShown(missing);
       }
     } catch (error) {
       this.#leave(messages);

@@ -240,6 +240,43 @@ describe.each(stores)('deliveries over HTTP, %s', (_, open) => {
     );
   });
 
+  describe('a pick-up that something comes in between, once the order has left,', () => {
+    const operator = 'operator:op';
+    beforeEach(() => api.done(`${path}/assignment`, claim));
+
+    /** Lets it happen once, right before the delivery hears that it was picked up. */
+    function between(happening: () => Promise<unknown>): void {
+      api.store.fate = async (_stream, events) => {
+        if (events.some(({ type }) => type === 'DeliveryPickedUp')) {
+          api.store.fate = () => 'done';
+          await happening();
+        }
+        return 'done' as const;
+      };
+    }
+
+    test('is done, though it was given back and claimed by another', async () => {
+      between(async () => {
+        await api.done(`${path}/release`, { as: operator });
+        await api.done(`${path}/assignment`, { as: 'courier:k2', body: { courierId: 'k2' } });
+      });
+      expect((await api.done(`${path}/pickup`, { as })).status).toBe('picked_up');
+      await fulfil();
+      expect((await api.events(`delivery-${deliveryId}`)).at(-1)).toMatchObject({
+        type: 'DeliveryPickedUp',
+        data: { courierId: 'k1' },
+      });
+      await api.refused(`${path}/completion`, { as: 'courier:k2' }, 403, 'forbidden');
+    });
+
+    test('is done, though it is no longer at the revision at which it was to be', async () => {
+      between(() => api.done(`${path}/positions`, { as, key: null, body: here }));
+      const { status } = await api.post(`${path}/pickup`, { as, headers: { 'If-Match': '"1"' } });
+      expect(status).toBe(200);
+      await api.refused(`${path}/pickup`, { as, headers: { 'If-Match': '"1"' } }, 412, 'revision-mismatch');
+    });
+  });
+
   describe('a pick-up that died between the order and the delivery', () => {
     const key = 'half-way';
     beforeEach(async () => {

@@ -101,12 +101,26 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
   const pickUp = (request: Request): Promise<Answer> => {
     const { deliveryId } = request.params;
     readNothing(request.body);
-    return handle(request, repeatableRequest(request), async (state, cause) => {
+    const asked = repeatableRequest(request);
+    const isTheirs = hasOrNobodyHas(request.caller);
+    // With whom it left, once the order's stream says so: from then on it did, whatever comes between that and its
+    // own event.
+    let leftWith: string | undefined;
+    const command = async (state: DeliveryState, cause: Cause): Promise<DeliveryCommand> => {
       if (state.status === 'none') throw new NotFound('delivery', deliveryId);
-      const courierId = courierToPickUp(state);
-      if (state.status === 'assigned') await dispatchOrder(aggregates.orders, state.orderId, courierId, cause, means);
-      return { type: 'RecordPickUp', deliveryId, courierId };
-    });
+      if (leftWith === undefined) {
+        const courierId = courierToPickUp(state);
+        if (state.status === 'assigned') await dispatchOrder(aggregates.orders, state.orderId, courierId, cause, means);
+        leftWith = courierId;
+      }
+      return { type: 'RecordPickUp', deliveryId, courierId: leftWith };
+    };
+    return handle(
+      request,
+      { ...asked, matches: (revision) => leftWith !== undefined || asked.matches(revision) },
+      command,
+      (state) => leftWith !== undefined || isTheirs(state),
+    );
   };
 
   const reportPosition = (request: Request): Promise<Answer> => {

@@ -84,6 +84,18 @@ describe('the view of a delivery', () => {
     );
   });
 
+  test('is where the courier was who has it now, never where one was who gave it back', () => {
+    const position = (...happenings: readonly Happening[]) => viewOf([scheduled('o1'), ...happenings])?.position?.at;
+    const byCleo = [assigned('o1', 'cleo'), positionAt('o1', 52.1, at(3).at)];
+    expect(position(...byCleo)).toBe(at(3).at);
+    expect(position(...byCleo, released)).toBeUndefined();
+    expect(position(...byCleo, released, assigned('o1', 'dan'))).toBeUndefined();
+    expect(position(...byCleo, released, assigned('o1', 'dan'), positionAt('o1', 52.2, at(4).at))).toBe(at(4).at);
+    // What is older than the last known is not on the map, whoever reports it.
+    expect(position(...byCleo, released, assigned('o1', 'dan'), positionAt('o1', 52.2, at(2).at))).toBeUndefined();
+    expect(position(...byCleo, released, assigned('o1', 'cleo'))).toBe(at(3).at);
+  });
+
   test('is none while only positions are known', () => {
     expect(viewOf([positionAt('o1', 52, at(1).at)])).toBeUndefined();
   });

@@ -18,7 +18,13 @@ interface DeliverySection {
   readonly openedAt: string;
   readonly schedule: Schedule | null;
   readonly progress: DeliveryProgress | null;
-  readonly position: Position | null;
+  readonly position: Reported | null;
+}
+
+/** The latest position, whoever reported it. */
+interface Reported extends Position {
+  /** Who had the parcel then. */
+  readonly courierId: string | null;
 }
 
 interface Schedule {
@@ -46,7 +52,7 @@ function fold(before: unknown, event: KnownEvent): DeliverySection {
       const { latitude, longitude, at } = event.data;
       // A report may come late; an older one does not move the courier back.
       if (section.position !== null && at <= section.position.at) return section;
-      return { ...section, position: { latitude, longitude, at } };
+      return { ...section, position: { latitude, longitude, at, courierId: section.progress?.courierId ?? null } };
     }
     default: {
       const progress = foldProgress(section.progress ?? undefined, event) ?? null;
@@ -97,6 +103,7 @@ export interface DeliveryView {
   readonly status: DeliveryStatus;
   readonly courierId?: string;
   readonly address: Sealed | null;
+  /** The last known of the courier who has it; not of one who gave it back. */
   readonly position?: Position;
   readonly promisedBy?: string;
   readonly scheduledAt?: string;
@@ -121,7 +128,7 @@ export function deliveryView(sections: Sections, revisions: Revisions): Delivery
     status,
     ...(courierId !== null && { courierId }),
     address: schedule?.address ?? null,
-    ...(position !== null && { position }),
+    ...(position !== null && position.courierId === courierId && { position: positionOf(position) }),
     ...(promisedBy !== null && { promisedBy }),
     ...(schedule !== null && { scheduledAt: schedule.at }),
     ...(pickedUpAt !== null && { pickedUpAt }),
@@ -129,4 +136,8 @@ export function deliveryView(sections: Sections, revisions: Revisions): Delivery
     ...(failure !== null && { failure }),
     revision: revisions.delivery ?? -1,
   };
+}
+
+function positionOf({ latitude, longitude, at }: Reported): Position {
+  return { latitude, longitude, at };
 }

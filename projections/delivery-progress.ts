@@ -2,6 +2,11 @@ import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 
 export type DeliveryStatus = 'open' | 'assigned' | 'picked_up' | 'delivered' | 'failed' | 'returned' | 'cancelled';
 
+/** Whether a courier has the parcel, or is to fetch it: for as long they need to know where to, and others where they are. */
+export function isUnderWay(status: DeliveryStatus): boolean {
+  return status === 'assigned' || status === 'picked_up' || status === 'failed';
+}
+
 /** How far a delivery got: what the orders and the deliveries both fold of its stream. Times are RFC 3339 UTC. */
 export interface DeliveryProgress {
   readonly deliveryId: string;

@@ -195,6 +195,8 @@ describe('an order as documents hold it', () => {
       },
     });
     expect(partiesOf(sections)).toEqual({ customerId: 'ada', merchantIds: ['m1', 'm2'], courierId: 'cleo' });
+    const early = foldDocument(orders, known([placed('o1'), scheduled('o1'), assigned('o1')]));
+    expect(partiesOf(early.sections)).toMatchObject({ courierId: 'cleo', isUnderWay: true });
   });
 
   test('has every field that its collection declares, and no other', () => {

@@ -5,7 +5,13 @@ import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import type { Fields } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
-import { foldProgress, type DeliveryFailure, type DeliveryProgress, type DeliveryStatus } from './delivery-progress.js';
+import {
+  foldProgress,
+  isUnderWay,
+  type DeliveryFailure,
+  type DeliveryProgress,
+  type DeliveryStatus,
+} from './delivery-progress.js';
 import { wordOfId, wordsOf } from './words.js';
 
 export type OrderStatus =
@@ -288,7 +294,10 @@ export function orderView(sections: Sections, revisions: Revisions): OrderView |
 export interface OrderParties {
   readonly customerId?: string;
   readonly merchantIds: readonly string[];
+  /** Who brings it, or brought it. */
   readonly courierId?: string;
+  /** Whether that courier has the parcel, or is to fetch it. */
+  readonly isUnderWay?: true;
 }
 
 export function partiesOf(sections: Sections): OrderParties {
@@ -300,6 +309,7 @@ export function partiesOf(sections: Sections): OrderParties {
     customerId: placed.customerId,
     merchantIds: merchantsOf(placed.lines),
     ...(courierId !== null && { courierId }),
+    ...(delivery !== undefined && isUnderWay(delivery.status) && { isUnderWay: true }),
   };
 }
 

@@ -25,6 +25,20 @@ test('a customer is sealed, and lives where they moved last', () => {
   });
 });
 
+test('an erased customer keeps nothing but the id, whatever came before', () => {
+  const erased = happening('customer-ada', 'ada', { type: 'CustomerErased', data: { customerId: 'ada' } });
+  const { sections, revisions } = foldDocument(customers, known([registered, moved, erased]));
+  expect(customerView(sections, revisions)).toStrictEqual({
+    customerId: 'ada',
+    name: null,
+    phone: null,
+    address: null,
+    erased: true,
+    revision: 2,
+  });
+  expect(JSON.stringify(sections)).not.toContain('sealed');
+});
+
 test('a customer who was not registered is none', () => {
   const { sections, revisions } = foldDocument(customers, known([moved]));
   expect(customerView(sections, revisions)).toBeUndefined();

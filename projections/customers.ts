@@ -7,11 +7,13 @@ import { streamName } from '@waybill/shared-kernel/stream.js';
 interface CustomerSection {
   readonly registered: {
     readonly customerId: string;
-    readonly name: Sealed;
-    readonly phone: Sealed;
+    readonly name: Sealed | null;
+    readonly phone: Sealed | null;
     readonly at: string;
   } | null;
   readonly address: Sealed | null;
+  /** Absent until then. */
+  readonly erased?: true;
 }
 
 const untouched: CustomerSection = { registered: null, address: null };
@@ -25,6 +27,10 @@ function fold(before: unknown, event: KnownEvent): CustomerSection {
     }
     case 'CustomerAddressChanged':
       return { ...section, address: event.data.address };
+    case 'CustomerErased': {
+      const { registered } = section;
+      return { registered: registered && { ...registered, name: null, phone: null }, address: null, erased: true };
+    }
     default:
       return section;
   }
@@ -58,10 +64,10 @@ export const customers: Projection = {
 /** A customer as the contract shows it, without `freshness`; name, phone and address still sealed. */
 export interface CustomerView {
   readonly customerId: string;
-  readonly name: Sealed;
-  readonly phone: Sealed;
+  readonly name: Sealed | null;
+  readonly phone: Sealed | null;
   readonly address: Sealed | null;
-  /** Nothing is erased yet: no event says so in this version. */
+  /** Then name, phone and address are null. */
   readonly erased: boolean;
   readonly revision: number;
 }
@@ -71,5 +77,6 @@ export function customerView(sections: Sections, revisions: Revisions): Customer
   const section = sectionOf(sections);
   if (section === undefined || section.registered === null) return undefined;
   const { customerId, name, phone } = section.registered;
-  return { customerId, name, phone, address: section.address, erased: false, revision: revisions.customer ?? -1 };
+  const { address, erased = false } = section;
+  return { customerId, name, phone, address, erased, revision: revisions.customer ?? -1 };
 }

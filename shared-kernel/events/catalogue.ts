@@ -42,6 +42,7 @@ export const currentVersions: Readonly<Record<EventType, number>> = {
   ProductWithdrawn: 1,
   CustomerRegistered: 1,
   CustomerAddressChanged: 1,
+  CustomerErased: 1,
   PaymentAuthorised: 1,
   FulfilmentStarted: 1,
   FulfilmentDeliveryRequested: 1,

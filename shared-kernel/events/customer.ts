@@ -3,7 +3,8 @@ import type { Sealed } from '../personal-data.js';
 /** Events of `customer-<customerId>`. A storage format: golden JSON in `golden/`. */
 export type CustomerEvent =
   | { readonly type: 'CustomerRegistered'; readonly data: CustomerRegistered }
-  | { readonly type: 'CustomerAddressChanged'; readonly data: CustomerAddressChanged };
+  | { readonly type: 'CustomerAddressChanged'; readonly data: CustomerAddressChanged }
+  | { readonly type: 'CustomerErased'; readonly data: CustomerErased };
 
 export interface CustomerRegistered {
   readonly customerId: string;
@@ -15,4 +16,9 @@ export interface CustomerRegistered {
 export interface CustomerAddressChanged {
   readonly customerId: string;
   readonly address: Sealed;
+}
+
+/** From here on the customer's key is destroyed, or about to be: what was sealed with it is nobody's to read. */
+export interface CustomerErased {
+  readonly customerId: string;
 }

@@ -72,6 +72,7 @@ const read: { readonly [Type in EventType]: Extract<WaybillEvent, { readonly typ
     phone: 'sealed.1.ann.cGhvbmU',
     address: 'sealed.1.ann.YWRkcmVzcw',
   },
+  CustomerErased: { customerId: 'ann' },
   CustomerAddressChanged: { customerId: 'ann', address: 'sealed.1.ann.YWRkcmVzcyAy' },
   PaymentAuthorised: { orderId: 'o1', amount: 9035, currency: 'EUR' },
   FulfilmentStarted: { orderId: 'o1', customerId: 'ann' },

@@ -73,6 +73,8 @@ export function cachedKeys(store: KeyStore, { maxKeys, ttlMs, outageMs = 0, cloc
       destructions += 1;
       cache.delete(subject);
     },
+    erasedUpTo: (log) => store.erasedUpTo(log),
+    noteErasedUpTo: (log, position) => store.noteErasedUpTo(log, position),
     close: async () => {
       cache.clear();
       await store.close();

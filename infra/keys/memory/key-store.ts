@@ -5,6 +5,7 @@ import { dataKeyLength, type KeyStore } from '@waybill/shared-kernel/ports/keys.
 export function openMemoryKeyStore(randomness: Randomness): KeyStore {
   /** `null` is the tombstone of a destroyed key. */
   const keys = new Map<string, Uint8Array | null>();
+  const erasedUpTo = new Map<string, number>();
   return {
     find: async (subject) => keys.get(subject) ?? undefined,
     create: async (subject) => {
@@ -13,6 +14,10 @@ export function openMemoryKeyStore(randomness: Randomness): KeyStore {
     },
     destroy: async (subject) => {
       keys.set(subject, null);
+    },
+    erasedUpTo: async (log) => erasedUpTo.get(log) ?? 0,
+    noteErasedUpTo: async (log, position) => {
+      erasedUpTo.set(log, Math.max(position, erasedUpTo.get(log) ?? 0));
     },
     close: async () => {},
   };

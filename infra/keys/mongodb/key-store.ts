@@ -34,6 +34,12 @@ interface StoredProof {
   readonly proof: Binary;
 }
 
+interface StoredErasures {
+  /** Identity of the log. */
+  readonly _id: string;
+  readonly position: number;
+}
+
 const name = 'the key store';
 const adoptedAtOnce = 500;
 
@@ -43,6 +49,10 @@ function keysOf(db: Db): Collection<StoredKey> {
 
 function proofsOf(db: Db): Collection<StoredProof> {
   return db.collection<StoredProof>('masterKey');
+}
+
+function erasuresOf(db: Db): Collection<StoredErasures> {
+  return db.collection<StoredErasures>('erasures');
 }
 
 export class MongoDbKeyStore implements KeyStore {
@@ -77,6 +87,16 @@ export class MongoDbKeyStore implements KeyStore {
     // The tombstone first, for then there is something to overwrite in every case. Twice is silence.
     await this.#insert((db) => keysOf(db).insertOne({ _id: subject, wrapped: null }));
     await this.#connection.write((db) => keysOf(db).updateOne({ _id: subject }, { $set: { wrapped: null } }));
+  }
+
+  async erasedUpTo(log: string): Promise<number> {
+    const noted = await this.#connection.read((db) => erasuresOf(db).findOne({ _id: log }));
+    return noted?.position ?? 0;
+  }
+
+  async noteErasedUpTo(log: string, position: number): Promise<void> {
+    await this.#insert((db) => erasuresOf(db).insertOne({ _id: log, position }));
+    await this.#connection.write((db) => erasuresOf(db).updateOne({ _id: log }, { $max: { position } }));
   }
 
   /**

@@ -14,14 +14,18 @@ export interface SqliteKeyStoreOptions extends MasterKeySource {
 const schema: Schema = {
   /** "WbKy". */
   applicationId: 0x57624b79,
-  version: 1,
-  migrate: (database) => {
+  version: 2,
+  migrate: (database, from) => {
     // Rows of `keys` come in the order of their id and stay where they are written. So no page is ever rearranged with
     // a copy of a wrapped key left behind in it, and erasing the row erases the key. `wrapped` is null once destroyed.
-    database.exec(`
-      CREATE TABLE keys (id INTEGER PRIMARY KEY, wrapped BLOB, subject TEXT NOT NULL UNIQUE);
-      CREATE TABLE master (id INTEGER PRIMARY KEY CHECK (id = 1), proof BLOB NOT NULL);
-    `);
+    if (from < 1) {
+      database.exec(`
+        CREATE TABLE keys (id INTEGER PRIMARY KEY, wrapped BLOB, subject TEXT NOT NULL UNIQUE);
+        CREATE TABLE master (id INTEGER PRIMARY KEY CHECK (id = 1), proof BLOB NOT NULL);
+      `);
+    }
+    // Up to which position of which log erasures are carried out.
+    database.exec('CREATE TABLE erasures (log TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID');
   },
 };
 
@@ -90,6 +94,8 @@ class SqliteKeyStore implements KeyStore {
   readonly #find: Statement<[wrapped: Uint8Array | null]>;
   readonly #create: Statement<[]>;
   readonly #destroy: Statement<[]>;
+  readonly #erasedUpTo: Statement<[position: number]>;
+  readonly #noteErasedUpTo: Statement<[]>;
   readonly #truncateLog: Statement<[isBlocked: number, frames: number, copied: number]>;
 
   constructor(database: Database, masterKey: Uint8Array, randomness: Randomness) {
@@ -100,6 +106,10 @@ class SqliteKeyStore implements KeyStore {
     this.#create = database.prepare('INSERT INTO keys (subject, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING');
     this.#destroy = database.prepare(
       'INSERT INTO keys (subject, wrapped) VALUES (?, NULL) ON CONFLICT DO UPDATE SET wrapped = NULL',
+    );
+    this.#erasedUpTo = database.prepare('SELECT position FROM erasures WHERE log = ?');
+    this.#noteErasedUpTo = database.prepare(
+      'INSERT INTO erasures VALUES (?, ?) ON CONFLICT DO UPDATE SET position = max(position, excluded.position)',
     );
     this.#truncateLog = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
   }
@@ -126,6 +136,14 @@ class SqliteKeyStore implements KeyStore {
         throw new Unavailable('key store', `${this.#database.file} is being read; erase again in a moment.`);
       }
     });
+  }
+
+  async erasedUpTo(log: string): Promise<number> {
+    return (await whenFree(() => this.#erasedUpTo.get(log)))?.[0] ?? 0;
+  }
+
+  async noteErasedUpTo(log: string, position: number): Promise<void> {
+    await whenFree(() => this.#noteErasedUpTo.run(log, position));
   }
 
   async close(): Promise<void> {

@@ -15,7 +15,7 @@ import { delivery } from '../delivery/delivery.js';
 const states = {
   Delivery: { of: delivery, version: 1, digest: 'dDbrRo3Wi508iHM21C3W1YkBhS53G3ZYAClrfPcWRfw' },
   Product: { of: product, version: 1, digest: 'hafzW1tNtSDwknEuf_l6G9Im6gMn84101CWblPiLDN8' },
-  Customer: { of: customer, version: 1, digest: 'yVm3U4AVwqKUWMgfvlW-ZJM2NJYWp8NhSTIFWFGwJ_s' },
+  Customer: { of: customer, version: 2, digest: 'XT31zaJjir6wIaeE2NhH1eBMVRHQSAv1f_gNNnVKm8k' },
 };
 
 const golden = new URL('../../../shared-kernel/events/golden/', import.meta.url);

@@ -73,8 +73,8 @@ export function cachedKeys(store: KeyStore, { maxKeys, ttlMs, outageMs = 0, cloc
       destructions += 1;
       cache.delete(subject);
     },
-    erasedUpTo: (log) => store.erasedUpTo(log),
-    noteErasedUpTo: (log, position) => store.noteErasedUpTo(log, position),
+    erasedUpTo: () => store.erasedUpTo(),
+    noteErasedUpTo: (event) => store.noteErasedUpTo(event),
     close: async () => {
       cache.clear();
       await store.close();

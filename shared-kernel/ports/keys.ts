@@ -1,3 +1,5 @@
+import type { RecordedEvent } from '../message.js';
+
 /**
  * Customers' data keys. Promises of every adapter, checked by `keys.contract.ts`:
  *
@@ -5,19 +7,24 @@
  *   when several processes ask at once; durable when it resolves.
  * - A destroyed key cannot be had again from anything the store kept, and the subject gets no other:
  *   `create` then answers `undefined`, as `find` does.
- * - It remembers with its keys up to where in which log the erasures that the log tells of are carried out: older keys
- *   that are put back bring back what they knew of that, too.
+ * - It remembers with its keys up to which event of the log all erasures are carried out: older keys that are put back
+ *   bring back what they knew of that, too.
  */
 export interface KeyStore {
   find(subject: string): Promise<Uint8Array | undefined>;
   create(subject: string): Promise<Uint8Array | undefined>;
   destroy(subject: string): Promise<void>;
-  /** Position in the log of this identity up to which every erasure is carried out here; 0: nothing is known of it. */
-  erasedUpTo(log: string): Promise<number>;
-  /** Notes such a position. It never goes back. */
-  noteErasedUpTo(log: string, position: number): Promise<void>;
+  /** The event up to which every erasure in the log is carried out here, as noted last; `undefined`: none is noted. */
+  erasedUpTo(): Promise<EventMark | undefined>;
+  noteErasedUpTo(event: EventMark): Promise<void>;
   close(): Promise<void>;
 }
+
+/** What erasing needs of it, and what can be done where keys cannot be opened. */
+export type ErasableKeys = Pick<KeyStore, 'destroy' | 'erasedUpTo' | 'noteErasedUpTo' | 'close'>;
+
+/** An event as it is told from all others, those of other logs included, and of other times of this one. */
+export type EventMark = Pick<RecordedEvent, 'id' | 'stream' | 'revision' | 'position'>;
 
 /** Length of a data key in bytes: AES-256. */
 export const dataKeyLength = 32;

@@ -1,11 +1,11 @@
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
-import { dataKeyLength, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { dataKeyLength, type EventMark, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 
 /** Keys in the memory of this process, for tests and trials: they end with it. */
 export function openMemoryKeyStore(randomness: Randomness): KeyStore {
   /** `null` is the tombstone of a destroyed key. */
   const keys = new Map<string, Uint8Array | null>();
-  const erasedUpTo = new Map<string, number>();
+  let erasedUpTo: EventMark | undefined;
   return {
     find: async (subject) => keys.get(subject) ?? undefined,
     create: async (subject) => {
@@ -15,9 +15,9 @@ export function openMemoryKeyStore(randomness: Randomness): KeyStore {
     destroy: async (subject) => {
       keys.set(subject, null);
     },
-    erasedUpTo: async (log) => erasedUpTo.get(log) ?? 0,
-    noteErasedUpTo: async (log, position) => {
-      erasedUpTo.set(log, Math.max(position, erasedUpTo.get(log) ?? 0));
+    erasedUpTo: async () => erasedUpTo,
+    noteErasedUpTo: async (event) => {
+      erasedUpTo = event;
     },
     close: async () => {},
   };

@@ -1,5 +1,5 @@
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
-import { dataKeyLength, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { dataKeyLength, type EventMark, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { Binary, type Collection, type Db } from 'mongodb';
 import { isDuplicate, MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
 import { mongoDbTuning } from '../../mongodb/tuning.js';
@@ -35,9 +35,8 @@ interface StoredProof {
 }
 
 interface StoredErasures {
-  /** Identity of the log. */
-  readonly _id: string;
-  readonly position: number;
+  readonly _id: 'carried out';
+  readonly upTo: EventMark;
 }
 
 const name = 'the key store';
@@ -89,14 +88,15 @@ export class MongoDbKeyStore implements KeyStore {
     await this.#connection.write((db) => keysOf(db).updateOne({ _id: subject }, { $set: { wrapped: null } }));
   }
 
-  async erasedUpTo(log: string): Promise<number> {
-    const noted = await this.#connection.read((db) => erasuresOf(db).findOne({ _id: log }));
-    return noted?.position ?? 0;
+  async erasedUpTo(): Promise<EventMark | undefined> {
+    const noted = await this.#connection.read((db) => erasuresOf(db).findOne({ _id: 'carried out' }));
+    return noted?.upTo;
   }
 
-  async noteErasedUpTo(log: string, position: number): Promise<void> {
-    await this.#insert((db) => erasuresOf(db).insertOne({ _id: log, position }));
-    await this.#connection.write((db) => erasuresOf(db).updateOne({ _id: log }, { $max: { position } }));
+  async noteErasedUpTo({ id, stream, revision, position }: EventMark): Promise<void> {
+    const upTo = { id, stream, revision, position };
+    await this.#insert((db) => erasuresOf(db).insertOne({ _id: 'carried out', upTo }));
+    await this.#connection.write((db) => erasuresOf(db).updateOne({ _id: 'carried out' }, { $set: { upTo } }));
   }
 
   /**

@@ -1,6 +1,6 @@
 import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
-import { dataKeyLength, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { dataKeyLength, type ErasableKeys, type EventMark, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { openDatabase, type Database, type Schema, type Statement } from '../../sqlite/database.js';
 import { whenFree } from '../../sqlite/when-free.js';
 import { fittingMasterKey, proofOf, type MasterKeySource } from '../fitting-master-key.js';
@@ -24,8 +24,15 @@ const schema: Schema = {
         CREATE TABLE master (id INTEGER PRIMARY KEY CHECK (id = 1), proof BLOB NOT NULL);
       `);
     }
-    // Up to which position of which log erasures are carried out.
-    database.exec('CREATE TABLE erasures (log TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID');
+    database.exec(`
+      CREATE TABLE erased_up_to (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        id TEXT NOT NULL,
+        stream TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        position INTEGER NOT NULL
+      );
+    `);
   },
 };
 
@@ -35,14 +42,7 @@ const schema: Schema = {
  * where the master key is lost or another.
  */
 export function openSqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
-  const database = openDatabase(options.file, {
-    what: 'key store',
-    schema,
-    secureDelete: true,
-    cacheMegabytes: 4,
-    // Others that open it at the same time: waited for here, later in `whenFree`.
-    busyTimeoutMs: 5_000,
-  });
+  const database = openKeyFile(options.file);
   try {
     const masterKey = masterKeyFor(database, options);
     database.exec('PRAGMA busy_timeout = 20');
@@ -51,6 +51,22 @@ export function openSqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
     database.close();
     throw error;
   }
+}
+
+/** What can be done to the keys of a file without the master key: no key is made or opened. Throws `BadDataFile`. */
+export function openErasableKeys(file: string): ErasableKeys {
+  return new SqliteErasableKeys(openKeyFile(file));
+}
+
+function openKeyFile(file: string): Database {
+  return openDatabase(file, {
+    what: 'key store',
+    schema,
+    secureDelete: true,
+    cacheMegabytes: 4,
+    // Others that open it at the same time: waited for here, later in `whenFree`.
+    busyTimeoutMs: 5_000,
+  });
 }
 
 /** Every key of a file as it is wrapped, those destroyed included. Opens nothing but the file. Throws `BadDataFile`. */
@@ -87,31 +103,64 @@ function masterKeyFor(database: Database, options: SqliteKeyStoreOptions): Uint8
   return fittingMasterKey(options, find.get()?.[0], file);
 }
 
+class SqliteErasableKeys implements ErasableKeys {
+  readonly #database: Database;
+  readonly #destroy: Statement<[]>;
+  readonly #erasedUpTo: Statement<[id: string, stream: string, revision: number, position: number]>;
+  readonly #noteErasedUpTo: Statement<[]>;
+  readonly #truncateLog: Statement<[isBlocked: number, frames: number, copied: number]>;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#destroy = database.prepare(
+      'INSERT INTO keys (subject, wrapped) VALUES (?, NULL) ON CONFLICT DO UPDATE SET wrapped = NULL',
+    );
+    this.#erasedUpTo = database.prepare('SELECT id, stream, revision, position FROM erased_up_to');
+    this.#noteErasedUpTo = database.prepare('INSERT OR REPLACE INTO erased_up_to VALUES (1, ?, ?, ?, ?)');
+    this.#truncateLog = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
+  }
+
+  async destroy(subject: string): Promise<void> {
+    await whenFree(() => this.#destroy.run(subject));
+    // The write-ahead log still holds the page as it was. Readers are waited for as long as for any lock.
+    await whenFree(() => {
+      if (this.#truncateLog.get()?.[0] !== 0) {
+        throw new Unavailable('key store', `${this.#database.file} is being read; erase again in a moment.`);
+      }
+    });
+  }
+
+  async erasedUpTo(): Promise<EventMark | undefined> {
+    const row = await whenFree(() => this.#erasedUpTo.get());
+    if (row === undefined) return undefined;
+    const [id, stream, revision, position] = row;
+    return { id, stream, revision, position };
+  }
+
+  async noteErasedUpTo({ id, stream, revision, position }: EventMark): Promise<void> {
+    await whenFree(() => this.#noteErasedUpTo.run(id, stream, revision, position));
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+  }
+}
+
 class SqliteKeyStore implements KeyStore {
   readonly #database: Database;
   readonly #masterKey: Uint8Array;
   readonly #randomness: Randomness;
+  readonly #erasable: ErasableKeys;
   readonly #find: Statement<[wrapped: Uint8Array | null]>;
   readonly #create: Statement<[]>;
-  readonly #destroy: Statement<[]>;
-  readonly #erasedUpTo: Statement<[position: number]>;
-  readonly #noteErasedUpTo: Statement<[]>;
-  readonly #truncateLog: Statement<[isBlocked: number, frames: number, copied: number]>;
 
   constructor(database: Database, masterKey: Uint8Array, randomness: Randomness) {
     this.#database = database;
     this.#masterKey = masterKey;
     this.#randomness = randomness;
+    this.#erasable = new SqliteErasableKeys(database);
     this.#find = database.prepare('SELECT wrapped FROM keys WHERE subject = ?');
     this.#create = database.prepare('INSERT INTO keys (subject, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING');
-    this.#destroy = database.prepare(
-      'INSERT INTO keys (subject, wrapped) VALUES (?, NULL) ON CONFLICT DO UPDATE SET wrapped = NULL',
-    );
-    this.#erasedUpTo = database.prepare('SELECT position FROM erasures WHERE log = ?');
-    this.#noteErasedUpTo = database.prepare(
-      'INSERT INTO erasures VALUES (?, ?) ON CONFLICT DO UPDATE SET position = max(position, excluded.position)',
-    );
-    this.#truncateLog = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)');
   }
 
   async find(subject: string): Promise<Uint8Array | undefined> {
@@ -128,26 +177,20 @@ class SqliteKeyStore implements KeyStore {
     return this.find(subject);
   }
 
-  async destroy(subject: string): Promise<void> {
-    await whenFree(() => this.#destroy.run(subject));
-    // The write-ahead log still holds the page as it was. Readers are waited for as long as for any lock.
-    await whenFree(() => {
-      if (this.#truncateLog.get()?.[0] !== 0) {
-        throw new Unavailable('key store', `${this.#database.file} is being read; erase again in a moment.`);
-      }
-    });
+  destroy(subject: string): Promise<void> {
+    return this.#erasable.destroy(subject);
   }
 
-  async erasedUpTo(log: string): Promise<number> {
-    return (await whenFree(() => this.#erasedUpTo.get(log)))?.[0] ?? 0;
+  erasedUpTo(): Promise<EventMark | undefined> {
+    return this.#erasable.erasedUpTo();
   }
 
-  async noteErasedUpTo(log: string, position: number): Promise<void> {
-    await whenFree(() => this.#noteErasedUpTo.run(log, position));
+  noteErasedUpTo(event: EventMark): Promise<void> {
+    return this.#erasable.noteErasedUpTo(event);
   }
 
-  async close(): Promise<void> {
-    this.#database.close();
+  close(): Promise<void> {
+    return this.#erasable.close();
   }
 
   #unwrap(subject: string, wrapped: Uint8Array | null): Uint8Array | undefined {

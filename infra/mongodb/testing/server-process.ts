@@ -37,6 +37,9 @@ export class ServerProcess {
       if (started.exitCode !== null) throw new Error(`"${line}" ended with ${started.exitCode}.`);
       await sleep(20);
     }
+    started.once('exit', (code) => {
+      if (this.#process === started) process.stderr.write(`"${line}" ended on its own, with ${code}.\n`);
+    });
   }
 
   /** SIGKILL. Resolves when it is dead. */

@@ -1,36 +1,20 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
-import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
-import { Fulfiller } from '../fulfilment/fulfil.js';
-import { orderConcerned } from '../fulfilment/fulfilment.js';
+import { fulfilmentOf } from '../testing/fulfilment.js';
 import { stores } from '../testing/stores.js';
 import { address, pointers, won, WriteApi } from '../testing/write-api.js';
 import { remembered } from './reports.js';
 
 describe.each(stores)('deliveries over HTTP, %s', (_, open) => {
   let api: WriteApi;
-  let fulfiller: Fulfiller;
   let orderId: string;
   let deliveryId: string;
   let path: string;
-  let handled = 0;
-
-  /** Lets the process manager work on all that happened since. */
-  async function fulfil(): Promise<void> {
-    for (const event of await api.store.readAll(handled, 1000)) {
-      handled = event.position;
-      const known = upcast(event);
-      const concerned = orderConcerned(known);
-      if (concerned !== undefined) await fulfiller.handle(concerned, known, () => Promise.resolve(false));
-    }
-    if ((await api.store.head()) > handled) await fulfil();
-  }
+  let fulfil: () => Promise<void>;
 
   beforeAll(async () => {
     api = await WriteApi.start(open);
-    const { store, clock } = api;
-    fulfiller = new Fulfiller({ store, clock, randomness: systemRandomness, timer: systemTimer });
+    fulfil = fulfilmentOf(api);
     await api.done('/v1/products', { as: 'merchant:m1', body: { productId: 'tea', name: 'Tea', unitPrice: won(500) } });
     await api.done('/v1/customers', { as: 'customer:ann', body: { name: 'Ann', phone: '1', address } });
   });

@@ -5,12 +5,14 @@ import {
   type ConsumerState,
   type ConsumerTuning,
   type PartitionConsumer,
+  type PartitionTarget,
 } from '@waybill/shared-kernel/consume-partition.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js';
 import { catchUp } from './catch-up.js';
 import { PartitionProjector } from './project.js';
 
@@ -20,6 +22,8 @@ export interface FollowMeans extends Omit<ConsumerMeans, 'checkpoints' | 'store'
   readonly clock: Clock;
   /** Told of each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;
+  /** Told of each batch that is applied once it follows. */
+  readonly watchBatch?: WatchBatch | undefined;
 }
 
 export interface PartitionState extends ConsumerState {
@@ -69,14 +73,15 @@ export class PartitionFollower {
     const { projection, partition, queue } = this;
     const { readStore } = means;
     const projector = new PartitionProjector(projection, partition, means);
+    const target: PartitionTarget = {
+      consumer: queue,
+      partition,
+      categories: projection.categories,
+      position: () => readStore.position(projection.collection, partition),
+      apply: (events, position) => projector.apply(events, position),
+    };
     this.#consumer = consumePartition(
-      {
-        consumer: queue,
-        partition,
-        categories: projection.categories,
-        position: () => readStore.position(projection.collection, partition),
-        apply: (events, position) => projector.apply(events, position),
-      },
+      watchedTarget(target, means.watchBatch),
       { ...means, checkpoints: readStore },
       tuning,
     );

@@ -11,6 +11,7 @@ import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/re
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { relayTuning, startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
+import { vigilance } from './vigilant-log.js';
 
 const clock = virtualClock('2026-03-01T12:00:00Z');
 const queues = Array.from({ length: partitionCount }, (_, partition) => ({ consumer: 'notes', partition }));
@@ -52,12 +53,13 @@ class Bench {
     }
   }
 
-  start(tuning: Partial<RelayTuning> = {}): Relay {
-    return this.#start(tuning, async (messages) => {
+  start(tuning: Partial<RelayTuning> = {}, store: RelayMeans['store'] = this.log): Relay {
+    const publish: Broker['publish'] = async (messages) => {
       this.fail('publish');
       await this.memory.publish(messages);
       this.fail('published');
-    });
+    };
+    return this.#start(tuning, publish, undefined, store);
   }
 
   /** A broker that confirms each publication when it is told to; the positions of the checkpoints go to `saved`. */
@@ -87,6 +89,7 @@ class Bench {
       await this.readStore.saveRelayCheckpoint(checkpoint);
       this.fail('saved');
     },
+    store: RelayMeans['store'] = this.log,
   ): Relay {
     const checkpoints: RelayMeans['checkpoints'] = {
       relayCheckpoint: () => this.readStore.relayCheckpoint(),
@@ -95,7 +98,7 @@ class Bench {
     const report = (fault: Error): void => {
       this.faults.push(fault);
     };
-    const { log: store, timer } = this;
+    const { timer } = this;
     return startRelay(
       { store, broker: { publish }, checkpoints, timer, randomness, report },
       { ...relayTuning, linger: 0, rest: 0, backOff: { first: 50, most: 100 }, ...tuning },
@@ -150,6 +153,38 @@ describe('the relay', () => {
     await next.stop();
     await bench.expectComplete();
     expect(bench.faults).toEqual([]);
+    await bench.end();
+  });
+
+  test('takes up again a subscription that died without a word', async () => {
+    const bench = new Bench(await logOf(['a']));
+    await bench.consume();
+    const { log } = bench;
+    let isSilent = true;
+    const subscribe: MemoryEventStore['subscribe'] = async function* (after, limit, signal) {
+      for await (const batch of log.subscribe(after, limit, signal)) {
+        // It hears nothing any more, not even that it is over.
+        if (isSilent && after === 0 && batch.events.some(({ position }) => position > 1)) {
+          await new Promise(() => undefined);
+        }
+        yield batch;
+      }
+    };
+    const relay = bench.start({}, { subscribe, readAll: log.readAll.bind(log), head: log.head.bind(log) });
+    await until(() => relay.position() === 1);
+    await append(log, 'b');
+    await until(() => {
+      if (bench.timer.waits.includes(vigilance)) bench.timer.elapse();
+      return bench.faults.length > 0;
+    });
+    expect(bench.faults.map(({ message }) => message)).toEqual(['The subscription to the log has fallen silent.']);
+    isSilent = false;
+    await until(() => {
+      bench.timer.elapse();
+      return relay.position() === 2 && bench.arrived.length >= 2;
+    });
+    await relay.stop();
+    await bench.expectComplete();
     await bench.end();
   });
 

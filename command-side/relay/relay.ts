@@ -2,14 +2,16 @@ import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { linkChain } from '@waybill/shared-kernel/link-chain.js';
 import { identityOf } from '@waybill/shared-kernel/log-identity.js';
+import type { Progress } from '@waybill/shared-kernel/standstill.js';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { Pipeline } from './pipeline.js';
+import { vigilantLog } from './vigilant-log.js';
 
 export interface RelayMeans {
-  readonly store: Pick<EventStore, 'subscribe' | 'readAll'>;
+  readonly store: Pick<EventStore, 'subscribe' | 'readAll' | 'head'>;
   readonly broker: Pick<Broker, 'publish'>;
   readonly checkpoints: Pick<ReadStore, 'relayCheckpoint' | 'saveRelayCheckpoint'>;
   readonly timer: Timer;
@@ -49,6 +51,12 @@ export const relayTuning: RelayTuning = {
  * lingering does.
  */
 export const serverRelayTuning: RelayTuning = { ...relayTuning, ahead: 4, linger: 5 };
+
+/** How far a relay that works has come on the way to the end of its log. */
+export async function relayProgress(relay: Relay, log: Pick<EventStore, 'head'>): Promise<Progress> {
+  const position = relay.position();
+  return { name: 'relay', position, isUpToDate: position !== undefined && position >= (await log.head()) };
+}
 
 export interface Relay {
   /** Everything up to here is with the broker; `undefined` until the checkpoint was read. */
@@ -103,7 +111,7 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
     );
     const over = AbortSignal.any([stopping.signal, failing.signal]);
     try {
-      for await (const { events } of means.store.subscribe(position, tuning.batch, over)) {
+      for await (const { events } of vigilantLog(means.store, means.timer).subscribe(position, tuning.batch, over)) {
         if (events.length === 0) continue;
         log ??= await identityOf(means.store);
         if (log === undefined) throw new Unavailable('event store', 'The log does not show its first event yet.');

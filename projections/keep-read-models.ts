@@ -3,6 +3,7 @@ import { consumerTuning } from '@waybill/shared-kernel/consume-partition.js';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { progressOf, type Progress } from '@waybill/shared-kernel/standstill.js';
 import { queueOf } from './follow-partition.js';
 import { startProjector, type Projector, type ProjectorMeans } from './projector.js';
 import { changeVersions } from './rebuild/change-versions.js';
@@ -24,7 +25,10 @@ export interface KeepTuning {
 export const keepTuning: KeepTuning = { consumer: consumerTuning, rebuilder: rebuilderTuning, look: 500 };
 
 /** Keeps read models up to date, in those versions that are read or about to be. */
-export type ReadModelKeeper = Omit<Projector, 'setProjections'>;
+export interface ReadModelKeeper extends Omit<Projector, 'setProjections'> {
+  /** How far each partition that is followed has come. */
+  progress(): readonly Progress[];
+}
 
 /**
  * Keeps up the live version of each read model, and that which a rebuild is making once it is made; whoever holds the
@@ -98,6 +102,11 @@ export function keepReadModels(
     following: projector.following,
     held: () => projector.held(),
     states: () => projector.states(),
+    progress: () =>
+      projector.states().map((state) => {
+        const { projection: name, version, partition } = state;
+        return progressOf(`${queueOf({ name, version })}/${partition}`, state);
+      }),
     stop: async () => {
       stopping.abort();
       await keeping;

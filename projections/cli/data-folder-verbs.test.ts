@@ -14,9 +14,10 @@ import { systemClock, systemRandomness } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { lockDataFolder, prepareDataFolder } from '@waybill/infra/data-folder.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
-import { openSqliteKeyStore } from '@waybill/infra/keys/sqlite/key-store.js';
+import { openSqliteKeyStore, wrappedKeysIn } from '@waybill/infra/keys/sqlite/key-store.js';
 import { Database } from '@waybill/infra/sqlite/database.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { newEvent } from '@waybill/shared-kernel/testing/new-event.js';
 import { manyOrders } from '../import/testing/many-orders.js';
 import { Waybill } from './testing/waybill.js';
 
@@ -172,6 +173,80 @@ describe('waybill backup and restore', () => {
     expect(await waybill.run('replay', 'history', '--as-of', '2018-01-01T00:00:00Z', '--json')).toEqual(history);
     expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true, documents: 15 });
     expect(await keyOfAnna()).toBe(key);
+  });
+
+  describe('when somebody is erased between two backups', () => {
+    const keysOf = (backup: string): string => join(backup, 'keys');
+    let older: string;
+    let newer: string;
+    let key: string;
+
+    beforeEach(async () => {
+      [older, newer] = [join(waybill.scratch, 'older'), join(waybill.scratch, 'newer')];
+      key = await makeKeys();
+      await keyOfAnna((keys) => keys.create('bert'));
+      await waybill.importSmall();
+      expect(await waybill.run('backup', older)).toMatchObject({ code: 0 });
+      await erase('anna');
+      expect(await waybill.run('backup', newer)).toMatchObject({ code: 0 });
+    });
+
+    async function erase(customerId: string): Promise<void> {
+      const store = openSqliteEventStore(dataFiles(waybill.dataFolder).log, { clock: systemClock });
+      const event = { ...newEvent(), type: 'CustomerErased', data: { customerId }, partitionKey: customerId };
+      await store.append(`customer-${customerId}`, -1, [event]);
+      await store.close();
+      await keyOfAnna(async (keys) => keys.destroy(customerId).then(() => new Uint8Array()));
+    }
+
+    /** Anna's key in the folder that was restored, as hexadecimal; empty when she has none and gets none. */
+    async function restored(...words: readonly string[]): Promise<string> {
+      waybill.dataFolder = join(waybill.scratch, 'restored');
+      const { code, stderr } = await waybill.run('restore', ...words);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(readdirSync(waybill.dataFolder).filter((name) => name.startsWith('.'))).toEqual([]);
+      expect(await keyOfAnna(async (keys) => (await keys.find('bert')) ?? (await keys.create('bert')))).toHaveLength(
+        64,
+      );
+      return keyOfAnna(async (keys) => (await keys.find('anna')) ?? (await keys.create('anna')) ?? new Uint8Array());
+    }
+
+    test('the newer one brings nothing of them back', async () => {
+      expect(await restored(newer)).toBe('');
+    });
+
+    test('nor do the keys of the older one, put beside a log that says so', async () => {
+      const wrapped = wrappedKeyOf('anna', keysOf(older));
+      expect(await restored(newer, '--keys', keysOf(older))).toBe('');
+      const { keys } = dataFiles(waybill.dataFolder);
+      for (const file of [keys, `${keys}-wal`].filter((name) => existsSync(name))) {
+        expect(readFileSync(file).includes(wrapped)).toBe(false);
+      }
+    });
+
+    test('nor does the older one with the newer keys, although its log knows nothing of it', async () => {
+      expect(await restored(older, '--keys', keysOf(newer))).toBe('');
+      expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true });
+    });
+
+    test('the older one with its own keys knows nothing of it: these are what is to be destroyed', async () => {
+      expect(await restored(older)).toBe(key);
+    });
+
+    test('a folder that holds no keys is refused', async () => {
+      waybill.dataFolder = join(waybill.scratch, 'restored');
+      const { code, stderr } = await waybill.run('restore', newer, '--keys', older);
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: `${older} holds no keys.sqlite. Name the folder keys of a backup.\n`,
+      });
+      expect(existsSync(dataFiles(waybill.dataFolder).log)).toBe(false);
+    });
+
+    function wrappedKeyOf(subject: string, folder: string): Buffer {
+      const found = wrappedKeysIn(join(folder, 'keys.sqlite')).find((key) => key.subject === subject);
+      return Buffer.from(found!.wrapped!);
+    }
   });
 
   test('taken while orders are imported, the copy is a prefix of the log, and its read models are not ahead', async () => {

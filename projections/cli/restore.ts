@@ -9,20 +9,27 @@ export function addRestore(program: Command, context: Context): void {
     .command('restore')
     .summary('a backup into an empty data folder')
     .argument('<folder>', 'that backup made, with its keys')
+    .option('--keys <folder>', "the keys of a later backup, in place of this one's")
     .option('--json', "one JSON document for programs: the backup's manifest")
-    .description('Checks a backup, then puts it into the data folder (WAYBILL_DATA), which must be empty or new.')
+    .description(
+      `Checks a backup, then puts it into the data folder (WAYBILL_DATA), which must be empty or new. Whoever is erased by
+what its log says, or by the keys of a later backup, has no key afterwards.`,
+    )
     .addHelpText(
       'after',
       `
 Exit code 1: the backup is damaged or incomplete; nothing was restored.
 
 Example:
-  $ WAYBILL_DATA=./restored npx waybill restore /backups/waybill-2026-01-31`,
+  $ WAYBILL_DATA=./restored npx waybill restore /backups/waybill-2026-01-31
+  $ WAYBILL_DATA=./restored npx waybill restore /backups/waybill-2026-01-31 --keys /vault/waybill-2026-02-28/keys`,
     )
-    .action(async (folder: string, { json }: { readonly json?: true }) => {
+    .action(async (folder: string, { json, keys }: { readonly json?: true; readonly keys?: string }) => {
       const { dataFolder } = context.config();
       const manifest = await withProgress(context, 'Restoring', (progress) =>
-        restoreBackup(folder, dataFolder, (done, total) => progress.advance(done, total)),
+        restoreBackup({ folder, keys, dataFolder, clock: context.clock }, (done, total) =>
+          progress.advance(done, total),
+        ),
       );
       if (json) return printJson(context, manifest);
       return print(

@@ -12,7 +12,8 @@ import { syncFolder } from './sync-folder.js';
 
 const keysNote = `These keys open the personal data in the backup beside them.
 Keep this folder apart from it, under lock; put it back here before you restore.
-Once a person's data is erased, destroy the backups of the keys that are older.
+Once a person's data is erased, make a new backup and destroy the keys of all older ones:
+the new keys open those backups too, but for who was erased (waybill restore --keys).
 `;
 
 interface Part {

@@ -28,6 +28,11 @@ export const manifestName = 'manifest.json';
 /** Where the keys are in a backup: apart, so that they can be kept elsewhere. */
 export const keysFolder = 'keys';
 
+/** Whether a file of a backup belongs to its keys. */
+export function isKey(path: string): boolean {
+  return path.startsWith(`${keysFolder}/`);
+}
+
 export async function describeFile(folder: string, path: string): Promise<ManifestFile> {
   const file = join(folder, path);
   const hash = createHash('sha256');
@@ -59,9 +64,7 @@ export async function checkFile(folder: string, expected: ManifestFile): Promise
   const found = await describeFile(folder, expected.path).catch(() => undefined);
   const file = join(folder, expected.path);
   if (found === undefined) {
-    const advice = expected.path.startsWith(`${keysFolder}/`)
-      ? ' Put the keys folder back where the backup had it.'
-      : '';
+    const advice = isKey(expected.path) ? ' Put the keys folder back where the backup had it.' : '';
     throw new RuleViolated('incomplete-backup', `${file} is missing from the backup.${advice}`);
   }
   if (found.sha256 !== expected.sha256) {

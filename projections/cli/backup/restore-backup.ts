@@ -2,26 +2,38 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { lockDataFolder, prepareDataFolder } from '@waybill/infra/data-folder.js';
 import { checkDatabase } from '@waybill/infra/sqlite/copy-database.js';
-import { checkFile, readManifest, type Manifest, type ManifestFile } from './manifest.js';
+import { eraseAgain } from './erase-again.js';
+import { checkFile, isKey, keysFolder, readManifest, type Manifest } from './manifest.js';
 import { syncFolder } from './sync-folder.js';
 
 /** Where files wait until all of them are there. */
 const waitingFolder = '.restoring';
 
+export interface Restoring {
+  /** The backup. */
+  readonly folder: string;
+  /** The keys of a later backup, in place of its own. */
+  readonly keys?: string | undefined;
+  readonly dataFolder: string;
+  readonly clock: Clock;
+}
+
 /**
- * Puts a backup into an empty data folder, after checking all of it. Nothing appears under its name before everything
- * is on disk. Throws `InvalidInput` where the data folder is in use or holds something, `RuleViolated` and
- * `BadDataFile` where the backup is not whole.
+ * Puts a backup into an empty data folder, after checking all of it. Whoever is erased by what its log says has no key
+ * afterwards, whatever the keys were. Nothing appears under its name before everything is on disk. Throws `InvalidInput`
+ * where the data folder is in use or holds something, `RuleViolated` and `BadDataFile` where the backup is not whole.
  */
 export async function restoreBackup(
-  folder: string,
-  dataFolder: string,
+  { folder, keys, dataFolder, clock }: Restoring,
   onProgress: (done: number, total: number) => void,
 ): Promise<Manifest> {
   const manifest = await readManifest(folder);
+  const own = keys === undefined ? manifest.files : manifest.files.filter(({ path }) => !isKey(path));
+  const files = [...own.map(({ path }) => join(folder, path)), ...(keys === undefined ? [] : await keysIn(keys))];
   prepareDataFolder(dataFolder);
   const lock = lockDataFolder(dataFolder);
   if (lock === undefined) {
@@ -29,14 +41,12 @@ export async function restoreBackup(
   }
   try {
     await requireEmpty(dataFolder);
-    for (const [index, file] of manifest.files.entries()) {
-      await checkFile(folder, file);
-      if (file.path.endsWith('.sqlite')) checkDatabase(join(folder, file.path));
-      onProgress(index + 1, 2 * manifest.files.length);
+    for (const file of own) await checkFile(folder, file);
+    for (const [index, file] of files.entries()) {
+      if (file.endsWith('.sqlite')) checkDatabase(file);
+      onProgress(index + 1, 2 * files.length);
     }
-    await putIn(folder, dataFolder, manifest.files, (done) =>
-      onProgress(manifest.files.length + done, 2 * manifest.files.length),
-    );
+    await putIn(files, dataFolder, clock, (done) => onProgress(files.length + done, 2 * files.length));
     return manifest;
   } finally {
     lock.release();
@@ -61,22 +71,34 @@ async function requireEmpty(dataFolder: string): Promise<void> {
   );
 }
 
+/** The files of a folder of keys. Throws `InvalidInput` where it is none. */
+async function keysIn(folder: string): Promise<readonly string[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  const { keys, masterKey, developmentKey } = dataFiles(folder);
+  if (!names.includes(basename(keys))) {
+    throw new InvalidInput([], `${folder} holds no ${basename(keys)}. Name the folder ${keysFolder} of a backup.`);
+  }
+  return [keys, masterKey, developmentKey].filter((file) => names.includes(basename(file)));
+}
+
 async function putIn(
-  folder: string,
+  files: readonly string[],
   dataFolder: string,
-  files: readonly ManifestFile[],
+  clock: Clock,
   onCopied: (done: number) => void,
 ): Promise<void> {
   const waiting = join(dataFolder, waitingFolder);
   await mkdir(waiting, { mode: 0o700 });
-  for (const [index, { path }] of files.entries()) {
-    const copy = join(waiting, basename(path));
-    await copyFile(join(folder, path), copy);
-    const handle = await open(copy, 'r+');
-    await handle.sync().finally(() => handle.close());
+  for (const [index, file] of files.entries()) {
+    await copyFile(file, join(waiting, basename(file)));
     onCopied(index + 1);
   }
-  for (const { path } of files) await rename(join(waiting, basename(path)), join(dataFolder, basename(path)));
+  await eraseAgain(dataFiles(waiting), clock);
+  for (const file of files) {
+    const handle = await open(join(waiting, basename(file)), 'r+');
+    await handle.sync().finally(() => handle.close());
+  }
+  for (const file of files) await rename(join(waiting, basename(file)), join(dataFolder, basename(file)));
   await rm(waiting, { recursive: true });
   await syncFolder(dataFolder);
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { fulfilmentOf } from '@waybill/command-side/testing/fulfilment.js';
@@ -13,7 +14,13 @@ import { deadPickUp, fulfilled, outcomesOf, scheduled, type CourierCall, type Wo
 // what becomes of it is as if one part of it had been done after another.
 
 /** What happens next: calls at the same moment, a process that dies, or fulfilment catching up. */
-type Move = { readonly calls: readonly CourierCall[] } | { readonly dies: string } | { readonly fulfils: true };
+type Move = AtOnce | { readonly dies: string } | { readonly fulfils: true };
+
+interface AtOnce {
+  readonly calls: readonly CourierCall[];
+  /** For how many answers to others each append waits, so that they come in between. */
+  readonly patience: readonly number[];
+}
 
 const couriers = ['k1', 'k2', 'k3'] as const;
 const courier = fc.constantFrom(...couriers);
@@ -36,8 +43,12 @@ const call: fc.Arbitrary<CourierCall> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constant({ type: 'cancellation' as const }) },
 );
+const atOnce: fc.Arbitrary<AtOnce> = fc.record({
+  calls: fc.array(call, { minLength: 1, maxLength: 3 }),
+  patience: fc.array(fc.nat(2), { maxLength: 4 }),
+});
 const move: fc.Arbitrary<Move> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ calls: fc.array(call, { minLength: 1, maxLength: 3 }) }) },
+  { weight: 8, arbitrary: atOnce },
   { weight: 1, arbitrary: fc.record({ dies: somebody }) },
   { weight: 1, arbitrary: fc.constant({ fulfils: true as const }) },
 );
@@ -76,6 +87,26 @@ describe.each(stores)('couriers at work, %s', (_, open) => {
     return status;
   }
 
+  /** The answers to calls that are made at once. */
+  async function makeAll(orderId: string, { calls, patience }: AtOnce): Promise<readonly number[]> {
+    let [unanswered, held, appends] = [calls.length, 0, 0];
+    api.store.fate = async () => {
+      const answers = patience[appends] ?? 0;
+      appends += 1;
+      held += 1;
+      while (calls.length - unanswered < answers && held < unanswered) await setImmediate();
+      held -= 1;
+      return 'done' as const;
+    };
+    return Promise.all(
+      calls.map(async (call) => {
+        const answer = await make(orderId, call);
+        unanswered -= 1;
+        return answer;
+      }),
+    );
+  }
+
   async function die(orderId: string, by: string): Promise<number> {
     const stream = `delivery-${deliveryIdOf(orderId)}`;
     api.store.fate = (appended) => (appended === stream ? 'lost' : 'done');
@@ -103,7 +134,7 @@ describe.each(stores)('couriers at work, %s', (_, open) => {
       expect([await die(orderId, move.dies)]).toEqual(answers);
       return world;
     }
-    const answers = await Promise.all(move.calls.map((call) => make(orderId, call)));
+    const answers = await makeAll(orderId, move);
     const { status, revision } = await view(orderId);
     const possible = outcomesOf(move.calls, before);
     const actual = possible.find(
@@ -143,7 +174,7 @@ describe.each(stores)('couriers at work, %s', (_, open) => {
         expect(pickUps).toBe(order.filter((type) => type === 'OrderDispatched').length);
         expect(pickUps + order.filter((type) => type === 'OrderCancelled').length).toBeLessThanOrEqual(1);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   }, 120_000);
 });

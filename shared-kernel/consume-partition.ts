@@ -23,8 +23,8 @@ export interface PartitionTarget {
   /** Everything of its categories in the partition up to here is applied. */
   position(): Promise<number>;
   /**
-   * Applies the events that come next, then, or together with them, records `position`. Nothing is in flight when it
-   * resolves. Whatever it throws pauses the partition, and the same events come again: it must bear that. None of them
+   * Applies the events that come next, then, or together with them, records `position`: at once or later, never before
+   * they are applied. Nothing of them is in flight when it resolves. Whatever it throws pauses the partition, and the same events come again: it must bear that. None of them
    * is from the future; to upcast them is the target's business, which knows what to do where that fails.
    */
   apply(events: readonly RecordedEvent[], position: number): Promise<void>;

@@ -9,7 +9,8 @@ import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { startRelay } from '../relay/relay.js';
 import { FaultyStore, type Fate } from '../testing/faulty-store.js';
-import { fulfilmentOf, runFulfilment } from './run-fulfilment.js';
+import { LatePositions } from './late-positions.js';
+import { fulfilmentConsumer, fulfilmentOf, runFulfilment } from './run-fulfilment.js';
 import { Bench, Driven, types } from './testing/fulfilment-bench.js';
 
 describe('fulfilment', () => {
@@ -39,6 +40,11 @@ describe('fulfilment', () => {
       ]);
     }
     await Promise.all([running.stop(), relay.stop()]);
+    for (const { type, partitionKey, position } of await bench.events()) {
+      if (type !== 'OrderPlaced') continue;
+      const saved = await bench.readStore.consumerPosition(fulfilmentConsumer, partitionOf(partitionKey));
+      expect(saved).toBeGreaterThanOrEqual(position);
+    }
   });
 
   test('each event names its cause, and all share the correlation of the order', async () => {
@@ -77,7 +83,7 @@ describe('fulfilment', () => {
 
   test('works on orders side by side, and on the events of one in sequence', async () => {
     const bench = new Bench();
-    const target = fulfilmentOf(0, bench.means());
+    const target = fulfilmentOf(0, bench.means(), { done: () => {} });
     const orders = ['o1', 'o2', 'o3'];
     for (const orderId of orders) await bench.place(orderId);
     const underWay = new Set<string>();
@@ -100,13 +106,16 @@ describe('fulfilment', () => {
     await bench.place('o1');
     await bench.place('o2');
     const events = await bench.events();
-    const target = fulfilmentOf(0, bench.means());
+    const late = new LatePositions(fulfilmentConsumer, bench.means());
+    const target = fulfilmentOf(0, bench.means(), late);
     bench.store.fate = (stream) => (stream === 'order-o1' ? 'lost' : 'done');
     await expect(target.apply(events, 2)).rejects.toThrow('The append was lost');
+    await late.flush(0);
     expect(await target.position()).toBe(0);
     expect(types(await bench.histories(), 'order-o2')).toEqual(['OrderPlaced', 'OrderConfirmed']);
     bench.store.fate = () => 'done';
     await target.apply(events, 2);
+    await late.flush(0);
     expect(await target.position()).toBe(2);
     expect(types(await bench.histories(), 'order-o1')).toEqual(['OrderPlaced', 'OrderConfirmed']);
   });
@@ -119,7 +128,9 @@ describe('fulfilment', () => {
     await present.work(100);
     await bench.cancel('o1');
     await present.work(100);
+    await present.save();
     await late.work(100);
+    await late.save();
     const histories = await bench.histories();
     expect(types(histories, 'fulfilment-o1')).toEqual([
       'FulfilmentStarted',
@@ -164,6 +175,8 @@ describe('a process manager', () => {
       acts: fc.array(fc.record({ step: fc.constantFrom(...Object.keys(steps)), order: fc.nat(2) }), { maxLength: 4 }),
       fates: fc.array(anyFate, { maxLength: 12 }),
       restarts: fc.array(fc.boolean(), { maxLength: 12 }),
+      /** Before which tries the positions are saved. */
+      saves: fc.array(fc.boolean(), { maxLength: 12 }),
       size: fc.integer({ min: 1, max: 10 }),
     }),
     { maxLength: 6 },
@@ -179,16 +192,18 @@ describe('a process manager', () => {
           await lived.place(orderId);
           await died.place(orderId);
         }
-        for (const { acts, fates, restarts, size } of [...story, { acts: [], fates: [], restarts: [], size: 10 }]) {
+        const last = { acts: [], fates: [], restarts: [], saves: [], size: 10 };
+        for (const { acts, fates, restarts, saves, size } of [...story, last]) {
           for (const { step, order } of acts) {
             await steps[step]!(lived, orders[order]!);
             await steps[step]!(died, orders[order]!);
           }
           await calm.work(1000);
           const ahead = [...fates];
-          const deaths = [...restarts];
+          const [deaths, saved] = [[...restarts], [...saves]];
           died.store.fate = () => ahead.shift() ?? 'done';
           for (let alive = false; !alive;) {
+            if (saved.shift() === true) await haunted.save();
             alive = await haunted.work(size).then(
               () => true,
               () => false,

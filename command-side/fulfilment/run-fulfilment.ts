@@ -13,9 +13,12 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import type { Category } from '@waybill/shared-kernel/stream.js';
+import { progressOf, type Progress } from '@waybill/shared-kernel/standstill.js';
 import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
+import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js';
 import { orderConcerned } from './fulfilment.js';
 import type { FulfilMeans } from './fulfil.js';
+import { LatePositions } from './late-positions.js';
 import { SuspendingFulfiller } from './suspend.js';
 
 /** Name of the process manager's queues and of its positions. */
@@ -29,16 +32,22 @@ export interface FulfilmentMeans extends ConsumerMeans, Pick<FulfilMeans, 'snaps
   readonly positions: Pick<ReadStore, 'consumerPosition' | 'saveConsumerPosition' | 'declare' | 'load' | 'commit'>;
   /** Told of each order that is suspended. */
   readonly quarantined?: ReportQuarantine;
+  /** Told of each batch that is worked on. */
+  readonly watchBatch?: WatchBatch;
   readonly clock: Clock;
 }
 
 /**
  * One partition of the process manager. Orders are worked on side by side, so that their appends are grouped; the
- * events of one order one after the other. The position moves behind a batch when everything due after each of its
- * events is in the log. An event that cannot be handled suspends its order, see
+ * events of one order one after the other. `late` is told of a batch when everything due after each of its events is in
+ * the log, and saves the position soon after. An event that cannot be handled suspends its order, see
  * `SuspendingFulfiller`; what may pass pauses the partition, and the same events come again, which does no harm.
  */
-export function fulfilmentOf(partition: number, means: FulfilmentMeans): PartitionTarget {
+export function fulfilmentOf(
+  partition: number,
+  means: FulfilmentMeans,
+  late: Pick<LatePositions, 'done'>,
+): PartitionTarget {
   const { positions } = means;
   const fulfiller = new SuspendingFulfiller({ ...means, readStore: positions });
   return {
@@ -56,7 +65,7 @@ export function fulfilmentOf(partition: number, means: FulfilmentMeans): Partiti
         }),
       );
       for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
-      await positions.saveConsumerPosition(fulfilmentConsumer, partition, position);
+      late.done(partition, position);
     },
   };
 }
@@ -82,6 +91,8 @@ export interface RunningFulfilment {
   held(): readonly number[];
   /** Of each of them. */
   states(): readonly ConsumerState[];
+  /** How far each of them has come. */
+  progress(): readonly Progress[];
   /** Finishes what is being worked on, then stops. */
   stop(): Promise<void>;
 }
@@ -92,12 +103,18 @@ export interface RunningFulfilment {
  */
 export function runFulfilment(means: RunningFulfilmentMeans, tuning?: ConsumerTuning): RunningFulfilment {
   const consumers = new Map<number, PartitionConsumer>();
+  const late = new LatePositions(fulfilmentConsumer, means);
   const assignment = means.assign(fulfilmentConsumer, (partition) => {
-    const consumer = consumePartition(fulfilmentOf(partition, means), means, tuning);
+    const consumer = consumePartition(
+      watchedTarget(fulfilmentOf(partition, means, late), means.watchBatch),
+      means,
+      tuning,
+    );
     consumers.set(partition, consumer);
     return {
       stop: async () => {
         await consumer.stop();
+        await late.flush(partition);
         consumers.delete(partition);
       },
     };
@@ -105,6 +122,10 @@ export function runFulfilment(means: RunningFulfilmentMeans, tuning?: ConsumerTu
   return {
     held: () => assignment.held(),
     states: () => [...consumers.values()].map((consumer) => consumer.state()),
+    progress: () =>
+      Array.from(consumers, ([partition, consumer]) =>
+        progressOf(`${fulfilmentConsumer}/${partition}`, consumer.state()),
+      ),
     stop: () => assignment.stop(),
   };
 }

@@ -126,6 +126,7 @@ describe('an order whose event cannot be handled', () => {
     await ward.bench.place(good);
     ward.store.clouds.set(`fulfilment-${bad}@0`, 'version');
     await ward.driven.work(100, 1);
+    await ward.driven.save();
     ward.driven.restart();
     await ward.driven.work(100);
     expect(await ward.types(`fulfilment-${bad}`)).toEqual(['FulfilmentStarted', 'FulfilmentSuspended']);
@@ -164,6 +165,8 @@ describe('a process manager that dies at any moment, before and after it is told
   const anyDeaths = fc.record({
     fates: fc.array(fc.constantFrom<Fate>('done', 'done', 'lost', 'unheard'), { maxLength: 12 }),
     restarts: fc.array(fc.boolean(), { maxLength: 12 }),
+    /** Before which tries the positions are saved. */
+    saves: fc.array(fc.boolean(), { maxLength: 12 }),
     size: fc.integer({ min: 1, max: 10 }),
   });
   const anyRound = fc.record({
@@ -185,19 +188,21 @@ describe('a process manager that dies at any moment, before and after it is told
         async (clouds, rounds) => {
           const ward = new Ward();
           const { bench, store, driven } = ward;
-          const calm = { fates: [], restarts: [], size: 10 };
+          const calm = { fates: [], restarts: [], saves: [], size: 10 };
           for (const place of clouds) store.clouds.set(place, 'version');
 
           async function work({
             fates,
             restarts,
+            saves,
             size,
           }: typeof calm | (typeof rounds)[number]['deaths']): Promise<void> {
             const ahead = [...fates];
-            const dying = [...restarts];
+            const [dying, saved] = [[...restarts], [...saves]];
             let failures = 0;
             store.fate = () => ahead.shift() ?? 'done';
             for (let alive = false; !alive;) {
+              if (saved.shift() === true) await driven.save();
               alive = await driven.work(size).then(
                 () => true,
                 (error: unknown) => {

@@ -14,7 +14,8 @@ import { aggregatesIn } from '../../aggregates.js';
 import type { DeliveryCommand } from '../../delivery/delivery.js';
 import { envelopes } from '../../envelope.js';
 import { FaultyStore } from '../../testing/faulty-store.js';
-import { fulfilmentOf, type FulfilmentMeans } from '../run-fulfilment.js';
+import { LatePositions } from '../late-positions.js';
+import { fulfilmentConsumer, fulfilmentOf, type FulfilmentMeans } from '../run-fulfilment.js';
 
 const clock = virtualClock('2026-01-01T10:00:00Z');
 
@@ -115,23 +116,36 @@ export class Driven {
   readonly #store: EventStore;
   readonly #means: Partial<FulfilmentMeans>;
   readonly #positions = new Map<number, number>();
+  #late: LatePositions;
   #targets;
 
   constructor(bench: Bench, store: EventStore = bench.store, means: Partial<FulfilmentMeans> = {}) {
     this.#bench = bench;
     this.#store = store;
     this.#means = means;
+    this.#late = this.#remember();
     this.#targets = this.#begin();
+  }
+
+  #remember(): LatePositions {
+    return new LatePositions(fulfilmentConsumer, { ...this.#bench.means(this.#store), ...this.#means });
   }
 
   #begin() {
     this.#positions.clear();
     const means = { ...this.#bench.means(this.#store), ...this.#means };
-    return Array.from({ length: partitionCount }, (_, partition) => fulfilmentOf(partition, means));
+    return Array.from({ length: partitionCount }, (_, partition) => fulfilmentOf(partition, means, this.#late));
   }
 
+  /** It was killed: what it had not saved is lost. */
   restart(): void {
+    this.#late = this.#remember();
     this.#targets = this.#begin();
+  }
+
+  /** What is saved from time to time, and when it stops in order. */
+  async save(): Promise<void> {
+    for (const { partition } of this.#targets) await this.#late.flush(partition);
   }
 
   /** Works on what there is, in batches of at most `size` events of the log: on everything, or so many batches of each partition. */

@@ -1,0 +1,117 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { seededRandomness } from '@waybill/infra/clock/seeded.js';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { manualTimer, type ManualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import { turns } from '@waybill/shared-kernel/testing/turns.js';
+import { LatePositions } from './late-positions.js';
+
+describe('positions saved late', () => {
+  let saved: [partition: number, position: number][];
+  let fault: Error | undefined;
+  let told: string[];
+  let timer: ManualTimer;
+  let late: LatePositions;
+
+  function begin(): void {
+    saved = [];
+    fault = undefined;
+    told = [];
+    timer = manualTimer();
+    late = new LatePositions('c', {
+      positions: {
+        saveConsumerPosition: async (_, partition, position) => {
+          if (fault !== undefined) throw fault;
+          saved.push([partition, position]);
+        },
+      },
+      timer,
+      randomness: seededRandomness('late'),
+      report: ({ message }, of) => told.push(`${of}: ${message}`),
+    });
+  }
+
+  beforeEach(begin);
+
+  async function elapse(): Promise<void> {
+    await turns();
+    timer.elapse();
+    await turns();
+  }
+
+  test('those of many batches in all partitions are saved together, the last of each', async () => {
+    for (let position = 1; position <= 100; position += 1) late.done(position % 2, position);
+    await turns();
+    expect([saved, timer.waits]).toEqual([[], [250]]);
+    await elapse();
+    expect(saved.sort()).toEqual([
+      [0, 100],
+      [1, 99],
+    ]);
+    expect(timer.waits).toEqual([]);
+    late.done(0, 101);
+    await elapse();
+    expect(saved).toHaveLength(3);
+  });
+
+  test('one of a partition that is given away is saved before that, and not again', async () => {
+    late.done(0, 7);
+    late.done(1, 8);
+    await late.flush(0);
+    expect(saved).toEqual([[0, 7]]);
+    await elapse();
+    expect(saved).toEqual([
+      [0, 7],
+      [1, 8],
+    ]);
+  });
+
+  test('when the last partition is given away nothing goes on', async () => {
+    late.done(0, 7);
+    await late.flush(0);
+    await turns();
+    expect(timer.waits).toEqual([]);
+    await late.flush(0);
+    expect(saved).toEqual([[0, 7]]);
+  });
+
+  test('a store that is down is told of, holds up nobody, and is asked again with what is done by then', async () => {
+    fault = new Unavailable('read store', 'Gone.');
+    late.done(0, 7);
+    late.done(1, 8);
+    await elapse();
+    expect([saved, told]).toEqual([[], ['c/position: Gone.']]);
+    await late.flush(1);
+    fault = undefined;
+    late.done(0, 9);
+    await elapse();
+    expect(saved).toEqual([[0, 9]]);
+  });
+
+  test('none is ever ahead of what is done, and in the end all are where it is', async () => {
+    const anyStep = fc.oneof(
+      fc.record({ partition: fc.nat(2), what: fc.constantFrom('done', 'done', 'flush') }),
+      fc.record({ partition: fc.constant(0), what: fc.constantFrom('elapse', 'break', 'mend') }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyStep, { maxLength: 40 }), async (steps) => {
+        begin();
+        const done = [0, 0, 0];
+        for (const { partition, what } of steps) {
+          if (what === 'done') late.done(partition, (done[partition]! += 1));
+          if (what === 'flush') await late.flush(partition);
+          if (what === 'elapse') await elapse();
+          if (what === 'break') fault = new Unavailable('read store', 'Gone.');
+          if (what === 'mend') fault = undefined;
+          for (const [of, position] of saved) expect(position).toBeLessThanOrEqual(done[of]!);
+        }
+        fault = undefined;
+        for (const partition of done.keys()) late.done(partition, (done[partition]! += 1));
+        await elapse();
+        const last = new Map(saved);
+        expect([...done.keys()].map((partition) => last.get(partition))).toEqual(done);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});

@@ -1,0 +1,78 @@
+import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
+import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+
+export interface LatePositionsMeans {
+  readonly positions: Pick<ReadStore, 'saveConsumerPosition'>;
+  readonly timer: Timer;
+  readonly randomness: Randomness;
+  /** Told of each save that failed; `of`: `<consumer>/position`. */
+  readonly report?: (fault: Error, of: string) => void;
+}
+
+/** Milliseconds for which positions may wait to be saved, all of a process together. */
+const patience = 250;
+const backOff: BackOff = { first: 2 * patience, most: 10_000 };
+
+/**
+ * The positions of a consumer in its partitions, saved a little behind what is done, never ahead of it: whoever begins
+ * at one is given again what was done since, which must do no harm. A save that fails holds up nobody and is tried
+ * again with what is done by then.
+ */
+export class LatePositions {
+  readonly #consumer: string;
+  readonly #means: LatePositionsMeans;
+  readonly #unsaved = new Map<number, number>();
+  #nap = new AbortController();
+  #isSaving = false;
+
+  constructor(consumer: string, means: LatePositionsMeans) {
+    this.#consumer = consumer;
+    this.#means = means;
+  }
+
+  /** Everything up to `position` is done. */
+  done(partition: number, position: number): void {
+    this.#unsaved.set(partition, position);
+    if (!this.#isSaving) void this.#keepSaving();
+  }
+
+  /**
+   * Saves that of a partition which is about to be given away. Where that fails, it stays where it was saved last, and
+   * whoever has it next does again what was done since. Never rejects.
+   */
+  async flush(partition: number): Promise<void> {
+    await this.#save([partition]);
+    this.#unsaved.delete(partition);
+    if (this.#unsaved.size === 0) this.#nap.abort();
+  }
+
+  async #keepSaving(): Promise<void> {
+    this.#isSaving = true;
+    for (let failures = 0; this.#unsaved.size > 0;) {
+      const delay = failures === 0 ? 0 : backOffDelay(backOff, failures - 1, this.#means.randomness);
+      this.#nap = new AbortController();
+      await this.#means.timer.sleep(patience + delay, this.#nap.signal);
+      failures = (await this.#save([...this.#unsaved.keys()])) ? 0 : failures + 1;
+    }
+    this.#isSaving = false;
+  }
+
+  /** All in one turn, so that a store can write them together. Whether all are saved. */
+  async #save(partitions: readonly number[]): Promise<boolean> {
+    try {
+      await Promise.all(
+        partitions.map(async (partition) => {
+          const position = this.#unsaved.get(partition);
+          if (position === undefined) return;
+          await this.#means.positions.saveConsumerPosition(this.#consumer, partition, position);
+          if (this.#unsaved.get(partition) === position) this.#unsaved.delete(partition);
+        }),
+      );
+      return true;
+    } catch (error) {
+      this.#means.report?.(error instanceof Error ? error : new Error(String(error)), `${this.#consumer}/position`);
+      return false;
+    }
+  }
+}

@@ -2,7 +2,6 @@ import { largestAmount } from './http/money-body.js';
 import { mostLines, mostOfALine } from './ordering/http.js';
 import {
   answer,
-  callableBy,
   commonParameters,
   id,
   object,
@@ -13,6 +12,7 @@ import {
   securitySchemes,
   sharedSchemas,
   time,
+  whoMay,
   type Header,
   type OpenApiDocument,
   type Operation,
@@ -20,8 +20,8 @@ import {
   type PathItem,
   type Schema,
 } from '@waybill/infra/http/openapi.js';
-import type { Role } from '@waybill/infra/http/caller.js';
 import type { ProblemKindName } from '@waybill/infra/http/problem.js';
+import { writeAccess } from './access.js';
 
 const text = (maxLength: number): Schema => ({ type: 'string', minLength: 1, maxLength, pattern: '\\S' });
 const price: Schema = {
@@ -137,7 +137,6 @@ interface Command {
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
-  readonly roles: readonly Role[];
   readonly body: keyof typeof schemas;
   /** It can be left out. */
   readonly bodyOptional?: true;
@@ -162,7 +161,7 @@ const everyRefusal: readonly ProblemKindName[] = [
 const ofKey: readonly ProblemKindName[] = ['idempotency-key-missing', 'idempotency-key-reused'];
 
 function post(path: string, command: Command): Readonly<Record<string, PathItem>> {
-  const { operationId, summary, description, tag, roles, body, creates, keyless, refusals } = command;
+  const { operationId, summary, description, tag, body, creates, keyless, refusals } = command;
   const headers = {
     ...answerHeaders,
     ...(creates === true ? { Location: { required: true, schema: { type: 'string', format: 'uri' } } } : {}),
@@ -171,9 +170,8 @@ function post(path: string, command: Command): Readonly<Record<string, PathItem>
   const operation: Operation = {
     operationId,
     summary,
-    description: [description, callableBy(...roles)].filter(Boolean).join(' '),
+    ...whoMay(writeAccess, 'POST', path, description),
     tags: [tag],
-    security: [{ bearer: [] }],
     parameters: [...commonParameters, ...pathParameters(path), ...(keyless === true ? [] : [idempotencyKey]), ifMatch],
     requestBody: {
       required: command.bodyOptional !== true,
@@ -187,12 +185,11 @@ function post(path: string, command: Command): Readonly<Record<string, PathItem>
   return { [path]: { post: operation } };
 }
 
-const products = { tag: 'Products', roles: ['merchant'], answer: 'Product' } as const;
-const customers = { tag: 'Customers', roles: ['customer', 'operator'], answer: 'Customer' } as const;
+const products = { tag: 'Products', answer: 'Product' } as const;
+const customers = { tag: 'Customers', answer: 'Customer' } as const;
 const orders = { tag: 'Orders', answer: 'Order' } as const;
 const deliveries = {
   tag: 'Deliveries',
-  roles: ['courier', 'operator'],
   answer: 'Delivery',
   refusals: ['not-found', 'rule-violated'],
 } as const;
@@ -260,7 +257,6 @@ export const writeApiDocument: OpenApiDocument = {
       operationId: 'placeOrder',
       summary: 'The order is placed',
       description: 'Names and prices are those of the catalogue now. All lines are in one currency.',
-      roles: ['customer', 'operator'],
       body: 'PlaceOrder',
       creates: true,
       refusals: ['already-exists'],
@@ -269,8 +265,7 @@ export const writeApiDocument: OpenApiDocument = {
       ...orders,
       operationId: 'cancelOrder',
       summary: 'The order is cancelled',
-      description: 'Until it is picked up. By its customer, a merchant of one of its lines, or an operator.',
-      roles: ['customer', 'merchant', 'operator'],
+      description: "Until it is picked up. A merchant's own are those with a line of theirs.",
       body: 'CancelOrder',
       refusals: ['not-found', 'rule-violated'],
     }),

@@ -4,6 +4,7 @@ import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/cloc
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { Route } from '@waybill/infra/http/route.js';
+import { writeAccess } from './access.js';
 import { aggregatesIn } from './aggregates.js';
 import { productRoutes } from './catalogue/http.js';
 import { customerRoutes } from './customers/http.js';
@@ -14,7 +15,7 @@ import { writeApiDocument } from './openapi.js';
 import { orderRoutes } from './ordering/http.js';
 import type { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 
-export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'document' | 'randomness'> {
+export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document' | 'randomness'> {
   readonly store: Pick<EventStore, 'append' | 'readStream'>;
   readonly keys: KeyStore;
   readonly clock: Clock;
@@ -26,7 +27,7 @@ export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'document' | 'r
   readonly publicReadUrl: string;
 }
 
-/** Every operation of the write API, and who may call it. */
+/** Every operation of the write API. */
 export function writeRoutes(means: WriteMeans): readonly Route[] {
   return [...productRoutes(means), ...customerRoutes(means), ...orderRoutes(means), ...deliveryRoutes(means)];
 }
@@ -37,5 +38,5 @@ export function createWriteApi(parts: WriteApiParts): RequestListener {
   const handler = new CommandHandler({ store, keys, clock, randomness, timer });
   const aggregates = aggregatesIn(store, parts.snapshots);
   const means: WriteMeans = { aggregates, handler, keys, clock, randomness, timer, publicReadUrl };
-  return createApi({ ...parts, routes: writeRoutes(means), document: writeApiDocument });
+  return createApi({ ...parts, routes: writeRoutes(means), access: writeAccess, document: writeApiDocument });
 }

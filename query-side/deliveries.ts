@@ -1,3 +1,4 @@
+import type { Asker, Sight } from '@waybill/infra/http/access.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/deliveries.js';
 import { viewPast } from '@waybill/projections/replay/view-past.js';
@@ -5,13 +6,13 @@ import { NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
-import { scopeOfDeliveries, sightOfDelivery, type DeliveryParties, type Sight } from './access.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import type { Means, Model } from './model.js';
 import { notShown } from './not-shown.js';
 import { defaultLimit, id, limit, oneOf, readQuery } from './query.js';
 import { documentAnswer, readingOf, type Found } from './reading.js';
+import { scopeOfDeliveries, sightOfDelivery, type DeliveryParties } from './sight.js';
 
 export const deliveryStatuses = [
   'open',
@@ -37,9 +38,9 @@ const filters = {
   cursor: cursorOf(deliveries.collection.name),
 };
 
-function sightOf({ document }: Found, caller: ApiRequest['caller']): Sight | undefined {
+function sightOf({ document }: Found, asker: Asker): Sight | undefined {
   const view = deliveryView(document.sections, document.revisions);
-  return view && sightOfDelivery(caller, view);
+  return view && sightOfDelivery(asker, view);
 }
 
 /** A delivery of which nothing is known. */
@@ -55,48 +56,46 @@ async function deliveryInLog(means: Means, deliveryId: string): Promise<Delivery
 export function deliveryRoutes(means: Means): readonly Route[] {
   const reading = readingOf(model, means);
 
-  async function isVisibleInLog(deliveryId: string, caller: ApiRequest['caller']): Promise<boolean> {
+  async function isVisibleInLog(deliveryId: string, asker: Asker): Promise<boolean> {
     const known = await deliveryInLog(means, deliveryId);
-    return known !== undefined && sightOfDelivery(caller, known) !== undefined;
+    return known !== undefined && sightOfDelivery(asker, known) !== undefined;
   }
 
   /** Decides before a wait, by what the log has; while that is down, what is shown to the caller may be shown again. */
-  async function mayKnowOf(deliveryId: string, caller: ApiRequest['caller']): Promise<boolean> {
+  async function mayKnowOf(deliveryId: string, asker: Asker): Promise<boolean> {
     try {
-      return await isVisibleInLog(deliveryId, caller);
+      return await isVisibleInLog(deliveryId, asker);
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
       const found = await reading.find(deliveryId, undefined);
-      if (found === undefined || sightOf(found, caller) === undefined) throw error;
+      if (found === undefined || sightOf(found, asker) === undefined) throw error;
       return true;
     }
   }
 
-  async function list({ search, headers, caller }: ApiRequest): Promise<Answer> {
+  async function list(request: ApiRequest): Promise<Answer> {
+    const { search, headers } = request;
     const { limit: most = defaultLimit, cursor, ...given } = readQuery(search, filters);
     const wish = wishOf(headers);
-    const { sight, filters: equal } = scopeOfDeliveries(caller, given);
+    const { sight, filters: equal } = scopeOfDeliveries(request, given);
     return reading.page({ equal: { ...equal }, limit: most, cursor }, sight, wish);
   }
 
   async function one(request: ApiRequest<'/v1/deliveries/:deliveryId'>): Promise<Answer> {
-    const { params, search, headers, caller } = request;
+    const { params, search, headers } = request;
     const { deliveryId } = params;
     readQuery(search, {});
     const wish = wishOf(headers);
-    if (wish !== undefined && !(await mayKnowOf(deliveryId, caller))) throw new NotFound('delivery', deliveryId);
+    if (wish !== undefined && !(await mayKnowOf(deliveryId, request))) throw new NotFound('delivery', deliveryId);
     const found = await reading.find(deliveryId, wish);
-    const sight = found && sightOf(found, caller);
+    const sight = found && sightOf(found, request);
     const rendered = sight && (await reading.render(found, sight));
     if (found === undefined || rendered === undefined) {
-      const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(deliveryId, caller));
+      const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(deliveryId, request));
       throw notShown('delivery', deliveryId, isTheirs ? found : undefined);
     }
     return documentAnswer(found, rendered, wish?.headers);
   }
 
-  return [
-    route('GET', '/v1/deliveries', { roles: ['courier', 'operator', 'auditor'] }, list),
-    route('GET', '/v1/deliveries/:deliveryId', { roles: ['customer', 'courier', 'operator', 'auditor'] }, one),
-  ];
+  return [route('GET', '/v1/deliveries', list), route('GET', '/v1/deliveries/:deliveryId', one)];
 }

@@ -1,7 +1,5 @@
-import { roles, type Role } from '@waybill/infra/http/caller.js';
 import {
   answer,
-  callableBy,
   commonParameters,
   id,
   nullable,
@@ -13,6 +11,7 @@ import {
   securitySchemes,
   sharedSchemas,
   time,
+  whoMay,
   type Header,
   type OpenApiDocument,
   type Operation,
@@ -21,6 +20,7 @@ import {
   type Schema,
 } from '@waybill/infra/http/openapi.js';
 import type { ProblemKindName } from '@waybill/infra/http/problem.js';
+import { readAccess } from './access.js';
 import { deliveryStatuses } from './deliveries.js';
 import { orderStatuses } from './orders.js';
 import { defaultLimit, longestList } from './query.js';
@@ -238,28 +238,17 @@ interface Reading {
   readonly description?: string;
   readonly tag: string;
   readonly path: string;
-  readonly roles: readonly Role[];
   readonly parameters?: readonly Parameter[];
   readonly responses: Operation['responses'];
   readonly refusals?: readonly ProblemKindName[];
 }
 
-function get({
-  path,
-  tag,
-  roles: who,
-  description = '',
-  parameters = [],
-  responses,
-  refusals = [],
-  ...rest
-}: Reading): PathItem {
+function get({ path, tag, description = '', parameters = [], responses, refusals = [], ...rest }: Reading): PathItem {
   return {
     get: {
       ...rest,
-      description: [description, callableBy(...who)].filter((sentence) => sentence !== '').join(' '),
+      ...whoMay(readAccess, 'GET', path, description),
       tags: [tag],
-      security: [{ bearer: [] }],
       parameters: [...pathParameters(path), ...parameters, ...waiting, ...commonParameters],
       responses: {
         ...responses,
@@ -269,8 +258,6 @@ function get({
   };
 }
 
-const anyOrderReader: readonly Role[] = ['customer', 'courier', 'merchant', 'operator', 'auditor'];
-
 const readings: readonly Reading[] = [
   {
     path: '/v1/orders',
@@ -278,7 +265,6 @@ const readings: readonly Reading[] = [
     summary: 'Orders, newest first',
     description: 'Customers and merchants get their own, and are refused those of others.',
     tag: 'Orders',
-    roles: ['customer', 'merchant', 'operator', 'auditor'],
     parameters: [
       query('customerId', id, 'Of this customer.'),
       query('merchantId', id, 'With a line of this merchant.'),
@@ -297,7 +283,6 @@ const readings: readonly Reading[] = [
     summary: 'An order, now or as it stood',
     description: 'With `asOf` or `knownAt` it is folded from the log.',
     tag: 'Orders',
-    roles: anyOrderReader,
     parameters: [
       query('asOf', time, 'As it stood then, by what had happened up to and including that time.'),
       query('knownAt', time, 'By what had been recorded up to and including that time.'),
@@ -321,7 +306,6 @@ const readings: readonly Reading[] = [
     summary: 'Everything that happened to an order, its payment, fulfilment and delivery',
     description: 'In the order in which it happened. Read from the log: every write is in it at once.',
     tag: 'Orders',
-    roles: anyOrderReader,
     responses: { 200: answer('The events', reference('Timeline'), applied) },
     refusals: ['not-found'],
   },
@@ -331,7 +315,6 @@ const readings: readonly Reading[] = [
     summary: 'Deliveries, newest first',
     description: 'Couriers get their own, or with `status=open` all that wait for a courier.',
     tag: 'Deliveries',
-    roles: ['courier', 'operator', 'auditor'],
     parameters: [
       query('courierId', id, 'Of this courier.'),
       query('status', { enum: deliveryStatuses }, 'In this status.'),
@@ -346,7 +329,6 @@ const readings: readonly Reading[] = [
     summary: 'A delivery',
     description: 'Its address is for the assigned courier and operators.',
     tag: 'Deliveries',
-    roles: ['customer', 'courier', 'operator', 'auditor'],
     responses: { 200: answer('The delivery', reference('Delivery'), applied) },
     refusals: ['not-found', 'quarantined'],
   },
@@ -355,7 +337,6 @@ const readings: readonly Reading[] = [
     operationId: 'listProducts',
     summary: 'The catalogue, newest first',
     tag: 'Products',
-    roles,
     parameters: [query('merchantId', id, 'Of this merchant.'), search('a product'), limit, cursor],
     responses: { 200: answer('A page', reference('ProductList'), applied) },
   },
@@ -364,7 +345,6 @@ const readings: readonly Reading[] = [
     operationId: 'readProduct',
     summary: 'A product',
     tag: 'Products',
-    roles,
     responses: { 200: answer('The product', reference('Product'), applied) },
     refusals: ['not-found', 'quarantined'],
   },
@@ -373,7 +353,6 @@ const readings: readonly Reading[] = [
     operationId: 'readCustomer',
     summary: 'A customer',
     tag: 'Customers',
-    roles: ['customer', 'operator', 'auditor'],
     responses: { 200: answer('The customer', reference('Customer'), applied) },
     refusals: ['not-found', 'quarantined'],
   },
@@ -383,7 +362,6 @@ const readings: readonly Reading[] = [
     summary: 'What became of orders, by day (UTC) and currency',
     description: 'Days on which nothing happened are left out.',
     tag: 'Reports',
-    roles: ['operator', 'auditor'],
     parameters: [
       query('from', { type: 'string', format: 'date' }, 'First day; 30 days up to `to` when absent.'),
       query('to', { type: 'string', format: 'date' }, 'Last day; today when absent.'),

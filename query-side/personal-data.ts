@@ -1,6 +1,6 @@
 import { isSealed, subjectOf, unseal } from '@waybill/shared-kernel/personal-data.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
-import type { Sight } from './access.js';
+import type { Sight } from '@waybill/infra/http/access.js';
 
 /** Opens sealed values of the people it was gathered for. For one answer: keys may be destroyed at any time. */
 export interface Keyring {

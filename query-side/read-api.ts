@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { createApi, type ApiParts } from '@waybill/infra/http/api.js';
 import type { Route } from '@waybill/infra/http/route.js';
+import { readAccess } from './access.js';
 import { customerRoute } from './customers.js';
 import { reportRoute } from './daily-report.js';
 import { deliveryRoutes } from './deliveries.js';
@@ -10,7 +11,7 @@ import { orderRoutes } from './orders.js';
 import { timelineRoute } from './past-order.js';
 import { productRoutes } from './products.js';
 
-export interface ReadApiParts extends Omit<ApiParts, 'routes' | 'document'>, Means {}
+export interface ReadApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document'>, Means {}
 
 export function readApiRoutes(means: Means): readonly Route[] {
   return [
@@ -27,5 +28,5 @@ export function readApiRoutes(means: Means): readonly Route[] {
 export function createReadApi(parts: ReadApiParts): RequestListener {
   const { events, readStore, keys, clock, timer, ...api } = parts;
   const routes = readApiRoutes({ events, readStore, keys, clock, timer });
-  return createApi({ ...api, routes, document: readApiDocument });
+  return createApi({ ...api, routes, access: readAccess, document: readApiDocument });
 }

@@ -1,7 +1,7 @@
 import type { Answer } from '@waybill/infra/http/route.js';
 import { documentFreshness, listFreshness, type Lags } from '@waybill/projections/freshness.js';
 import type { CollectionSpec, ListQuery, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
-import type { Sight } from './access.js';
+import type { Sight } from '@waybill/infra/http/access.js';
 import type { Wish } from './consistency.js';
 import { encodeCursor, type Place } from './cursor.js';
 import { readLiveOf, type LiveModel } from './live-model.js';

@@ -3,7 +3,7 @@ import type { Freshness } from '@waybill/projections/freshness.js';
 import { degradedView } from '@waybill/projections/quarantine/degraded-view.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
-import type { Sight } from './access.js';
+import type { Sight } from '@waybill/infra/http/access.js';
 import type { Model } from './model.js';
 import { keyringFor, type Keyring } from './personal-data.js';
 

@@ -1,12 +1,13 @@
 import { NotEquals } from 'class-validator';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { Forbidden, NotFound } from '@waybill/shared-kernel/errors.js';
+import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
 import { systemSubject } from '@waybill/shared-kernel/ports/keys.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { MoneyBody } from '../http/money-body.js';
 import { readCommand, readNothing } from '../http/read-command.js';
+import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, IsWhole, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
 import type { ProductCommand } from './product.js';
@@ -53,7 +54,7 @@ export function productRoutes({ handler, aggregates, publicReadUrl }: WriteMeans
     const handled = await handler.handle(products, asked, {
       id,
       derivedId,
-      authorise: () => 'merchant',
+      authorise: () => requireActingRole(request, { merchant: request.caller.sub }, 'product', id),
       partitionKey: () => id,
       subject: () => systemSubject,
       createsKey: true,
@@ -78,8 +79,7 @@ export function productRoutes({ handler, aggregates, publicReadUrl }: WriteMeans
       id,
       authorise: (state) => {
         if (state.status === 'none') throw new NotFound('product', id);
-        if (state.merchantId !== request.caller.sub) throw new Forbidden('The product is of another merchant.');
-        return 'merchant';
+        return requireActingRole(request, { merchant: state.merchantId }, 'product', id);
       },
       partitionKey: () => id,
       subject: () => systemSubject,
@@ -89,20 +89,19 @@ export function productRoutes({ handler, aggregates, publicReadUrl }: WriteMeans
     return commandAnswer(200, handled, { productId: id });
   };
 
-  const access = { roles: ['merchant'] } as const;
   return [
-    route('POST', '/v1/products', access, list),
-    route('POST', '/v1/products/:productId/price', access, (request) => {
+    route('POST', '/v1/products', list),
+    route('POST', '/v1/products/:productId/price', (request) => {
       const { unitPrice } = readCommand(ChangePriceBody, request.body);
       const { productId } = request.params;
       const { amount, currency } = unitPrice;
       return change(request, { type: 'ChangeProductPrice', productId, unitPrice: amount, currency });
     }),
-    route('POST', '/v1/products/:productId/stock', access, (request) => {
+    route('POST', '/v1/products/:productId/stock', (request) => {
       const { change: pieces } = readCommand(ChangeStockBody, request.body);
       return change(request, { type: 'ChangeProductStock', productId: request.params.productId, change: pieces });
     }),
-    route('POST', '/v1/products/:productId/withdrawal', access, (request) => {
+    route('POST', '/v1/products/:productId/withdrawal', (request) => {
       readNothing(request.body);
       return change(request, { type: 'WithdrawProduct', productId: request.params.productId });
     }),

@@ -1,16 +1,16 @@
 import type { Caller } from '@waybill/infra/http/caller.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { Forbidden, NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
+import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
-import { actingRole } from '../http/acting-role.js';
 import { AddressBody, isSameAddress, sealAddress } from '../http/address-body.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand } from '../http/read-command.js';
+import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
-import type { CustomerCommand } from './customer.js';
+import { customerErased, type CustomerCommand } from './customer.js';
 
 export class RegisterCustomerBody {
   @Optional()
@@ -39,7 +39,7 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
 
   const keyOf = async (customerId: string): Promise<Uint8Array> => {
     const key = await keys.find(customerId);
-    if (key === undefined) throw new RuleViolated('customer-erased', `Customer ${customerId} is erased.`);
+    if (key === undefined) throw customerErased(customerId);
     return key;
   };
 
@@ -51,11 +51,7 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
     const handled = await handler.handle(customers, asked, {
       id,
       derivedId,
-      authorise: () => {
-        const role = actingRole(request.caller, { customer: id === request.caller.sub });
-        if (role === undefined) throw new Forbidden('A customer registers under the id that is their sub.');
-        return role;
-      },
+      authorise: () => requireActingRole(request, { customer: id }, 'customer', id),
       partitionKey: () => id,
       subject: () => id,
       createsKey: true,
@@ -82,9 +78,8 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
     const handled = await handler.handle(customers, repeatableRequest(request), {
       id,
       authorise: (state) => {
-        const role = actingRole(request.caller, { customer: id === request.caller.sub });
-        if (role === undefined || state.status === 'none') throw new NotFound('customer', id);
-        return role;
+        if (state.status === 'none') throw new NotFound('customer', id);
+        return requireActingRole(request, { customer: id }, 'customer', id);
       },
       partitionKey: () => id,
       subject: () => id,
@@ -99,10 +94,9 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
     return commandAnswer(200, handled, { customerId: id });
   };
 
-  const access = { roles: ['customer', 'operator'] } as const;
   return [
-    route('POST', '/v1/customers', access, register),
-    route('POST', '/v1/customers/:customerId/address', access, changeAddress),
+    route('POST', '/v1/customers', register),
+    route('POST', '/v1/customers/:customerId/address', changeAddress),
   ];
 }
 

@@ -1,15 +1,15 @@
 import { IsIn, IsNumber, Max, Min } from 'class-validator';
-import type { Caller } from '@waybill/infra/http/caller.js';
+import type { Owners } from '@waybill/infra/http/access.js';
 import { route, type Answer, type Route } from '@waybill/infra/http/route.js';
-import { Forbidden, InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
+import { InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
 import type { Cause } from '../envelope.js';
 import type { CommandRequest } from '../handle-command.js';
-import { actingRole } from '../http/acting-role.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { plainRequest, repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand, readNothing } from '../http/read-command.js';
+import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsText, IsTime, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
 import { dispatchOrder } from '../ordering/dispatch-order.js';
@@ -63,18 +63,17 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
   type Decide = (state: DeliveryState, cause: Cause) => DeliveryCommand | Promise<DeliveryCommand>;
 
   const handle = async (
-    { caller, params: { deliveryId: id } }: Request,
+    request: Request,
     asked: CommandRequest,
     command: Decide,
-    theirs: (state: DeliveryState) => boolean = hasOrNobodyHas(caller),
+    ownersOf: (state: DeliveryState) => Owners = whoHasIt,
   ): Promise<Answer> => {
+    const id = request.params.deliveryId;
     const handled = await handler.handle(aggregates.deliveries, asked, {
       id,
       authorise: (state) => {
         if (state.status === 'none') throw new NotFound('delivery', id);
-        const role = actingRole(caller, { courier: theirs(state) });
-        if (role === undefined) throw new Forbidden('The delivery is with another courier.');
-        return role;
+        return requireActingRole(request, ownersOf(state), 'delivery', id);
       },
       partitionKey: (state) => (state.status === 'none' ? id : state.orderId),
       subject: (state) => (state.status === 'none' ? id : state.customerId),
@@ -84,17 +83,14 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
   };
 
   const assign = (request: Request): Promise<Answer> => {
-    const { caller, params } = request;
     const { courierId } = readCommand(AssignBody, request.body);
-    if (courierId !== caller.sub && !caller.roles.includes('operator')) {
-      throw new Forbidden('A courier claims deliveries for themselves.');
-    }
-    const command: DeliveryCommand = { type: 'AssignDelivery', deliveryId: params.deliveryId, courierId };
+    const { deliveryId } = request.params;
+    const command: DeliveryCommand = { type: 'AssignDelivery', deliveryId, courierId };
     return handle(
       request,
       repeatableRequest(request),
       () => command,
-      () => true,
+      () => ({ courier: courierId }),
     );
   };
 
@@ -102,7 +98,6 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
     const { deliveryId } = request.params;
     readNothing(request.body);
     const asked = repeatableRequest(request);
-    const isTheirs = hasOrNobodyHas(request.caller);
     // With whom it left, once the order's stream says so: from then on it did, whatever comes between that and its
     // own event.
     let leftWith: string | undefined;
@@ -119,7 +114,7 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
       request,
       { ...asked, matches: (revision) => leftWith !== undefined || asked.matches(revision) },
       command,
-      (state) => leftWith !== undefined || isTheirs(state),
+      (state) => (leftWith === undefined ? whoHasIt(state) : { open: true }),
     );
   };
 
@@ -159,15 +154,14 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
       return handle(request, repeatableRequest(request), () => ({ type, deliveryId: request.params.deliveryId }));
     };
 
-  const access = { roles: ['courier', 'operator'] } as const;
   return [
-    route('POST', '/v1/deliveries/:deliveryId/assignment', access, assign),
-    route('POST', '/v1/deliveries/:deliveryId/release', access, takingNothing('ReleaseDelivery')),
-    route('POST', '/v1/deliveries/:deliveryId/pickup', access, pickUp),
-    route('POST', '/v1/deliveries/:deliveryId/positions', access, reportPosition),
-    route('POST', '/v1/deliveries/:deliveryId/completion', access, complete),
-    route('POST', '/v1/deliveries/:deliveryId/failure', access, fail),
-    route('POST', '/v1/deliveries/:deliveryId/return', access, takingNothing('ReturnDelivery')),
+    route('POST', '/v1/deliveries/:deliveryId/assignment', assign),
+    route('POST', '/v1/deliveries/:deliveryId/release', takingNothing('ReleaseDelivery')),
+    route('POST', '/v1/deliveries/:deliveryId/pickup', pickUp),
+    route('POST', '/v1/deliveries/:deliveryId/positions', reportPosition),
+    route('POST', '/v1/deliveries/:deliveryId/completion', complete),
+    route('POST', '/v1/deliveries/:deliveryId/failure', fail),
+    route('POST', '/v1/deliveries/:deliveryId/return', takingNothing('ReturnDelivery')),
   ];
 }
 
@@ -176,9 +170,7 @@ function isReportOf(at: string): (event: KnownEvent) => boolean {
 }
 
 /** What nobody has is refused, or silence, by its status. */
-function hasOrNobodyHas({ sub }: Caller): (state: DeliveryState) => boolean {
-  return (state) => {
-    const courierId = state.status === 'none' ? null : courierOf(state);
-    return courierId === null || courierId === sub;
-  };
+function whoHasIt(state: DeliveryState): Owners {
+  const courierId = state.status === 'none' ? null : courierOf(state);
+  return courierId === null ? { open: true } : { courier: courierId };
 }

@@ -1,12 +1,12 @@
 import { ArrayMaxSize, ArrayMinSize, IsArray } from 'class-validator';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { Forbidden, NotFound } from '@waybill/shared-kernel/errors.js';
+import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
-import { actingRole } from '../http/acting-role.js';
 import { AddressBody } from '../http/address-body.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand } from '../http/read-command.js';
+import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, IsWhole, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
 import type { OrderCommand } from './order.js';
@@ -68,11 +68,7 @@ export function orderRoutes(means: WriteMeans): readonly Route[] {
     const handled = await handler.handle(orders, asked, {
       id,
       derivedId,
-      authorise: () => {
-        const role = actingRole(request.caller, { customer: body.customerId === request.caller.sub });
-        if (role === undefined) throw new Forbidden('A customer orders for themselves.');
-        return role;
-      },
+      authorise: () => requireActingRole(request, { customer: body.customerId }, 'order', id),
       partitionKey: () => id,
       subject: () => body.customerId,
       command: async (): Promise<OrderCommand> => ({ type: 'PlaceOrder', order: await placement(id, body, means) }),
@@ -82,21 +78,14 @@ export function orderRoutes(means: WriteMeans): readonly Route[] {
   };
 
   const cancel = async (request: RequestOn<'orderId'>): Promise<Answer> => {
-    const { caller } = request;
     const id = request.params.orderId;
     const { reason } = readCommand(CancelOrderBody, request.body);
     const handled = await handler.handle(orders, repeatableRequest(request), {
       id,
       authorise: (state) => {
-        const role =
-          state.status === 'none'
-            ? undefined
-            : actingRole(caller, {
-                customer: state.customerId === caller.sub,
-                merchant: state.merchantIds.includes(caller.sub),
-              });
-        if (role === undefined) throw new NotFound('order', id);
-        return role;
+        if (state.status === 'none') throw new NotFound('order', id);
+        const { customerId: customer, merchantIds: merchant } = state;
+        return requireActingRole(request, { customer, merchant }, 'order', id);
       },
       partitionKey: () => id,
       subject: (state) => (state.status === 'none' ? id : state.customerId),
@@ -105,8 +94,5 @@ export function orderRoutes(means: WriteMeans): readonly Route[] {
     return commandAnswer(200, handled, { orderId: id, status: handled.state.status });
   };
 
-  return [
-    route('POST', '/v1/orders', { roles: ['customer', 'operator'] }, place),
-    route('POST', '/v1/orders/:orderId/cancellation', { roles: ['customer', 'merchant', 'operator'] }, cancel),
-  ];
+  return [route('POST', '/v1/orders', place), route('POST', '/v1/orders/:orderId/cancellation', cancel)];
 }

@@ -8,8 +8,9 @@ import pino from 'pino';
 import { Gauge, Registry } from 'prom-client';
 import { NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
+import type { AccessTable } from './access.js';
 import { createApi } from './api.js';
-import type { Role } from './caller.js';
+import { roles, type Role } from './caller.js';
 import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from './development-key.js';
 import { listen, type Listening } from './listen.js';
 import type { OpenApiDocument } from './openapi.js';
@@ -33,23 +34,37 @@ let logged: string[] = [];
 let readiness: Readiness;
 let customer: string;
 
+const anyOfCustomers = { customer: { any: 'personal' }, others: 403 } as const;
+const access: AccessTable = {
+  'GET /v1/things/:thingId': { customer: { any: 'personal' }, operator: { any: 'personal' }, others: 403 },
+  'POST /v1/things/:thingId/name': anyOfCustomers,
+  'GET /v1/missing': anyOfCustomers,
+  'GET /v1/broken': anyOfCustomers,
+  'GET /v1/down': anyOfCustomers,
+  'GET /v1/unchanged': anyOfCustomers,
+};
+
 const routes = [
-  route('GET', '/v1/things/:thingId', { roles: ['customer', 'operator'] }, (request) => {
+  route('GET', '/v1/things/:thingId', (request) => {
     seen.push(request);
     return json(200, { id: request.params.thingId }, { ETag: 'W/"1"' });
   }),
-  route('POST', '/v1/things/:thingId/name', { roles: ['customer'] }, (request) => {
+  route('POST', '/v1/things/:thingId/name', (request) => {
     seen.push(request);
     return json(200, { took: request.body ?? null });
   }),
-  route('GET', '/v1/missing', { roles: ['customer'] }, () => {
+  route('GET', '/v1/missing', () => {
     throw new NotFound('thing', 't9');
   }),
-  route('GET', '/v1/broken', { roles: ['customer'] }, () => Promise.reject(new Error('secret inside'))),
-  route('GET', '/v1/down', { roles: ['customer'] }, () => {
+  route('GET', '/v1/broken', () => Promise.reject(new Error('secret inside'))),
+  route('GET', '/v1/down', () => {
     throw new Unavailable('read store', 'It is away.', { cause: new Error('somewhere inside') });
   }),
-  route('GET', '/v1/unchanged', { roles: ['customer'] }, () => ({ status: 304, headers: { ETag: 'W/"1"' } })),
+  route('GET', '/v1/unchanged', () => ({ status: 304, headers: { ETag: 'W/"1"' } })),
+  route('GET', '/v1/unlisted', (request) => {
+    seen.push(request);
+    return json(200, {});
+  }),
 ];
 
 beforeAll(async () => {
@@ -60,6 +75,7 @@ beforeAll(async () => {
   new Gauge({ name: 'answers', help: 'To everything.', registers: [metrics] }).set(42);
   const api = createApi({
     routes,
+    access,
     document,
     metrics,
     verify: createTokenVerifier(key.trusted, systemClock),
@@ -168,6 +184,14 @@ describe('who may call', () => {
     const response = await call('/v1/things/t1', { token: await tokenOf('courier', 'auditor') });
     expect(response.status).toBe(403);
     expect(await problemOf(response)).toMatchObject({ type: 'urn:waybill:problem:forbidden' });
+    expect(seen).toEqual([]);
+  });
+
+  test('nobody where the table has no row', async () => {
+    const everything = await tokenOf(...roles);
+    const response = await call('/v1/unlisted', { token: everything });
+    expect(response.status).toBe(403);
+    expect((await call('/v1/unlisted', { token: undefined })).status).toBe(401);
     expect(seen).toEqual([]);
   });
 
@@ -289,6 +313,7 @@ test('every answer forbids what a browser need not do with it', async () => {
 test('two routes of one method and path are a mistake of ours', () => {
   const twice = [routes[0]!, routes[0]!];
   const parts = {
+    access,
     document,
     metrics: new Registry(),
     ready: () => Promise.resolve(readiness),

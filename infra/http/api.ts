@@ -5,7 +5,8 @@ import { Registry } from 'prom-client';
 import { InvalidInput, Unauthenticated, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
-import { bearerToken, requireRole } from './authorise.js';
+import { accessTo, requireRole, type AccessTable } from './access.js';
+import { bearerToken } from './bearer-token.js';
 import { observeRequests } from './metrics.js';
 import { mount } from './mount.js';
 import { isOurFault, problemAnswer, RequestRefused } from './problem.js';
@@ -18,6 +19,8 @@ import type { TokenVerifier } from './tokens.js';
 
 export interface ApiParts extends PublicParts {
   readonly routes: readonly Route[];
+  /** Who may call them; a route that it does not name is for nobody. */
+  readonly access: AccessTable;
   readonly verify: TokenVerifier;
   readonly log: Pick<Logger, 'error' | 'warn'>;
   readonly randomness: Pick<Randomness, 'uuid'>;
@@ -49,12 +52,15 @@ function searchOf(url: string): string {
   return mark === -1 ? '' : url.slice(mark + 1);
 }
 
+type Entrance = Pick<ApiParts, 'access' | 'verify'>;
+
 /** Who calls is asked before a byte of the body is read. */
-function serve(route: Route, verify: TokenVerifier): Handler {
+function serve(route: Route, { access: table, verify }: Entrance): Handler {
+  const access = accessTo(table, route.method, route.path);
   return async (request, response) => {
     const { headers } = request;
     const caller = await verify(bearerToken(headers.authorization));
-    requireRole(caller, route.roles);
+    requireRole(caller, access);
     const params = idsOf(request.params);
     const answer = await route.handle({
       method: route.method,
@@ -64,6 +70,7 @@ function serve(route: Route, verify: TokenVerifier): Handler {
       headers,
       body: route.method === 'POST' ? await readBody(request, response) : undefined,
       caller,
+      access,
       requestId: response.locals.requestId,
       traceparent: traceparentFrom(headers['traceparent']),
     });
@@ -71,12 +78,12 @@ function serve(route: Route, verify: TokenVerifier): Handler {
   };
 }
 
-function mountRoutes(app: Express, routes: readonly Route[], verify: TokenVerifier): void {
+function mountRoutes(app: Express, { routes, ...entrance }: Pick<ApiParts, 'routes'> & Entrance): void {
   const paths = new Map<string, Map<Method, Handler>>();
   for (const route of routes) {
     const handlers = paths.get(route.path) ?? new Map<Method, Handler>();
     if (handlers.has(route.method)) throw new Error(`${route.method} ${route.path} is declared twice`);
-    paths.set(route.path, handlers.set(route.method, serve(route, verify)));
+    paths.set(route.path, handlers.set(route.method, serve(route, entrance)));
   }
   for (const [path, handlers] of paths) mount(app, path, handlers);
 }
@@ -129,7 +136,7 @@ export function createApi(parts: ApiParts): RequestListener {
   };
 
   app.use(begin);
-  mountRoutes(app, parts.routes, parts.verify);
+  mountRoutes(app, parts);
   mountPublicPages(app, parts, requests);
   app.use(notFound);
   app.use(answerError);

@@ -1,5 +1,6 @@
 import { idPattern } from '@waybill/shared-kernel/stream.js';
-import { roles, type Role } from './caller.js';
+import { accessTo, described, type AccessTable } from './access.js';
+import { roles } from './caller.js';
 import type { ProblemKindName } from './problem.js';
 import { problemKinds } from './problem.js';
 import type { Method, Route } from './route.js';
@@ -33,6 +34,8 @@ export interface Operation {
   readonly description?: string;
   readonly tags?: readonly string[];
   readonly security?: readonly Readonly<Record<string, readonly string[]>>[];
+  /** Role → the things that it reaches: `own`, `open` ones that are nobody's yet, or `any`. */
+  readonly 'x-roles'?: Readonly<Record<string, object>>;
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: {
     readonly required: boolean;
@@ -234,7 +237,19 @@ export function differences(document: OpenApiDocument, routes: readonly Route[])
   ];
 }
 
-/** Says in the document who may call: what OpenAPI has no field for. */
-export function callableBy(...who: readonly Role[]): string {
-  return `Roles: ${who.join(', ')}.`;
+/** What an operation's description, security and `x-roles` say of who may call it. Throws where the table says nothing. */
+export function whoMay(
+  table: AccessTable,
+  method: Method,
+  path: string,
+  description = '',
+): Required<Pick<Operation, 'description' | 'security' | 'x-roles'>> {
+  const access = accessTo(table, method, path);
+  if (access === undefined) throw new Error(`nobody may ${method} ${path}: what is nobody's is not described`);
+  const { words, roles: reached } = described(access);
+  return {
+    description: [description, words].filter((sentence) => sentence !== '').join(' '),
+    security: [{ bearer: [] }],
+    'x-roles': reached,
+  };
 }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Caller, Role } from './caller.js';
+import type { Access } from './access.js';
+import type { Caller } from './caller.js';
 
 export type Method = 'GET' | 'POST';
 
@@ -22,6 +23,8 @@ export interface ApiRequest<Path extends string = string, Who = Caller> {
   /** The JSON body of a POST; `undefined` when it has none. */
   readonly body: unknown;
   readonly caller: Who;
+  /** The operation's row in the table of who may do what. */
+  readonly access: Access;
   /** The caller's `X-Request-Id` if it was sane, else a UUID. Goes back in the answer. */
   readonly requestId: string;
   /** The caller's W3C trace context if it was valid. */
@@ -41,13 +44,11 @@ export function json(status: number, value: unknown, headers?: Readonly<Record<s
   return headers === undefined ? { status, body } : { status, headers, body };
 }
 
-/** One operation of an API: its handler, and who may call it at all. What is theirs is the handler's business. */
+/** One operation of an API. Who may call it says the API's `AccessTable`; what is whose, the handler. */
 export interface Route {
   readonly method: Method;
   /** With `:name` where an id stands. */
   readonly path: string;
-  /** Callers with any of these roles get in. */
-  readonly roles: readonly Role[];
   readonly handle: (request: ApiRequest) => Answer | Promise<Answer>;
 }
 
@@ -55,8 +56,7 @@ export interface Route {
 export function route<const Path extends string>(
   method: Method,
   path: Path,
-  access: { readonly roles: readonly [Role, ...Role[]] },
   handle: (request: ApiRequest<Path>) => Answer | Promise<Answer>,
 ): Route {
-  return { method, path, roles: access.roles, handle };
+  return { method, path, handle };
 }

@@ -1,0 +1,81 @@
+import { sightOf, type Asker, type Owners, type Sight } from '@waybill/infra/http/access.js';
+import type { Role } from '@waybill/infra/http/caller.js';
+import type { OrderParties } from '@waybill/projections/orders.js';
+import { Forbidden } from '@waybill/shared-kernel/errors.js';
+
+/** What a caller sees of an order. `undefined`: the answer is that of an order that is not there. So for all below. */
+export function sightOfOrder(asker: Asker, { customerId, courierId, merchantIds }: OrderParties): Sight | undefined {
+  return sightOf(asker, { customer: customerId, courier: courierId, merchant: merchantIds });
+}
+
+export interface DeliveryParties {
+  readonly customerId?: string;
+  readonly courierId?: string;
+  readonly status: string;
+}
+
+export function sightOfDelivery(asker: Asker, { customerId, courierId, status }: DeliveryParties): Sight | undefined {
+  return sightOf(asker, { customer: customerId, courier: courierId, open: status === 'open' });
+}
+
+export function sightOfCustomer(asker: Asker, customerId: string): Sight | undefined {
+  return sightOf(asker, { customer: customerId });
+}
+
+/** A list narrowed to what its caller may see. */
+export interface Scope<Filters> {
+  readonly sight: Sight;
+  readonly filters: Filters;
+}
+
+/** Which filter says whose the things of a list are, by role. */
+type OwnerFilters<Name extends string> = readonly (readonly [Role, Name])[];
+
+/**
+ * What of a list its caller is shown: all that was asked for, if any of their roles may see that; else what is their
+ * own, in the first role in which it can be.
+ */
+function scopeOf<Name extends string, Filters extends Readonly<Partial<Record<Name, string>>>>(
+  asker: Asker,
+  filters: Filters,
+  ownerFilters: OwnerFilters<Name>,
+  named: Owners,
+): Scope<Filters> {
+  const asked = sightOf(asker, named);
+  if (asked !== undefined) return { sight: asked, filters };
+  const { caller, access } = asker;
+  for (const [role, name] of ownerFilters) {
+    const sight = caller.roles.includes(role) ? access[role]?.own : undefined;
+    if (sight !== undefined && filters[name] === undefined) {
+      return { sight, filters: { ...filters, [name]: caller.sub } };
+    }
+  }
+  throw new Forbidden('What is asked for is that of others.');
+}
+
+export interface OrderFilters {
+  readonly customerId?: string;
+  readonly merchantId?: string;
+}
+
+/** Whose orders are listed: where a customer or a merchant names nobody, their own. */
+export function scopeOfOrders(asker: Asker, filters: OrderFilters): Scope<OrderFilters> {
+  const { customerId, merchantId } = filters;
+  const owners = [
+    ['customer', 'customerId'],
+    ['merchant', 'merchantId'],
+  ] as const;
+  return scopeOf(asker, filters, owners, { customer: customerId, merchant: merchantId });
+}
+
+export interface DeliveryFilters {
+  readonly courierId?: string;
+  readonly status?: string;
+}
+
+/** Which deliveries are listed: for couriers their own, or the open ones. */
+export function scopeOfDeliveries(asker: Asker, filters: DeliveryFilters): Scope<DeliveryFilters> {
+  const { courierId, status } = filters;
+  const open = courierId === undefined && status === 'open';
+  return scopeOf(asker, filters, [['courier', 'courierId']], { courier: courierId, open });
+}

@@ -10,6 +10,8 @@ export interface SnapshotMeans {
   readonly clock: Clock;
   /** Told why a snapshot is not used, and of faults of the store. */
   readonly report: (fault: Error, of: string) => void;
+  /** Told how each look for one ended; `miss`: there is none, or it did not come in time. */
+  readonly count?: ((result: 'hit' | 'miss' | 'ignored') => void) | undefined;
 }
 
 /** Times in milliseconds. */
@@ -62,9 +64,9 @@ export class AggregateSnapshots {
   /** That of a stream, where there is one, in time, whole and of this version. The log has the last word on it. */
   async find<State>(stream: string, version: number): Promise<Snapshot<State> | undefined> {
     const stored = await this.#within(this.#tuning.patience, () => this.#means.store.load(stream));
-    if (stored === undefined) return undefined;
-    const snapshot = readSnapshot<State>(stream, version, stored);
-    if (!('why' in snapshot)) return snapshot;
+    const snapshot = stored && readSnapshot<State>(stream, version, stored);
+    this.#means.count?.(outcomeOf(snapshot));
+    if (snapshot === undefined || !('why' in snapshot)) return snapshot;
     this.#sayIgnored(stream, snapshot.why);
     if (snapshot.isWrong) this.#remove(stream);
     return undefined;
@@ -144,4 +146,9 @@ export class AggregateSnapshots {
       answered.abort();
     }
   }
+}
+
+function outcomeOf(found: object | undefined): 'hit' | 'miss' | 'ignored' {
+  if (found === undefined) return 'miss';
+  return 'why' in found ? 'ignored' : 'hit';
 }

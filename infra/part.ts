@@ -1,10 +1,12 @@
 import { assertShared, readConfig, type Config } from './config.js';
 import { joinDataFolder } from './data-folder.js';
+import { startTelemetry, type Telemetry } from './telemetry/telemetry.js';
 import { processMeans, type ProcessMeans } from './process-means.js';
 
 /** One of several processes that together are Waybill: what each of them begins with. */
 export interface Part extends ProcessMeans {
   readonly config: Config;
+  readonly telemetry: Telemetry;
   /** Lets the data folder go. The last thing a process does. */
   release(): void;
 }
@@ -18,5 +20,6 @@ export async function beginPart(name: string, usesFolder: (config: Config) => bo
   assertShared(config);
   const means = processMeans({ name, level: 'info' });
   const lock = usesFolder(config) ? await joinDataFolder(config.dataFolder) : undefined;
-  return { ...means, config, release: () => lock?.release() };
+  const telemetry = await startTelemetry(name, config, means.metrics);
+  return { ...means, config, telemetry, release: () => lock?.release() };
 }

@@ -10,11 +10,13 @@ import { cachedKeys, keyCacheBounds } from './keys/cached.js';
 import { beginPart, type Part } from './part.js';
 import { runProcess } from './run-process.js';
 import { sayWhatIsMissing } from './say-what-is-missing.js';
+import type { TraceRequest } from './telemetry/tracing.js';
 
 /** What both APIs begin with. */
 export interface ApiPart extends Part {
   readonly keys: KeyStore;
   readonly verify: TokenVerifier;
+  readonly traceRequest: TraceRequest | undefined;
 }
 
 /** An API that can be served, and the stores behind it. */
@@ -40,11 +42,12 @@ export function runApi(
 ): Promise<void> {
   return runProcess(async () => {
     const part = await beginPart(name, apiUsesDataFolder);
-    const { config, clock, randomness } = part;
+    const { config, clock, randomness, telemetry } = part;
+    const { traceRequest } = telemetry;
     const { title, port, portVariable } = apis[name];
 
     const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock });
-    const opened = await open({ ...part, keys, verify: await tokenVerifierOf(config, clock) });
+    const opened = await open({ ...part, keys, traceRequest, verify: await tokenVerifierOf(config, clock) });
     const listening = await listen(opened.api, { host: config.host, port: config[port], portVariable });
     const saying = sayWhatIsMissing(opened.ready, part);
     return {
@@ -54,6 +57,7 @@ export function runApi(
         await listening.close();
         await opened.close();
         await keys.close();
+        await telemetry.close();
         part.release();
       },
       ...(opened.broken && { broken: opened.broken }),

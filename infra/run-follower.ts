@@ -2,6 +2,7 @@ import type { LeasedMeans } from '@waybill/shared-kernel/leased-assignment.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { Standstill, type Progress } from '@waybill/shared-kernel/standstill.js';
 import { steadyClock } from './clock/steady.js';
 import { usesDataFolder } from './config.js';
 import { openBroker, openEventStore, openLeases, openReadStore, type AnyBroker } from './engines.js';
@@ -23,11 +24,18 @@ export interface Follower extends Part {
   readonly leasing: LeasedMeans;
 }
 
+/** What follows the log, until it is stopped. */
+export interface Following {
+  /** How far each part of it has come; empty while it stands by. */
+  progress(): Promise<readonly Progress[]>;
+  stop(): Promise<void>;
+}
+
 /**
  * Runs a part that follows the log as a process of its own, until it is told to stop. It answers `/healthz`, `/readyz`
  * and `/metrics` at `WAYBILL_HEALTH_PORT`, if that is set.
  */
-export function runFollower(name: string, follow: (follower: Follower) => { stop(): Promise<void> }): Promise<void> {
+export function runFollower(name: string, follow: (follower: Follower) => Following): Promise<void> {
   return runProcess(async () => {
     const part = await beginPart(name, usesDataFolder);
     const { config, clock, randomness, timer, report } = part;
@@ -39,12 +47,14 @@ export function runFollower(name: string, follow: (follower: Follower) => { stop
     const leases = openLeases(config);
     const leasing = { leases, timer, randomness, clock: steadyClock, report };
     const following = follow({ ...part, broker, store, readStore, leasing });
+    const standstill = new Standstill(steadyClock);
     const ready = () =>
       readinessOf({
         'event store': () => log.head(),
         broker: async () => broker.assertConnected?.(),
         'read store': () => readStore.relayCheckpoint(),
         'log of the read models': () => store.head(),
+        [name]: async () => assertMoving(standstill.look(await following.progress())),
       });
     const health = await listenForHealth(part, ready);
     const saying = sayWhatIsMissing(ready, part);
@@ -55,10 +65,17 @@ export function runFollower(name: string, follow: (follower: Follower) => { stop
         await following.stop();
         await broker.close();
         await Promise.all([store.close(), readStore.close(), leases.close(), health?.close()]);
+        await part.telemetry.close();
         part.release();
       },
     };
   });
+}
+
+/** Throws, with a sentence for each, when something stands still. */
+function assertMoving(standing: Readonly<Record<string, string>>): void {
+  const sentences = Object.entries(standing).map(([of, sentence]) => `${of}: ${sentence}`);
+  if (sentences.length > 0) throw new Error(sentences.join(' '));
 }
 
 async function listenForHealth(

@@ -12,15 +12,19 @@ await runFollower('fulfilment', (follower) => {
     ...follower,
     store: openSnapshots(follower.config),
     clock: steadyClock,
+    count: follower.telemetry.countSnapshots(),
   });
   const fulfilment = runFulfilment({
     ...follower,
+    store: follower.telemetry.store(follower.store),
+    watchBatch: follower.telemetry.watchBatches(),
     snapshots,
     positions: follower.readStore,
     checkpoints: follower.readStore,
     assign: leasedPartitions(follower.leasing),
   });
   return {
+    progress: async () => fulfilment.progress(),
     stop: async () => {
       await fulfilment.stop();
       await snapshots.close();

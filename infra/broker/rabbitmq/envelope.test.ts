@@ -17,12 +17,26 @@ function delivered(body: unknown, headers: unknown, of: Message = message(7, 3))
 const { event } = message(7, 3);
 const headers = { partition: 3, log: '1:first', previous: { order: 6, product: 2 ** 50 } };
 
+function headersOf({ partition, log, previous }: Message): object {
+  return { partition, log, previous };
+}
+
 describe('envelope of a message', () => {
   test('what is decoded is what was encoded', () => {
     const { body, options, routingKey } = encode(message(7, 3));
     expect(decode(delivered(body, options.headers), 3)).toEqual(message(7, 3));
     expect(routingKey).toBe('3.order.OrderPlaced');
     expect(options).toMatchObject({ persistent: true, messageId: 'event-7', type: 'OrderPlaced' });
+  });
+
+  test('the trace goes along where tools look for it', () => {
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    const of = message(7, 3);
+    expect(encode({ ...of, event: { ...of.event, traceparent } }).options.headers).toEqual({
+      ...headersOf(of),
+      traceparent,
+    });
+    expect(encode(of).options.headers).toEqual(headersOf(of));
   });
 
   test.each<[string, unknown, unknown, number]>([

@@ -11,7 +11,10 @@ export interface Letter {
   readonly options: Options.Publish;
 }
 
-/** The event is the body, as JSON; whose it is and its links in the chains go in the headers. */
+/**
+ * The event is the body, as JSON; whose it is and its links in the chains go in the headers, and its trace context where
+ * tools look for it, as W3C's draft for AMQP has it.
+ */
 export function encode({ event, partition, log, previous }: Message): Letter {
   return {
     routingKey: routingKeyOf(partition, event),
@@ -21,7 +24,7 @@ export function encode({ event, partition, log, previous }: Message): Letter {
       contentType: 'application/json',
       messageId: event.id,
       type: event.type,
-      headers: { partition, log, previous },
+      headers: { partition, log, previous, ...(event.traceparent !== undefined && { traceparent: event.traceparent }) },
     },
   };
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-snapshots.js';
+import { finishErasures } from '@waybill/command-side/customers/finish-erasures.js';
 import { createWriteApi } from '@waybill/command-side/write-api.js';
 import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { readConfig, shown, type Config } from '@waybill/infra/config.js';
@@ -51,6 +52,7 @@ async function start(config: Config): Promise<Running> {
     else report(new Error(message.message), message.of);
   });
 
+  const finishing = finishErasures({ ...means, store: events, keys });
   const shared = { ...means, verify, keys };
   const { host } = config;
   const readApi = createReadApi({
@@ -81,7 +83,7 @@ async function start(config: Config): Promise<Running> {
   return {
     greeting: greeting(config, write.url, read.url),
     stop: async () => {
-      await Promise.all([write.close(), read.close()]);
+      await Promise.all([write.close(), read.close(), finishing.stop()]);
       followers.postMessage('stop');
       await once(followers, 'exit');
       await snapshots.close();

@@ -30,6 +30,7 @@ const bodies: Readonly<Record<Operation, (made: string) => object | undefined>> 
   'POST /v1/products/:productId/withdrawal': () => undefined,
   'POST /v1/customers': () => ({ customerId: 'ann', name: 'Ann', phone: '1', address }),
   'POST /v1/customers/:customerId/address': () => ({ address }),
+  'POST /v1/customers/:customerId/erasure': () => undefined,
   'POST /v1/orders': (made) => order(made),
   'POST /v1/orders/:orderId/cancellation': () => ({ reason: 'changed my mind' }),
   'POST /v1/deliveries/:deliveryId/assignment': () => ({ courierId: 'k1' }),
@@ -72,7 +73,8 @@ async function addressOf(operation: Operation, isOpen: boolean): Promise<string>
   if (path.includes(':productId')) {
     await api.done('/v1/products', { as: 'merchant:m1', body: bodies['POST /v1/products'](orderId) });
   }
-  if (path.includes(':orderId') || path.includes(':deliveryId')) {
+  // With an order under way a customer is not erased, and is there for what is asked next.
+  if (path.includes(':orderId') || path.includes(':deliveryId') || path.endsWith('/erasure')) {
     await api.done('/v1/orders', { as: 'customer:ann', body: order(orderId) });
   }
   if (path.includes(':deliveryId')) await deliver(orderId, !isOpen && !path.endsWith('/assignment'));

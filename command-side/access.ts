@@ -18,6 +18,7 @@ export const writeAccess = {
 
   'POST /v1/customers': { customer: own, operator: any, others: 403 },
   'POST /v1/customers/:customerId/address': { customer: own, operator: any, others: 404 },
+  'POST /v1/customers/:customerId/erasure': { customer: own, operator: any, others: 404 },
 
   'POST /v1/orders': { customer: own, operator: any, others: 403 },
   'POST /v1/orders/:orderId/cancellation': { customer: own, merchant: own, operator: any, others: 404 },

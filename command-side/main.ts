@@ -3,6 +3,7 @@ import { openSnapshots } from '@waybill/infra/engines.js';
 import { readinessOf } from '@waybill/infra/http/health.js';
 import { runApi } from '@waybill/infra/run-api.js';
 import { openWrittenLog } from '@waybill/infra/written-log.js';
+import { finishErasures } from './customers/finish-erasures.js';
 import { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 import { createWriteApi } from './write-api.js';
 
@@ -12,6 +13,7 @@ await runApi('write-api', async (part) => {
   const { config } = part;
   const log = await openWrittenLog(config, part);
   const snapshots = new AggregateSnapshots({ ...part, store: openSnapshots(config), clock: steadyClock });
+  const finishing = finishErasures({ ...part, store: log.events });
   const ready = () => readinessOf({ 'event store': () => log.events.head() });
   const api = createWriteApi({
     ...part,
@@ -21,6 +23,7 @@ await runApi('write-api', async (part) => {
     ready,
   });
   const close = async (): Promise<void> => {
+    await finishing.stop();
     await snapshots.close();
     await log.close();
   };

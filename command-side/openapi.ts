@@ -252,6 +252,17 @@ export const writeApiDocument: OpenApiDocument = {
       body: 'ChangeAddress',
       refusals: ['not-found', 'rule-violated'],
     }),
+    ...post('/v1/customers/{customerId}/erasure', {
+      ...customers,
+      operationId: 'eraseCustomer',
+      summary: 'The customer is erased, for ever',
+      description:
+        "Destroys the key of the customer's name, phone and addresses: they read as null from then on, in the past " +
+        'too. Refused (`rule`: `orders-under-way`) while an order of theirs is. The id cannot be registered again.',
+      body: 'Nothing',
+      bodyOptional: true,
+      refusals: ['not-found', 'rule-violated'],
+    }),
     ...post('/v1/orders', {
       ...orders,
       operationId: 'placeOrder',
@@ -259,7 +270,7 @@ export const writeApiDocument: OpenApiDocument = {
       description: 'Names and prices are those of the catalogue now. All lines are in one currency.',
       body: 'PlaceOrder',
       creates: true,
-      refusals: ['already-exists'],
+      refusals: ['already-exists', 'rule-violated'],
     }),
     ...post('/v1/orders/{orderId}/cancellation', {
       ...orders,

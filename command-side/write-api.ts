@@ -7,6 +7,7 @@ import type { Route } from '@waybill/infra/http/route.js';
 import { writeAccess } from './access.js';
 import { aggregatesIn } from './aggregates.js';
 import { productRoutes } from './catalogue/http.js';
+import { Erasures } from './customers/erasures.js';
 import { customerRoutes } from './customers/http.js';
 import { deliveryRoutes } from './delivery/http.js';
 import { CommandHandler } from './handle-command.js';
@@ -16,7 +17,7 @@ import { orderRoutes } from './ordering/http.js';
 import type { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 
 export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document' | 'randomness'> {
-  readonly store: Pick<EventStore, 'append' | 'readStream'>;
+  readonly store: Pick<EventStore, 'append' | 'readStream' | 'readAll'>;
   readonly keys: KeyStore;
   readonly clock: Clock;
   readonly randomness: Randomness;
@@ -37,6 +38,7 @@ export function createWriteApi(parts: WriteApiParts): RequestListener {
   const { store, keys, clock, randomness, timer, publicReadUrl } = parts;
   const handler = new CommandHandler({ store, keys, clock, randomness, timer });
   const aggregates = aggregatesIn(store, parts.snapshots);
-  const means: WriteMeans = { aggregates, handler, keys, clock, randomness, timer, publicReadUrl };
+  const erasures = new Erasures({ store, aggregates, keys, clock, randomness, timer });
+  const means: WriteMeans = { aggregates, handler, erasures, keys, clock, randomness, timer, publicReadUrl };
   return createApi({ ...parts, routes: writeRoutes(means), access: writeAccess, document: writeApiDocument });
 }

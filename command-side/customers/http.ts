@@ -6,7 +6,7 @@ import { seal } from '@waybill/shared-kernel/personal-data.js';
 import { AddressBody, isSameAddress, sealAddress } from '../http/address-body.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
-import { readCommand } from '../http/read-command.js';
+import { readCommand, readNothing } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
@@ -34,7 +34,7 @@ export class ChangeAddressBody {
 
 /** Customers, by themselves or an operator. Who is a customer is nobody else's business: what is not theirs is 404. */
 export function customerRoutes(means: WriteMeans): readonly Route[] {
-  const { handler, aggregates, keys, randomness, publicReadUrl } = means;
+  const { handler, aggregates, erasures, keys, randomness, publicReadUrl } = means;
   const { customers } = aggregates;
 
   const keyOf = async (customerId: string): Promise<Uint8Array> => {
@@ -94,9 +94,31 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
     return commandAnswer(200, handled, { customerId: id });
   };
 
+  const erase = async (request: RequestOn<'customerId'>): Promise<Answer> => {
+    const id = request.params.customerId;
+    readNothing(request.body);
+    const handled = await handler.handle(customers, repeatableRequest(request), {
+      id,
+      authorise: (state) => {
+        if (state.status === 'none') throw new NotFound('customer', id);
+        return requireActingRole(request, { customer: id }, 'customer', id);
+      },
+      partitionKey: () => id,
+      subject: () => id,
+      command: async ({ status }): Promise<CustomerCommand> => {
+        const ordersUnderWay = status === 'registered' ? await erasures.ordersUnderWay(id) : [];
+        return { type: 'EraseCustomer', customerId: id, ordersUnderWay };
+      },
+    });
+    // Also where it is said again: what was answered before may not have been carried out to its end.
+    await erasures.carryOut(id);
+    return commandAnswer(200, handled, { customerId: id });
+  };
+
   return [
     route('POST', '/v1/customers', register),
     route('POST', '/v1/customers/:customerId/address', changeAddress),
+    route('POST', '/v1/customers/:customerId/erasure', erase),
   ];
 }
 

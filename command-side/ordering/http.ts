@@ -57,7 +57,7 @@ export class CancelOrderBody {
 
 /** Orders. Ordering for somebody else is 403; an order that is not theirs is 404, as one that is not there. */
 export function orderRoutes(means: WriteMeans): readonly Route[] {
-  const { handler, aggregates, publicReadUrl } = means;
+  const { handler, aggregates, erasures, publicReadUrl } = means;
   const { orders } = aggregates;
 
   const place = async (request: ApiRequest): Promise<Answer> => {
@@ -73,6 +73,7 @@ export function orderRoutes(means: WriteMeans): readonly Route[] {
       subject: () => body.customerId,
       command: async (): Promise<OrderCommand> => ({ type: 'PlaceOrder', order: await placement(id, body, means) }),
     });
+    await erasures.takeBackIfErased(handled.id, body.customerId);
     const { status } = handled.state;
     return commandAnswer(201, handled, { orderId: id, status }, `${publicReadUrl}/v1/orders/${id}`);
   };

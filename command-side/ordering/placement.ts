@@ -1,6 +1,7 @@
 import { InvalidInput, type FieldFault } from '@waybill/shared-kernel/errors.js';
 import type { OrderLine, OrderPlaced } from '@waybill/shared-kernel/events/order.js';
 import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
+import { customerErased } from '../customers/customer.js';
 import { sealAddress } from '../http/address-body.js';
 import type { WriteMeans } from '../http/write-means.js';
 import type { PlaceOrderBody } from './http.js';
@@ -9,7 +10,8 @@ type Means = Pick<WriteMeans, 'aggregates' | 'keys' | 'randomness'>;
 
 /**
  * What an order is placed with: names and prices from the catalogue as it stands now, the customer's own address where
- * no other is given. Throws `InvalidInput` that points at every customer, product or line that cannot be.
+ * no other is given. Throws `InvalidInput` that points at every customer, product or line that cannot be, and
+ * `RuleViolated` where the customer is erased.
  */
 export async function placement(orderId: string, body: PlaceOrderBody, means: Means): Promise<OrderPlaced> {
   const faults: FieldFault[] = [];
@@ -41,6 +43,7 @@ async function deliveryAddress(
   faults: FieldFault[],
 ): Promise<Sealed | undefined> {
   const [{ state }, key] = await Promise.all([aggregates.customers.load(customerId), keys.find(customerId)]);
+  if (state.status === 'erased') throw customerErased(customerId);
   if (state.status === 'none' || key === undefined) {
     faults.push({ pointer: '/customerId', detail: `There is no customer ${customerId}.` });
     return undefined;

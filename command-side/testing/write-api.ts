@@ -26,6 +26,7 @@ import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
 import { writeApiDocument } from '../openapi.js';
 import { createWriteApi, writeRoutes } from '../write-api.js';
 import { aggregatesIn } from '../aggregates.js';
+import { Erasures } from '../customers/erasures.js';
 import { CommandHandler } from '../handle-command.js';
 import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { FaultyStore } from './faulty-store.js';
@@ -113,7 +114,8 @@ export class WriteApi {
     const { store, keys, clock } = this;
     const means = { store, keys, clock, randomness: systemRandomness, timer: systemTimer };
     const aggregates = aggregatesIn(store);
-    return writeRoutes({ ...means, aggregates, handler: new CommandHandler(means), publicReadUrl: '' });
+    const erasures = new Erasures({ ...means, aggregates });
+    return writeRoutes({ ...means, aggregates, handler: new CommandHandler(means), erasures, publicReadUrl: '' });
   }
 
   async restart(): Promise<void> {

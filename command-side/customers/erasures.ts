@@ -1,0 +1,99 @@
+import { RuleViolated } from '@waybill/shared-kernel/errors.js';
+import { carryOutErasures } from '@waybill/shared-kernel/erasures-in-log.js';
+import { timestamp, type Clock, type Randomness, type Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { Aggregates } from '../aggregates.js';
+import { againOnConflict } from '../conflict.js';
+import { envelopes } from '../envelope.js';
+import { OrdersUnderWay } from './orders-under-way.js';
+
+export interface ErasureMeans {
+  readonly store: Pick<EventStore, 'readAll' | 'readStream'>;
+  readonly aggregates: Pick<Aggregates, 'customers' | 'orders'>;
+  readonly keys: KeyStore;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly timer: Timer;
+}
+
+/**
+ * What an erasure takes beside its event. `CustomerErased` is appended first and is what holds: from then on no order is
+ * taken, the id stays used, and the key is to be destroyed by whoever knows of it, again without harm. So a crash after
+ * the event, and keys that were put back from an older copy, are made up for from the log: see `finish`.
+ */
+export class Erasures {
+  readonly #means: ErasureMeans;
+  readonly #underWay: OrdersUnderWay;
+
+  constructor(means: ErasureMeans) {
+    this.#means = means;
+    this.#underWay = new OrdersUnderWay(means);
+  }
+
+  /** Ids of a customer's orders that are under way as the log stands now, or later. Throws as `OrdersUnderWay.of`. */
+  ordersUnderWay(customerId: string): Promise<readonly string[]> {
+    return this.#underWay.of(customerId);
+  }
+
+  /**
+   * Does what `CustomerErased` of a customer says: destroys the key, and cancels orders that were placed while the
+   * erasure looked for some. Nobody could deliver them.
+   */
+  async carryOut(customerId: string): Promise<void> {
+    await this.#means.keys.destroy(customerId);
+    for (const orderId of await this.#underWay.of(customerId)) await this.#takeBack(orderId);
+  }
+
+  /**
+   * For an order that was just placed: cancels it where its customer was erased meanwhile. Of the two, placing and
+   * erasing, each writes first and looks then, so at least one of them sees the other.
+   */
+  async takeBackIfErased(orderId: string, customerId: string): Promise<void> {
+    const { state } = await this.#means.aggregates.customers.load(customerId);
+    if (state.status === 'erased') await this.#takeBack(orderId);
+  }
+
+  /** Carries out whatever of the log's erasures is left to do, from the keys' own note on. Until `signal` aborts. */
+  finish(signal: AbortSignal): Promise<void> {
+    const { store, keys, timer } = this.#means;
+    return carryOutErasures(
+      store,
+      keys,
+      (customerId) => this.#finish(customerId),
+      async () => {
+        // Others have requests.
+        await timer.sleep(0);
+        return !signal.aborted;
+      },
+    );
+  }
+
+  async #finish(customerId: string): Promise<void> {
+    const { keys } = this.#means;
+    // Of most nothing is left to do but to see to it that there never is a key again.
+    if ((await keys.find(customerId)) === undefined) await keys.destroy(customerId);
+    else await this.carryOut(customerId);
+  }
+
+  async #takeBack(orderId: string): Promise<void> {
+    const { aggregates, randomness, clock } = this.#means;
+    const { orders } = aggregates;
+    const id = randomness.uuid();
+    const cause = { id, occurredAt: timestamp(clock), correlationId: id, traceparent: undefined };
+    const command = { type: 'CancelOrder', orderId, reason: 'The customer was erased.', by: 'system' } as const;
+    await againOnConflict(async () => {
+      const loaded = await orders.load(orderId);
+      const events = orders.decider.decide(command, loaded.state);
+      if (events.length === 0) return;
+      await orders.append(
+        orderId,
+        loaded,
+        envelopes(events, orderId, { ...cause, actor: undefined, request: undefined }),
+      );
+    }, this.#means).catch((error: unknown) => {
+      // It came to its end by itself, or is out for delivery.
+      if (!(error instanceof RuleViolated)) throw error;
+    });
+  }
+}

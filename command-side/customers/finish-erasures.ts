@@ -1,0 +1,43 @@
+import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { aggregatesIn } from '../aggregates.js';
+import { Erasures, type ErasureMeans } from './erasures.js';
+
+export interface FinishingMeans extends Omit<ErasureMeans, 'store' | 'aggregates'> {
+  readonly store: Pick<EventStore, 'append' | 'readStream' | 'readAll'>;
+  /** Told of each fault, after which it is tried again. */
+  readonly report: (fault: Error, of: string) => void;
+}
+
+const backOff: BackOff = { first: 500, most: 30_000 };
+
+/**
+ * Carries out, beside everything else, the erasures that a crash or keys from an older copy have left undone; once, as
+ * a process that can erase starts. `stop` resolves when nothing of it is under way any more.
+ */
+export function finishErasures(means: FinishingMeans): { readonly done: Promise<void>; stop(): Promise<void> } {
+  const { store, timer, randomness, report } = means;
+  const erasures = new Erasures({ ...means, aggregates: aggregatesIn(store) });
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  async function run(): Promise<void> {
+    for (let failures = 0; !signal.aborted; failures += 1) {
+      try {
+        return await erasures.finish(signal);
+      } catch (error) {
+        report(error instanceof Error ? error : new Error(String(error)), 'erasures');
+      }
+      await timer.sleep(backOffDelay(backOff, failures, randomness), signal);
+    }
+  }
+
+  const done = run();
+  return {
+    done,
+    stop: () => {
+      stopping.abort();
+      return done;
+    },
+  };
+}

@@ -1,6 +1,6 @@
 import type { Assignment, AssignPartitions, PartitionWork, WorkOnPartition } from './assignment.js';
 import { shareOf } from './fair-share.js';
-import { keepLease, type KeptLease, type LeaseMeans } from './keep-lease.js';
+import { LeaseKeeper, type KeptLease, type LeaseMeans } from './keep-leases.js';
 import { partitionCount } from './partition.js';
 import type { Randomness } from './ports/clock.js';
 import type { HeldLease, Lease } from './ports/lease.js';
@@ -11,7 +11,10 @@ export interface LeasedMeans extends LeaseMeans {
 
 /** Milliseconds. Whoever is gone is replaced after `ttl` and at most two looks. */
 export interface LeasedTuning {
-  /** For how long a lease is taken. It is renewed four times as often, and counts as lost a quarter before its end. */
+  /**
+   * For how long a lease is taken. All of a process are renewed together, four times as often; one counts as lost a
+   * quarter before its end.
+   */
   readonly ttl: number;
   /** How long between two looks at who is there and what nobody has. */
   readonly look: number;
@@ -49,7 +52,9 @@ class LeasedAssignment implements Assignment {
   readonly #work: WorkOnPartition;
   readonly #means: LeasedMeans;
   readonly #tuning: LeasedTuning;
+  readonly #keeper: LeaseKeeper;
   readonly #owner: string;
+  readonly #all: string;
   readonly #seats: string;
   readonly #tenancies: string;
   readonly #stopping = new AbortController();
@@ -62,7 +67,9 @@ class LeasedAssignment implements Assignment {
     this.#work = work;
     this.#means = means;
     this.#tuning = tuning;
+    this.#keeper = new LeaseKeeper(tuning.ttl, means);
     this.#owner = means.randomness.uuid();
+    this.#all = `${group}/`;
     this.#seats = `${group}/seat/`;
     this.#tenancies = `${group}/partition/`;
     this.#looking = this.#run();
@@ -97,12 +104,14 @@ class LeasedAssignment implements Assignment {
   }
 
   async #look(): Promise<void> {
-    const seated = await this.#means.leases.held(this.#seats);
+    const found = await this.#means.leases.held(this.#all);
+    const seated = found.filter(({ name }) => name.startsWith(this.#seats));
     const wasSeated = this.#seat !== undefined;
     await this.#sit(seated);
     // What is its share it sees at the next look, when the others have seen it too.
     if (!wasSeated) return;
-    const { giveUp, take } = this.#share(seated, await this.#means.leases.held(this.#tenancies));
+    const tenancies = found.filter(({ name }) => name.startsWith(this.#tenancies));
+    const { giveUp, take } = this.#share(seated, tenancies);
     for (const partition of giveUp) void this.#end(partition);
     await this.#take(take);
   }
@@ -133,7 +142,7 @@ class LeasedAssignment implements Assignment {
       const name = `${this.#seats}${number}`;
       const lease = taken.has(name) ? undefined : await this.#acquire(name);
       if (lease === undefined) continue;
-      const kept = this.#keep(lease, () => {
+      const kept = this.#keeper.keep(lease, () => {
         if (this.#seat?.kept === kept) this.#seat = undefined;
       });
       this.#seat = { number, kept };
@@ -151,7 +160,7 @@ class LeasedAssignment implements Assignment {
         try {
           const lease = await this.#acquire(name);
           if (lease === undefined) return;
-          const kept = this.#keep(lease, () => void this.#end(partition));
+          const kept = this.#keeper.keep(lease, () => void this.#end(partition));
           this.#tenures.set(partition, { lease: kept, work: undefined, ended: undefined });
           if (this.#isStopping()) await this.#end(partition);
         } catch (error) {
@@ -185,10 +194,6 @@ class LeasedAssignment implements Assignment {
 
   #acquire(name: string): Promise<HeldLease | undefined> {
     return this.#means.leases.acquire(name, this.#owner, this.#tuning.ttl);
-  }
-
-  #keep(lease: HeldLease, lost: () => void): KeptLease {
-    return keepLease(lease, this.#tuning.ttl, this.#means, lost);
   }
 
   #isStopping(): boolean {

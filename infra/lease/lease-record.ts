@@ -1,3 +1,5 @@
+import type { Lease } from '@waybill/shared-kernel/ports/lease.js';
+
 /** A lease as it stands in a store. Nobody's time is in it: those who watch it measure how long it stands still. */
 export interface LeaseRecord {
   readonly name: string;
@@ -19,8 +21,8 @@ export interface LeaseRecords {
   insert(record: LeaseRecord): Promise<boolean>;
   /** Where token and beat still are those of `present`; else false. */
   replace(present: LeaseRecord, record: LeaseRecord): Promise<boolean>;
-  /** One beat more, where token and owner are these; else false. */
-  beat(name: string, owner: string, token: number, ttl: number): Promise<boolean>;
+  /** One beat more for each where token and owner are these; answers with those, in one question. */
+  beat(leases: readonly Lease[], ttl: number): Promise<readonly Lease[]>;
   /** No owner any more, where token and owner are these. */
   vacate(name: string, owner: string, token: number): Promise<void>;
   close(): Promise<void>;

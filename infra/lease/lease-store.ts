@@ -16,9 +16,10 @@ export function leaseStore(records: LeaseRecords, clock: Clock): LeaseStore {
       return isOurs ? held(name, owner, record.token, asked + ttl) : undefined;
     },
 
-    async renew({ name, owner, token }, ttl) {
+    async renew(leases, ttl) {
       const asked = clock.now();
-      return (await records.beat(name, owner, token, ttl)) ? held(name, owner, token, asked + ttl) : undefined;
+      const renewed = await records.beat(leases, ttl);
+      return renewed.map(({ name, owner, token }) => held(name, owner, token, asked + ttl));
     },
 
     release: ({ name, owner, token }) => records.vacate(name, owner, token),

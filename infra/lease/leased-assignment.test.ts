@@ -63,6 +63,8 @@ class SimulatedWorker {
   readonly #process;
   readonly assignment: Assignment;
   store: StoreState = 'up';
+  /** How often it asked the store. */
+  questions = 0;
   state: 'running' | 'stalled' | 'gone' = 'running';
 
   constructor(
@@ -143,6 +145,7 @@ class SimulatedWorker {
   /** The store as it is for this process. */
   #through(store: LeaseStore): LeaseStore {
     const ask = <Answer>(question: () => Promise<Answer>): Promise<Answer> => {
+      this.questions += 1;
       if (this.store === 'down') return Promise.reject(new Unavailable('lease store', 'Gone.'));
       if (this.store === 'silent') return new Promise(() => {});
       return question();
@@ -178,6 +181,15 @@ describe('partitions by lease', () => {
     await simulation.pass(2 * look);
     expect(alone.assignment.held()).toEqual(every);
     expect(simulation.begun).toEqual([every]);
+  });
+
+  test('it costs a question for each look, and one for all leases that are renewed', async () => {
+    const alone = simulation.start();
+    await simulation.pass(10 * ttl);
+    const { questions } = alone;
+    await simulation.pass(10 * ttl);
+    expect(alone.held).toBe(partitionCount);
+    expect(alone.questions - questions).toBe(10 * (ttl / look + 4));
   });
 
   test('two that start together have half of them each', async () => {
@@ -252,7 +264,7 @@ describe('partitions by lease', () => {
     await simulation.pass(2 * ttl);
     one.store = store;
     const other = simulation.start();
-    await simulation.pass(ttl);
+    await simulation.pass(ttl - 1);
     expect(simulation.acting.size).toBe(0);
     await simulation.pass(3 * look);
     expect(other.assignment.held()).toEqual(every);

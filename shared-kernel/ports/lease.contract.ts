@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { HeldLease, LeaseStore } from './lease.js';
+import type { HeldLease, Lease, LeaseStore } from './lease.js';
 
 /** A process of its own over the same leases, with a clock of its own that a test moves, from a time of its own. */
 export interface LeaseHolder {
@@ -41,6 +41,11 @@ export function leaseContract(name: string, underTest: LeaseStoreUnderTest): voi
       await Promise.all(opened.splice(0).map(({ store }) => store.close()));
     });
 
+    const renew = async (holder: LeaseHolder, held: Lease, time = ttl): Promise<HeldLease | undefined> => {
+      const [renewed] = await holder.store.renew([held], time);
+      return renewed;
+    };
+
     const take = (holder: LeaseHolder, owner: string): Promise<HeldLease | undefined> =>
       holder.store.acquire(lease, owner, ttl);
 
@@ -75,7 +80,7 @@ export function leaseContract(name: string, underTest: LeaseStoreUnderTest): voi
       for (let beat = 0; beat < 3; beat += 1) {
         await take(other, 'other');
         one.advance(ttl / 2);
-        expect(await one.store.renew(held, ttl)).toEqual({ ...held, heldUntil: one.now() + ttl });
+        expect(await renew(one, held)).toEqual({ ...held, heldUntil: one.now() + ttl });
         other.advance(ttl);
         expect(await take(other, 'other')).toBeUndefined();
       }
@@ -83,7 +88,7 @@ export function leaseContract(name: string, underTest: LeaseStoreUnderTest): voi
 
     test('one is renewed for the time it is renewed for', async () => {
       const held = (await take(one, 'one'))!;
-      await one.store.renew(held, 3 * ttl);
+      await renew(one, held, 3 * ttl);
       await take(other, 'other');
       other.advance(3 * ttl - 1);
       expect(await take(other, 'other')).toBeUndefined();
@@ -96,19 +101,39 @@ export function leaseContract(name: string, underTest: LeaseStoreUnderTest): voi
       await take(other, 'other');
       other.advance(ttl);
       const held = (await take(other, 'other'))!;
-      expect(await one.store.renew(late, ttl)).toBeUndefined();
+      expect(await renew(one, late)).toBeUndefined();
       await one.store.release(late);
-      expect(await other.store.renew(held, ttl)).toBeDefined();
+      expect(await renew(other, held)).toBeDefined();
       expect(await take(one, 'one')).toBeUndefined();
+    });
+
+    test('many are renewed with one question, those that are still held', async () => {
+      const names = ['a', 'b', 'c', 'd'].map((end) => `${lease}/${end}`);
+      const [a, b, c, d] = await Promise.all(names.map(async (each) => (await one.store.acquire(each, 'one', ttl))!));
+      await one.store.release(b!);
+      await Promise.all(names.map((each) => other.store.acquire(each, 'other', ttl)));
+      one.advance(ttl / 2);
+      await one.store.renew([a!, d!], ttl);
+      other.advance(ttl);
+      const taken = await Promise.all(names.map((each) => other.store.acquire(each, 'other', ttl)));
+      expect(taken.map((had) => had?.name.slice(-1))).toEqual([undefined, undefined, 'c', undefined]);
+      one.advance(ttl / 4);
+      const heldUntil = one.now() + ttl;
+      expect(await one.store.renew([a!, b!, c!, d!], ttl)).toEqual([
+        { ...a!, heldUntil },
+        { ...d!, heldUntil },
+      ]);
+      expect(await one.store.renew([b!, c!], ttl)).toEqual([]);
+      expect(await one.store.renew([], ttl)).toEqual([]);
     });
 
     test('one that was released is had at once and can no longer be renewed', async () => {
       const held = (await take(one, 'one'))!;
       await one.store.release(held);
       await one.store.release(held);
-      expect(await one.store.renew(held, ttl)).toBeUndefined();
+      expect(await renew(one, held)).toBeUndefined();
       expect(await take(other, 'other')).toMatchObject({ token: 2 });
-      expect(await one.store.renew(held, ttl)).toBeUndefined();
+      expect(await renew(one, held)).toBeUndefined();
     });
 
     test('of many who ask at once one gets it', async () => {
@@ -141,7 +166,7 @@ export function leaseContract(name: string, underTest: LeaseStoreUnderTest): voi
       await one.store.release(released!);
       expect(await told()).toEqual(['a', 'c']);
       other.advance(ttl - 1);
-      await one.store.renew(kept!, ttl);
+      await renew(one, kept!);
       expect(await told()).toEqual(['a', 'c']);
       other.advance(1);
       expect(await told()).toEqual(['c']);
@@ -171,7 +196,7 @@ export function leaseContract(name: string, underTest: LeaseStoreUnderTest): voi
                 held[who] = got;
               }
             }
-            if (what === 'renew' && own !== undefined) held[who] = await holder.store.renew(own, ttl);
+            if (what === 'renew' && own !== undefined) held[who] = await renew(holder, own);
             if (what === 'release' && own !== undefined) {
               await holder.store.release(own);
               held[who] = undefined;

@@ -32,8 +32,11 @@ export interface HeldLease extends Lease {
 export interface LeaseStore {
   /** Takes a lease that nobody holds for `ttl` milliseconds; `undefined`: somebody holds it, perhaps this owner. */
   acquire(name: string, owner: string, ttl: number): Promise<HeldLease | undefined>;
-  /** Holds it `ttl` milliseconds from now on; `undefined`: somebody else has it, or it was released. */
-  renew(lease: Lease, ttl: number): Promise<HeldLease | undefined>;
+  /**
+   * Holds them `ttl` milliseconds from now on, all with one question, and answers with those that it holds; one that
+   * is not among them somebody else has, or it was released. Each is renewed or not for itself.
+   */
+  renew(leases: readonly Lease[], ttl: number): Promise<readonly HeldLease[]>;
   /** Gives it back, so that another can have it at once. Silence if it is another's already. */
   release(lease: Lease): Promise<void>;
   /** Leases whose names begin with `prefix` and which, as far as this process has watched, are held; by name. */

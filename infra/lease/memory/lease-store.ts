@@ -28,9 +28,11 @@ function memoryRecords(leases: MemoryLeases): LeaseRecords {
     insert: async (record) => change(record.name, (found) => (found === undefined ? record : undefined)),
     replace: async ({ token, beat }, record) =>
       change(record.name, (found) => (found?.token === token && found.beat === beat ? record : undefined)),
-    beat: async (name, owner, token, ttl) =>
-      change(name, (found) =>
-        found?.token === token && found.owner === owner ? { ...found, beat: found.beat + 1, ttl } : undefined,
+    beat: async (leases, ttl) =>
+      leases.filter(({ name, owner, token }) =>
+        change(name, (found) =>
+          found?.token === token && found.owner === owner ? { ...found, beat: found.beat + 1, ttl } : undefined,
+        ),
       ),
     vacate: async (name, owner, token) => {
       change(name, (found) =>

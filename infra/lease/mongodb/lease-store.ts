@@ -1,5 +1,5 @@
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
-import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
+import type { Lease, LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import type { Collection, Db } from 'mongodb';
 import { steadyClock } from '../../clock/steady.js';
 import { beginningWith } from '../../mongodb/beginning-with.js';
@@ -57,8 +57,20 @@ class MongoDbRecords implements LeaseRecords {
     return this.#update({ _id: name, token, beat }, { $set: record });
   }
 
-  beat(name: string, owner: string, token: number, ttl: number): Promise<boolean> {
-    return this.#update({ _id: name, token, owner }, { $inc: { beat: 1 }, $set: { ttl } });
+  /**
+   * Where not all of them were as said, those that still are have been so all along, since token and owner of one that
+   * was lost never come again: they have the beat.
+   */
+  async beat(leases: readonly Lease[], ttl: number): Promise<readonly Lease[]> {
+    if (leases.length === 0) return [];
+    const filter = { $or: leases.map(({ name, owner, token }) => ({ _id: name, token, owner })) };
+    const { matchedCount } = await this.#connection.read((db) =>
+      leasesOf(db).updateMany(filter, { $inc: { beat: 1 }, $set: { ttl } }),
+    );
+    if (matchedCount === leases.length) return leases;
+    const present = await this.#connection.read((db) => leasesOf(db).find(filter).toArray());
+    const names = new Set(present.map(({ _id }) => _id));
+    return leases.filter(({ name }) => names.has(name));
   }
 
   async vacate(name: string, owner: string, token: number): Promise<void> {
@@ -69,10 +81,7 @@ class MongoDbRecords implements LeaseRecords {
     return this.#connection.close();
   }
 
-  async #update(
-    filter: Partial<StoredLease>,
-    update: { $set: Partial<StoredLease>; $inc?: { beat: number } },
-  ): Promise<boolean> {
+  async #update(filter: Partial<StoredLease>, update: { $set: Partial<StoredLease> }): Promise<boolean> {
     const { matchedCount } = await this.#connection.read((db) => leasesOf(db).updateOne(filter, update));
     return matchedCount === 1;
   }

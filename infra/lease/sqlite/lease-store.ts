@@ -1,5 +1,5 @@
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
-import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
+import type { Lease, LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import { steadyClock } from '../../clock/steady.js';
 import { openDatabase, type Database, type Schema, type Statement } from '../../sqlite/database.js';
 import { whenFree } from '../../sqlite/when-free.js';
@@ -82,8 +82,14 @@ class SqliteRecords implements LeaseRecords {
     return this.#changes(() => this.#replace.run(owner, token, beat, ttl, name, present.token, present.beat));
   }
 
-  beat(name: string, owner: string, token: number, ttl: number): Promise<boolean> {
-    return this.#changes(() => this.#beat.run(ttl, name, token, owner));
+  beat(leases: readonly Lease[], ttl: number): Promise<readonly Lease[]> {
+    return whenFree(
+      () =>
+        this.#database.immediate(() =>
+          leases.filter(({ name, owner, token }) => this.#beat.run(ttl, name, token, owner).changes === 1),
+        ),
+      patience,
+    );
   }
 
   async vacate(name: string, owner: string, token: number): Promise<void> {

@@ -16,7 +16,7 @@ import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js'
 import { catchUp } from './catch-up.js';
 import { PartitionProjector } from './project.js';
 
-export interface FollowMeans extends Omit<ConsumerMeans, 'checkpoints' | 'store'> {
+export interface FollowMeans extends Omit<ConsumerMeans, 'store'> {
   readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
   readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'position' | 'positions' | 'relayCheckpoint'>;
   readonly clock: Clock;
@@ -80,11 +80,7 @@ export class PartitionFollower {
       position: () => readStore.position(projection.collection, partition),
       apply: (events, position) => projector.apply(events, position),
     };
-    this.#consumer = consumePartition(
-      watchedTarget(target, means.watchBatch),
-      { ...means, checkpoints: readStore },
-      tuning,
-    );
+    this.#consumer = consumePartition(watchedTarget(target, means.watchBatch), means, tuning);
   }
 
   /** Finishes what is being written, then stops. */

@@ -130,6 +130,20 @@ describe('the projector', () => {
     expect(projector!.states()[0]).toMatchObject({ projection: 'orders', version: 1, partition: 0 });
   });
 
+  test('all that it follows with share the questions where the relay stands', async () => {
+    let questions = 0;
+    const { readStore, ...means } = bench.means();
+    const relayCheckpoint = (): Promise<RelayCheckpoint> => {
+      questions += 1;
+      return readStore.relayCheckpoint();
+    };
+    projector = startProjector(projections, { ...means, readStore: { ...readStore, relayCheckpoint } });
+    const before = projector.following.then(() => questions);
+    await until(() => projector!.states().length > 0);
+    await until(() => projector!.states().every((state) => state.mode === 'following'));
+    expect(questions - (await before)).toBeLessThanOrEqual(1);
+  });
+
   test('waits for a store that is down as it starts', async () => {
     bench.before = () =>
       bench.faults.length < 2 ? Promise.reject(new Unavailable('read store', 'Gone.')) : Promise.resolve([]);

@@ -1,6 +1,7 @@
 import type { AssignPartitions, PartitionWork } from '@waybill/shared-kernel/assignment.js';
 import { consumerTuning, type ConsumerTuning } from '@waybill/shared-kernel/consume-partition.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { sharedCheckpoint } from '@waybill/shared-kernel/shared-checkpoint.js';
 import {
   followTogether,
   PartitionFollower,
@@ -9,7 +10,7 @@ import {
   type PartitionState,
 } from './follow-partition.js';
 
-export interface ProjectorMeans extends FollowMeans {
+export interface ProjectorMeans extends Omit<FollowMeans, 'checkpoints'> {
   readonly assign: AssignPartitions;
 }
 
@@ -38,6 +39,7 @@ export function startProjector(
   means: ProjectorMeans,
   tuning: ConsumerTuning = consumerTuning,
 ): Projector {
+  const shared: FollowMeans = { ...means, checkpoints: sharedCheckpoint(means.readStore, means.timer) };
   const followers = new Set<PartitionFollower>();
   const held = new Set<number>();
   let current = projections;
@@ -55,7 +57,7 @@ export function startProjector(
   }
 
   async function begin(some: readonly PartitionFollower[]): Promise<void> {
-    await followTogether(some, means, tuning);
+    await followTogether(some, shared, tuning);
     if (some.some((follower) => follower.state() !== undefined)) firstFollows();
   }
 

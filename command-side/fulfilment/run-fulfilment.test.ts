@@ -47,6 +47,21 @@ describe('fulfilment', () => {
     }
   });
 
+  test('its partitions share the questions where the relay stands', async () => {
+    const bench = new Bench();
+    let questions = 0;
+    const checkpoints = {
+      relayCheckpoint: () => {
+        questions += 1;
+        return bench.readStore.relayCheckpoint();
+      },
+    };
+    const running = runFulfilment({ ...bench.means(), checkpoints, assign: everyPartition });
+    await until(() => running.states().every(({ mode }) => mode === 'following'));
+    expect(questions).toBe(1);
+    await running.stop();
+  });
+
   test('each event names its cause, and all share the correlation of the order', async () => {
     const bench = new Bench();
     await bench.place('o1');

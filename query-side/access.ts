@@ -5,7 +5,10 @@ const ownWithoutPeople: Grant = { own: 'bare' };
 const any: Grant = { any: 'personal' };
 const anyWithoutPeople: Grant = { any: 'bare' };
 
-/** The customer sees it whole, so does the courier who brings it; a merchant of its lines need not know where to. */
+/**
+ * The customer sees it whole, so does the courier until it is off their hands (`sight.ts`); a merchant of its lines need
+ * not know where to.
+ */
 const order: Access = {
   customer: own,
   courier: own,
@@ -15,7 +18,7 @@ const order: Access = {
   others: 404,
 };
 
-/** The courier needs the address; others who look for a parcel, or for work, do not. */
+/** The courier needs the address, until it is off their hands; others who look for a parcel, or for work, do not. */
 const courier: Grant = { own: 'personal', open: 'bare' };
 
 /** The catalogue is for everybody who has a token. */
@@ -35,6 +38,7 @@ export const readAccess = {
   },
   'GET /v1/orders/:orderId': order,
   'GET /v1/orders/:orderId/timeline': order,
+  'GET /v1/orders/:orderId/tracking': order,
 
   'GET /v1/deliveries': { courier, operator: any, auditor: anyWithoutPeople, others: 403 },
   'GET /v1/deliveries/:deliveryId': {
@@ -49,6 +53,7 @@ export const readAccess = {
   'GET /v1/products/:productId': catalogue,
 
   'GET /v1/customers/:customerId': { customer: own, operator: any, auditor: anyWithoutPeople, others: 404 },
+  'GET /v1/customers/:customerId/data': { customer: own, operator: any, others: 404 },
 
   'GET /v1/reports/daily': { operator: any, auditor: any, others: 403 },
 } as const satisfies AccessTable;

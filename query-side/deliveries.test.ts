@@ -1,6 +1,13 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { DeliveryView } from '@waybill/projections/deliveries.js';
-import { assigned, completed, pickedUp, positionAt } from '@waybill/projections/testing/history.js';
+import {
+  assigned,
+  completed,
+  onDelivery,
+  pickedUp,
+  positionAt,
+  type Happening,
+} from '@waybill/projections/testing/history.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { ada, carl, cleo, olive, otto } from './testing/callers.js';
 import { home, place, schedule } from './testing/orders.js';
@@ -47,7 +54,7 @@ describe('the list', () => {
   });
 
   test("is a courier's own, or what is open, without addresses", async () => {
-    expect(await list('', cleo)).toEqual(['o4 at home', 'o2 at home']);
+    expect(await list('', cleo)).toEqual(['o4', 'o2 at home']);
     expect(await list('?status=assigned', cleo)).toEqual(['o2 at home']);
     expect(await list('?status=open', cleo)).toEqual(['o1']);
     expect((await side.get('/v1/deliveries?courierId=carl', cleo)).status).toBe(403);
@@ -56,7 +63,7 @@ describe('the list', () => {
 
   test('of an auditor who also drives has the addresses of their own', async () => {
     const both: CallAs = { sub: 'cleo', roles: ['courier', 'auditor'] };
-    expect(await list('?courierId=cleo', both)).toEqual(['o4 at home', 'o2 at home']);
+    expect(await list('?courierId=cleo', both)).toEqual(['o4', 'o2 at home']);
     expect(await list('?courierId=carl', both)).toEqual(['o3']);
   });
 
@@ -69,7 +76,7 @@ describe('the list', () => {
 
 describe('a delivery', () => {
   test('is what became of it, in the words of the contract', async () => {
-    const { body } = await one('o4', cleo);
+    const { body } = await one('o4', olive);
     expect(body).toEqual({
       deliveryId: deliveryIdOf('o4'),
       orderId: 'o4',
@@ -103,6 +110,58 @@ describe('a delivery', () => {
     ['another customer', { sub: 'bob', roles: ['customer'] } satisfies CallAs],
   ])('is not there for %s', async (_who, as) => {
     expect((await one('o2', as)).status).toBe(404);
+  });
+
+  describe('while it is', () => {
+    /** What happens to a delivery that `cleo` takes, and who sees the address at the end. */
+    const everybody = { ada, carl, cleo, olive, otto } as const;
+    type Person = keyof typeof everybody;
+    const taken = [assigned('o1', 'cleo'), positionAt('o1', 37.5, '2026-02-06T00:00:00.000Z')];
+    const of = { deliveryId: deliveryIdOf('o1'), orderId: 'o1' };
+    const releasedByCleo = onDelivery('o1', { type: 'DeliveryReleased', data: { ...of, courierId: 'cleo' } });
+    const failed = onDelivery('o1', {
+      type: 'DeliveryFailed',
+      data: { ...of, reason: 'nobody home', next: 'return' },
+    });
+    const returned = onDelivery('o1', { type: 'DeliveryReturned', data: of });
+    const cancelledIt = onDelivery('o1', { type: 'DeliveryCancelled', data: { ...of, reason: 'order cancelled' } });
+
+    test.each<[stage: string, readonly Happening[], address: readonly Person[], others: readonly Person[]]>([
+      ['open', [], ['olive'], ['ada', 'carl', 'cleo', 'otto']],
+      ['assigned', taken, ['cleo', 'olive'], ['ada', 'otto']],
+      ['given back', [...taken, releasedByCleo], ['olive'], ['ada', 'carl', 'cleo', 'otto']],
+      ["another's", [...taken, releasedByCleo, assigned('o1', 'carl')], ['carl', 'olive'], ['ada', 'otto']],
+      ['picked up', [...taken, pickedUp('o1')], ['cleo', 'olive'], ['ada', 'otto']],
+      ['to go back', [...taken, pickedUp('o1'), failed], ['cleo', 'olive'], ['ada', 'otto']],
+      ['delivered', [...taken, pickedUp('o1'), completed('o1')], ['olive'], ['ada', 'cleo', 'otto']],
+      ['returned', [...taken, pickedUp('o1'), failed, returned], ['olive'], ['ada', 'cleo', 'otto']],
+      ['cancelled', [...taken, cancelledIt], ['olive'], ['ada', 'cleo', 'otto']],
+    ])('%s, its address is shown to whom it concerns', async (_stage, happenings, address, others) => {
+      await side.history(...happenings);
+      const seen: Record<string, Person[]> = { address: [], bare: [], none: [] };
+      for (const [person, as] of Object.entries(everybody) as [Person, CallAs][]) {
+        const { status, body } = await one('o1', as);
+        seen[status === 404 ? 'none' : body.address === null ? 'bare' : 'address']!.push(person);
+      }
+      const none = (Object.keys(everybody) as Person[]).filter((each) => ![...address, ...others].includes(each));
+      expect(seen).toEqual({ address, bare: others, none });
+    });
+
+    test.each([
+      ['under way', taken, ['ada', 'cleo', 'olive', 'otto']],
+      ['given back', [...taken, releasedByCleo], []],
+      ['delivered', [...taken, pickedUp('o1'), completed('o1')], ['olive']],
+    ])('%s, the position is shown to whom it concerns', async (_stage, happenings, who) => {
+      await side.history(...happenings);
+      const shown: string[] = [];
+      for (const [person, as] of Object.entries(everybody)) {
+        if ((await one('o1', as)).body.position !== undefined) shown.push(person);
+      }
+      expect(shown).toEqual(who);
+      await side.keys.destroy('ada');
+      const isUnderWay = who.length > 1;
+      expect((await one('o1', olive)).body.position !== undefined).toBe(isUnderWay);
+    });
   });
 
   test('is waited for, by those who may see it', async () => {

@@ -1,6 +1,7 @@
 import type { Asker, Sight } from '@waybill/infra/http/access.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/deliveries.js';
+import { isUnderWay } from '@waybill/projections/delivery-progress.js';
 import { viewPast } from '@waybill/projections/replay/view-past.js';
 import { NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
@@ -10,9 +11,10 @@ import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import type { Means, Model } from './model.js';
 import { notShown } from './not-shown.js';
+import { noKeys, type Keyring } from './personal-data.js';
 import { defaultLimit, id, limit, oneOf, readQuery } from './query.js';
 import { documentAnswer, readingOf, type Found } from './reading.js';
-import { scopeOfDeliveries, sightOfDelivery, type DeliveryParties } from './sight.js';
+import { scopeOfDeliveries, seesEveryDelivery, sightOfDelivery, type DeliveryParties } from './sight.js';
 
 export const deliveryStatuses = [
   'open',
@@ -28,8 +30,22 @@ const model: Model<DeliveryView> = {
   projection: deliveries,
   view: deliveryView,
   subject: (view) => view.customerId,
-  show: (view, keys) => ({ ...view, address: keys.open(view.address) }),
+  show: showDelivery,
 };
+
+/** What couriers are shown of deliveries of theirs: of those that they no longer have, nothing personal. */
+const modelOfOwn: Model<DeliveryView> = {
+  ...model,
+  subject: (view) => (isUnderWay(view.status) ? view.customerId : undefined),
+  show: (view, keys) => showDelivery(view, isUnderWay(view.status) ? keys : noKeys),
+};
+
+/** A parcel ends where somebody lives: its last position is as personal as its address then. */
+function showDelivery({ position, ...view }: DeliveryView, keys: Keyring): object {
+  const { status, customerId, address } = view;
+  const mayShow = isUnderWay(status) || (customerId !== undefined && keys.opens(customerId));
+  return { ...view, address: keys.open(address), ...(position !== undefined && mayShow && { position }) };
+}
 
 const filters = {
   courierId: id,
@@ -55,6 +71,7 @@ async function deliveryInLog(means: Means, deliveryId: string): Promise<Delivery
 
 export function deliveryRoutes(means: Means): readonly Route[] {
   const reading = readingOf(model, means);
+  const readingOwn = readingOf(modelOfOwn, means);
 
   async function isVisibleInLog(deliveryId: string, asker: Asker): Promise<boolean> {
     const known = await deliveryInLog(means, deliveryId);
@@ -78,7 +95,8 @@ export function deliveryRoutes(means: Means): readonly Route[] {
     const { limit: most = defaultLimit, cursor, ...given } = readQuery(search, filters);
     const wish = wishOf(headers);
     const { sight, filters: equal } = scopeOfDeliveries(request, given);
-    return reading.page({ equal: { ...equal }, limit: most, cursor }, sight, wish);
+    const { page } = seesEveryDelivery(request) ? reading : readingOwn;
+    return page({ equal: { ...equal }, limit: most, cursor }, sight, wish);
   }
 
   async function one(request: ApiRequest<'/v1/deliveries/:deliveryId'>): Promise<Answer> {

@@ -22,6 +22,7 @@ import {
 import type { ProblemKindName } from '@waybill/infra/http/problem.js';
 import { readAccess } from './access.js';
 import { deliveryStatuses } from './deliveries.js';
+import { recent } from './estimated-arrival.js';
 import { orderStatuses } from './orders.js';
 import { defaultLimit, longestList } from './query.js';
 
@@ -38,11 +39,17 @@ const degraded: Schema = {
     'An event of it cannot be applied: it stands as it was before that event, until somebody has mended and released it.',
 };
 const failure = object({ reason: text, at: time, next: { enum: ['retry', 'return'] } });
-const position = object({
-  latitude: { type: 'number', minimum: -90, maximum: 90 },
-  longitude: { type: 'number', minimum: -180, maximum: 180 },
+const whereabouts = {
+  latitude: { type: 'number', minimum: -90, maximum: 90, description: 'WGS 84, degrees.' },
+  longitude: { type: 'number', minimum: -180, maximum: 180, description: 'WGS 84, degrees.' },
   at: time,
-});
+} as const;
+const position: Schema = {
+  ...object(whereabouts),
+  description:
+    'Where the courier who has it was last. Absent once it is off their hands, for callers who may not see its address ' +
+    'and after erasure.',
+};
 
 const order = object(
   {
@@ -122,6 +129,43 @@ const delivery = object(
   ],
 );
 
+const tracking: Schema = {
+  ...object(
+    {
+      orderId: id,
+      status: { enum: orderStatuses },
+      courierId: { ...id, description: 'Who brings it, or brought it.' },
+      position: {
+        ...object({
+          ...whereabouts,
+          ageSeconds: { type: 'integer', minimum: 0, description: 'Whole seconds since then.' },
+        }),
+        description: 'Where the courier was last, while they have the parcel or are to fetch it.',
+      },
+      estimatedArrival: {
+        ...time,
+        description:
+          'Once it was picked up: after as long as it took from pick-up to door of late, the median of those of the ' +
+          `newest ${recent} deliveries that succeeded at the first attempt. Before that, after an attempt that ` +
+          'failed, and when it takes longer: by when it was promised. Absent where neither is known or to come.',
+      },
+      degraded,
+      freshness,
+    },
+    ['courierId', 'position', 'estimatedArrival', 'degraded'],
+  ),
+  examples: [
+    {
+      orderId: 'o1',
+      status: 'out_for_delivery',
+      courierId: 'cleo',
+      position: { latitude: 37.5006, longitude: 127.0364, at: '2026-01-31T12:00:00.000Z', ageSeconds: 12 },
+      estimatedArrival: '2026-01-31T12:25:00.000Z',
+      freshness: { projectedAt: '2026-01-31T12:00:00.250Z', lagMs: 0 },
+    },
+  ],
+};
+
 const product = object(
   {
     productId: id,
@@ -170,6 +214,22 @@ const timelineEvent = object(
     },
   },
   ['actor'],
+);
+
+const eventList: Schema = { type: 'array', items: reference('TimelineEvent') };
+const customerData = object(
+  {
+    customer: reference('Customer'),
+    events: { ...eventList, description: 'What happened to the customer: every name and address there was.' },
+    orders: {
+      type: 'array',
+      maxItems: ordersAtOnce,
+      items: object({ order: reference('Order'), events: eventList }),
+    },
+    next: { type: 'string', description: 'Cursor of the orders that follow; absent where there are none.' },
+    freshness: { ...freshness, description: 'Of which orders there are.' },
+  },
+  ['next'],
 );
 
 const count: Schema = { type: 'integer', minimum: 0 };
@@ -310,6 +370,20 @@ const readings: readonly Reading[] = [
     refusals: ['not-found'],
   },
   {
+    path: '/v1/orders/{orderId}/tracking',
+    operationId: 'trackOrder',
+    summary: 'Where an order is',
+    description: 'Nothing personal is in it. It changes with time: it has no entity tag and is not to be stored.',
+    tag: 'Orders',
+    responses: {
+      200: answer('Courier, position and estimated arrival, as far as they are known', reference('Tracking'), {
+        ...applied,
+        'Cache-Control': { required: true, schema: { const: 'no-store' } },
+      }),
+    },
+    refusals: ['not-found', 'quarantined'],
+  },
+  {
     path: '/v1/deliveries',
     operationId: 'listDeliveries',
     summary: 'Deliveries, newest first',
@@ -327,7 +401,7 @@ const readings: readonly Reading[] = [
     path: '/v1/deliveries/{deliveryId}',
     operationId: 'readDelivery',
     summary: 'A delivery',
-    description: 'Its address is for the assigned courier and operators.',
+    description: 'Its address is for operators, and for its courier until it is off their hands.',
     tag: 'Deliveries',
     responses: { 200: answer('The delivery', reference('Delivery'), applied) },
     refusals: ['not-found', 'quarantined'],
@@ -355,6 +429,24 @@ const readings: readonly Reading[] = [
     tag: 'Customers',
     responses: { 200: answer('The customer', reference('Customer'), applied) },
     refusals: ['not-found', 'quarantined'],
+  },
+  {
+    path: '/v1/customers/{customerId}/data',
+    operationId: 'downloadCustomerData',
+    summary: 'All that is kept of a person, as a file',
+    description:
+      `The customer, and each order, newest first, with every event about them. At most ${ordersAtOnce} orders come at ` +
+      'once; `next` leads to more. Read from the log, but for which orders there are.',
+    tag: 'Customers',
+    parameters: [cursor],
+    responses: {
+      200: answer('The data', reference('CustomerData'), {
+        ...applied,
+        'Content-Disposition': { required: true, schema: { type: 'string', pattern: '^attachment; filename=' } },
+        'Cache-Control': { required: true, schema: { const: 'no-store' } },
+      }),
+    },
+    refusals: ['not-found'],
   },
   {
     path: '/v1/reports/daily',
@@ -400,11 +492,13 @@ export const readApiDocument: OpenApiDocument = {
       OrderList: list('Order'),
       Timeline: object({ orderId: id, events: { type: 'array', items: reference('TimelineEvent') } }),
       TimelineEvent: timelineEvent,
+      Tracking: tracking,
       Delivery: delivery,
       DeliveryList: list('Delivery'),
       Product: product,
       ProductList: list('Product'),
       Customer: customer,
+      CustomerData: customerData,
       Report: report,
     },
   },

@@ -247,6 +247,12 @@ describe('an order', () => {
       expect(body.deliveryAddress).toEqual(deliveryAddress);
     });
 
+    test('its courier without the address once it is off their hands', async () => {
+      await side.history(pickedUp('o1'), completed('o1'));
+      const { status, body } = await one('o1', cleo);
+      expect([status, body.status, body.deliveryAddress]).toEqual([200, 'delivered', null]);
+    });
+
     test.each([
       ['another customer', bob],
       ['another courier', { sub: 'carl', roles: ['courier'] } satisfies CallAs],

@@ -1,19 +1,18 @@
-import type { Asker, Sight } from '@waybill/infra/http/access.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { orders, orderView, partiesOf, type OrderView } from '@waybill/projections/orders.js';
-import { readEverythingOf } from '@waybill/projections/replay/order.js';
+import { orders, orderView, type OrderView } from '@waybill/projections/orders.js';
 import { searchedWords } from '@waybill/projections/words.js';
-import { InvalidInput, NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import { isNamed, weakETag } from './etag.js';
+import { orderFinder } from './find-order.js';
 import type { Means, Model } from './model.js';
-import { notShown } from './not-shown.js';
-import { orderInThePast, partiesInLog } from './past-order.js';
+import { orderInThePast } from './past-order.js';
 import type { Keyring } from './personal-data.js';
 import { defaultLimit, id, limit, oneOf, readQuery, searchText, time } from './query.js';
-import { documentAnswer, readingOf, type Found } from './reading.js';
-import { scopeOfOrders, sightOfOrder } from './sight.js';
+import { documentAnswer, readingOf } from './reading.js';
+import { scopeOfOrders } from './sight.js';
+import { trackingRoute } from './tracking.js';
 
 export const orderStatuses = [
   'placed',
@@ -48,19 +47,9 @@ const filters = {
   cursor: cursorOf(orders.collection.name),
 };
 
-function sightOf({ document }: Found, asker: Asker): Sight | undefined {
-  return sightOfOrder(asker, partiesOf(document.sections));
-}
-
-/** Whoever may read an order may be a party that only the log knows yet. */
-async function isVisibleInLog(means: Means, orderId: string, asker: Asker): Promise<boolean> {
-  if (sightOfOrder(asker, { merchantIds: [] }) !== undefined) return true;
-  const parties = partiesInLog(await readEverythingOf(means.events, orderId));
-  return sightOfOrder(asker, parties) !== undefined;
-}
-
 export function orderRoutes(means: Means): readonly Route[] {
   const reading = readingOf(model, means);
+  const finder = orderFinder(reading, means);
 
   async function list(request: ApiRequest): Promise<Answer> {
     const { search, headers } = request;
@@ -92,18 +81,6 @@ export function orderRoutes(means: Means): readonly Route[] {
     return reading.page(query, scope.sight, wish);
   }
 
-  /** Decides before a wait, by what the log has; while that is down, what is shown to the caller may be shown again. */
-  async function mayKnowOf(orderId: string, asker: Asker): Promise<boolean> {
-    try {
-      return await isVisibleInLog(means, orderId, asker);
-    } catch (error) {
-      if (!(error instanceof Unavailable)) throw error;
-      const found = await reading.find(orderId, undefined);
-      if (found === undefined || sightOf(found, asker) === undefined) throw error;
-      return true;
-    }
-  }
-
   async function one(request: ApiRequest<'/v1/orders/:orderId'>): Promise<Answer> {
     const { params, search, headers } = request;
     const { orderId } = params;
@@ -113,14 +90,10 @@ export function orderRoutes(means: Means): readonly Route[] {
       // The log knows every write already.
       return orderInThePast(means, orderId, at, request, wish?.headers ?? {});
     }
-    if (wish !== undefined && !(await mayKnowOf(orderId, request))) throw new NotFound('order', orderId);
-    const found = await reading.find(orderId, wish);
-    const sight = found && sightOf(found, request);
-    const rendered = sight && (await reading.render(found, sight));
-    if (found === undefined || rendered === undefined) {
-      const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(means, orderId, request));
-      throw notShown('order', orderId, isTheirs ? found : undefined);
-    }
+    await finder.admit(orderId, request, wish);
+    const { found, sight } = await finder.find(orderId, request, wish);
+    const rendered = found && sight && (await reading.render(found, sight));
+    if (found === undefined || rendered === undefined) throw await finder.refusal(orderId, request, found);
     const tag = weakETag(orders, found.document, rendered);
     const answerHeaders = {
       ETag: tag,
@@ -132,5 +105,5 @@ export function orderRoutes(means: Means): readonly Route[] {
     return documentAnswer(found, rendered, answerHeaders);
   }
 
-  return [route('GET', '/v1/orders', list), route('GET', '/v1/orders/:orderId', one)];
+  return [route('GET', '/v1/orders', list), route('GET', '/v1/orders/:orderId', one), trackingRoute(finder, means)];
 }

@@ -10,9 +10,10 @@ import {
   onOrder,
   onPayment,
   pickedUp,
+  positionAt,
   type Happening,
 } from '@waybill/projections/testing/history.js';
-import { ada, otto } from './testing/callers.js';
+import { ada, cleo, lumen, otto } from './testing/callers.js';
 import { home, place, schedule } from './testing/orders.js';
 import { ReadSide, start, type CallAs } from './testing/read-side.js';
 import { readSideForEach } from './testing/read-side-for-each.js';
@@ -212,12 +213,28 @@ describe('the timeline', () => {
     const { events } = await timeline(ada);
     expect(events[0]?.data).toMatchObject({ deliveryAddress: home, paymentToken: null });
     expect(events[2]?.data).toMatchObject({ address: home });
-    for (const as of [otto, { sub: 'lumen', roles: ['merchant'] } satisfies CallAs]) {
+    for (const as of [otto, lumen]) {
       const hidden = (await timeline(as)).events;
       expect([hidden[0]?.data['deliveryAddress'], hidden[2]?.data['address']]).toEqual([null, null]);
     }
     await side.keys.destroy('ada');
     expect((await timeline(ada)).events[0]?.data['deliveryAddress']).toBeNull();
+  });
+
+  test('says where couriers were while it is on its way, then to those who may know where it went', async () => {
+    const where = async (as: CallAs) => {
+      const { events } = await timeline(as);
+      const { data } = events.find(({ type }) => type === 'DeliveryPositionReported')!;
+      return [data['latitude'], data['longitude'], data['at']];
+    };
+    const at = day(6);
+    await side.happen(positionAt('o1', 37.5, at));
+    for (const as of [ada, cleo, lumen, otto]) expect(await where(as)).toEqual([37.5, 4.9, at]);
+    await side.happen(completed('o1', { at: day(7) }));
+    expect(await where(ada)).toEqual([37.5, 4.9, at]);
+    for (const as of [cleo, lumen, otto]) expect(await where(as)).toEqual([null, null, at]);
+    await side.keys.destroy('ada');
+    expect(await where(ada)).toEqual([null, null, at]);
   });
 
   test('takes a reason that looks like sealed data for the text that it is', async () => {

@@ -14,10 +14,13 @@ import { keyringFor, type Keyring } from './personal-data.js';
 import { readQuery } from './query.js';
 import { sightOfOrder } from './sight.js';
 
-interface History {
+/** Events, and what of them their reader may see. */
+export interface History {
   /** In the order of the log. */
   readonly events: readonly RecordedEvent[];
   readonly keys: Keyring;
+  /** Whether its reader may know where couriers were with it: where it ended, somebody lives. */
+  readonly showsPositions: boolean;
 }
 
 /** Whose an order is by what the log has of it, as far as that can be folded. */
@@ -31,7 +34,8 @@ async function historyFor(means: Means, orderId: string, asker: Asker): Promise<
   const parties = partiesInLog(events);
   const sight = sightOfOrder(asker, parties);
   if (parties.customerId === undefined || sight === undefined) throw new NotFound('order', orderId);
-  return { events, keys: await keyringFor(sight, means.keys, [parties.customerId]) };
+  const keys = await keyringFor(sight, means.keys, [parties.customerId]);
+  return { events, keys, showsPositions: parties.isUnderWay === true || keys.opens(parties.customerId) };
 }
 
 /** The order as it stood, folded from the log. */
@@ -54,14 +58,19 @@ export async function orderInThePast(
   return json(200, { ...shown, ...(degraded !== undefined && { degraded }), freshness }, headers);
 }
 
-/** Which part of a payload is personal. */
-const personal: Readonly<Record<string, string>> = { OrderPlaced: 'deliveryAddress', DeliveryScheduled: 'address' };
+/** Which parts of a payload are personal. */
+const personal: Readonly<Record<string, readonly string[]>> = {
+  OrderPlaced: ['deliveryAddress'],
+  DeliveryScheduled: ['address'],
+  CustomerRegistered: ['name', 'phone', 'address'],
+  CustomerAddressChanged: ['address'],
+};
 
 /** A payload with its personal data opened, or null. */
-function openData({ type, data }: LegibleEvent, keys: Keyring): object {
-  const field = personal[type];
+function openData({ type, data }: LegibleEvent, { keys, showsPositions }: History): object {
+  if (type === 'DeliveryPositionReported' && !showsPositions) return { ...data, latitude: null, longitude: null };
   const shown: Record<string, unknown> = { ...data };
-  if (field !== undefined) shown[field] = keys.open(shown[field]);
+  for (const field of personal[type] ?? []) shown[field] = keys.open(shown[field]);
   return shown;
 }
 
@@ -71,18 +80,22 @@ function byTime(one: RecordedEvent, other: RecordedEvent): number {
   return one.position - other.position;
 }
 
+/** As timelines show them, in the order in which they happened. */
+export function shownEvents(history: History): readonly object[] {
+  return history.events
+    .toSorted(byTime)
+    .map(legibleEvent)
+    .map((event) => timelineEvent(event, openData(event, history)));
+}
+
 export function timelineRoute(means: Means): Route {
   async function timeline(request: ApiRequest<'/v1/orders/:orderId/timeline'>): Promise<Answer> {
     const { params, search, headers } = request;
     readQuery(search, {});
     const wish = wishOf(headers);
     const { orderId } = params;
-    const { events, keys } = await historyFor(means, orderId, request);
-    const shown = events
-      .toSorted(byTime)
-      .map(legibleEvent)
-      .map((event) => timelineEvent(event, openData(event, keys)));
-    return json(200, { orderId, events: shown }, wish?.headers);
+    const history = await historyFor(means, orderId, request);
+    return json(200, { orderId, events: shownEvents(history) }, wish?.headers);
   }
   return route('GET', '/v1/orders/:orderId/timeline', timeline);
 }

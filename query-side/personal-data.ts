@@ -10,7 +10,8 @@ export interface Keyring {
   readonly open: (sealed: unknown) => unknown;
 }
 
-const empty: Keyring = { opens: () => false, open: () => null };
+/** Of who may not see personal data. */
+export const noKeys: Keyring = { opens: () => false, open: () => null };
 
 /**
  * A keyring for values of these subjects, empty for who may not see personal data. `Unavailable` when the key store
@@ -21,7 +22,7 @@ export async function keyringFor(
   store: Pick<KeyStore, 'find'>,
   subjects: Iterable<string | undefined>,
 ): Promise<Keyring> {
-  if (sight === 'bare') return empty;
+  if (sight === 'bare') return noKeys;
   const keys = new Map<string, Uint8Array | undefined>();
   for (const subject of subjects) {
     if (subject !== undefined && !keys.has(subject)) keys.set(subject, await store.find(subject));

@@ -1,21 +1,40 @@
 import { sightOf, type Asker, type Owners, type Sight } from '@waybill/infra/http/access.js';
 import type { Role } from '@waybill/infra/http/caller.js';
+import { isUnderWay, type DeliveryStatus } from '@waybill/projections/delivery-progress.js';
 import type { OrderParties } from '@waybill/projections/orders.js';
 import { Forbidden } from '@waybill/shared-kernel/errors.js';
 
 /** What a caller sees of an order. `undefined`: the answer is that of an order that is not there. So for all below. */
-export function sightOfOrder(asker: Asker, { customerId, courierId, merchantIds }: OrderParties): Sight | undefined {
-  return sightOf(asker, { customer: customerId, courier: courierId, merchant: merchantIds });
+export function sightOfOrder(asker: Asker, parties: OrderParties): Sight | undefined {
+  const { customerId, courierId, merchantIds, isUnderWay: isWithCourier } = parties;
+  const owners = { customer: customerId, merchant: merchantIds };
+  return sightWithCourier(asker, owners, { courierId, isWithCourier });
+}
+
+/** A courier need not know where somebody lives once the parcel is off their hands; that they brought it they may. */
+function sightWithCourier(
+  asker: Asker,
+  owners: Owners,
+  { courierId, isWithCourier }: { readonly courierId: string | undefined; readonly isWithCourier: boolean | undefined },
+): Sight | undefined {
+  const now = sightOf(asker, isWithCourier === true ? { ...owners, courier: courierId } : owners);
+  return now ?? (sightOf(asker, { courier: courierId }) === undefined ? undefined : 'bare');
 }
 
 export interface DeliveryParties {
   readonly customerId?: string;
   readonly courierId?: string;
-  readonly status: string;
+  readonly status: DeliveryStatus | 'unknown';
 }
 
 export function sightOfDelivery(asker: Asker, { customerId, courierId, status }: DeliveryParties): Sight | undefined {
-  return sightOf(asker, { customer: customerId, courier: courierId, open: status === 'open' });
+  const owners = { customer: customerId, open: status === 'open' };
+  return sightWithCourier(asker, owners, { courierId, isWithCourier: status !== 'unknown' && isUnderWay(status) });
+}
+
+/** Whether a caller sees all of each delivery, whoever has it. */
+export function seesEveryDelivery(asker: Asker): boolean {
+  return sightOf(asker, {}) === 'personal';
 }
 
 export function sightOfCustomer(asker: Asker, customerId: string): Sight | undefined {

@@ -95,7 +95,7 @@ export class ReadSide {
       verify: createTokenVerifier(this.#key.trusted, clock),
       ready: () => Promise.resolve({ ready: true, checks: {} }),
       metrics: new Registry(),
-      log: pino({ base: null }, { write: (line) => this.logged.push(line) }),
+      log: pino({ base: null, level: 'warn' }, { write: (line) => this.logged.push(line) }),
       randomness: this.#randomness,
     });
     this.#server = await listen(api, { host: '127.0.0.1', port: 0, portVariable: 'PORT' });

@@ -1,0 +1,71 @@
+import { json, route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
+import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/deliveries.js';
+import { listFreshness } from '@waybill/projections/freshness.js';
+import { orderView, type OrderView } from '@waybill/projections/orders.js';
+import { degradedView } from '@waybill/projections/quarantine/degraded-view.js';
+import type { StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { wishOf, type Wish } from './consistency.js';
+import { recent, usualTime } from './estimated-arrival.js';
+import type { OrderFinder } from './find-order.js';
+import { readLiveOf } from './live-model.js';
+import type { Means } from './model.js';
+import { readQuery } from './query.js';
+import { trackOrder } from './track-order.js';
+
+/** Where an order is: of its own document and that of its delivery. With each moment the answer is another. */
+export function trackingRoute(orders: OrderFinder, means: Means): Route {
+  const { readStore, clock } = means;
+  const readDeliveries = readLiveOf(deliveries, means);
+
+  /** The delivery's document, `undefined` where there is none, and how far it is behind. */
+  async function findDelivery(orderId: string, wish: Wish | undefined) {
+    return readDeliveries(wish, async ({ projection: { collection }, gauge }) => {
+      const lags = await gauge.lags();
+      const [document] = await readStore.load(collection, [deliveryIdOf(orderId)]);
+      return { document, lags };
+    });
+  }
+
+  /** How long deliveries have taken of late, asked where one is on the way. */
+  async function usualTimeFor({ status }: OrderView): Promise<number | undefined> {
+    if (status !== 'out_for_delivery') return undefined;
+    const query = { equal: { status: 'delivered' }, limit: recent };
+    const delivered = await readDeliveries(undefined, ({ projection: { collection } }) =>
+      readStore.list(collection, query),
+    );
+    return usualTime(delivered.flatMap((document) => viewOf(document) ?? []));
+  }
+
+  async function tracking(request: ApiRequest<'/v1/orders/:orderId/tracking'>): Promise<Answer> {
+    const { params, search, headers } = request;
+    const { orderId } = params;
+    readQuery(search, {});
+    const wish = wishOf(headers);
+    await orders.admit(orderId, request, wish);
+    const [{ found, sight }, { document, lags }] = await Promise.all([
+      orders.find(orderId, request, wish),
+      findDelivery(orderId, wish),
+    ]);
+    const order = sight && found && orderView(found.document.sections, found.document.revisions);
+    if (found === undefined || order === undefined) throw await orders.refusal(orderId, request, found);
+    const usual = await usualTimeFor(order);
+    const delivery = document && viewOf(document);
+    const degraded = found.document.degraded ?? document?.degraded;
+    const tracked = {
+      ...trackOrder(order, { delivery, usual, now: clock.now() }),
+      ...(degraded !== undefined && { degraded: degradedView(degraded) }),
+      freshness: listFreshness(
+        document === undefined ? [found.document] : [found.document, document],
+        [found.lags, lags].map((ofEach) => ofEach[found.document.partition] ?? 0),
+      ),
+    };
+    return json(200, tracked, { 'Cache-Control': 'no-store', ...wish?.headers });
+  }
+
+  return route('GET', '/v1/orders/:orderId/tracking', tracking);
+}
+
+function viewOf({ sections, revisions }: StoredDocument): DeliveryView | undefined {
+  return deliveryView(sections, revisions);
+}

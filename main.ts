@@ -7,6 +7,7 @@ import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { readConfig, shown, type Config } from '@waybill/infra/config.js';
 import { occupyDataFolder } from '@waybill/infra/data-folder.js';
 import { openKeys, openReadStore, openSnapshots } from '@waybill/infra/engines.js';
+import { edgeOf } from '@waybill/infra/http/edge.js';
 import { listen } from '@waybill/infra/http/listen.js';
 import { tokenVerifierOf } from '@waybill/infra/http/token-verifier.js';
 import { cachedKeys, keyCacheBounds } from '@waybill/infra/keys/cached.js';
@@ -53,7 +54,7 @@ async function start(config: Config): Promise<Running> {
   });
 
   const finishing = finishErasures({ ...means, store: events, keys });
-  const shared = { ...means, verify, keys };
+  const shared = { ...means, ...edgeOf(config), verify, keys };
   const { host } = config;
   const readApi = createReadApi({
     ...shared,

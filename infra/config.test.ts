@@ -65,6 +65,11 @@ describe('the configuration', () => {
     [{ WAYBILL_OIDC_ISSUER: 'https://id.example' }, 'WAYBILL_JWKS_URL is not'],
     [{ WAYBILL_JWKS_URL: 'https://id.example/keys' }, 'WAYBILL_OIDC_ISSUER is not'],
     [{ WAYBILL_PUBLIC_READ_URL: 'not an address' }, 'WAYBILL_PUBLIC_READ_URL is "not an address"; it takes an http(s)'],
+    [{ WAYBILL_RATE_LIMIT: 'many' }, 'WAYBILL_RATE_LIMIT is "many"; it takes a number of requests a minute, or off'],
+    [{ WAYBILL_RATE_LIMIT: '-1' }, 'WAYBILL_RATE_LIMIT is "-1"'],
+    [{ WAYBILL_CORS_ORIGINS: '*' }, 'WAYBILL_CORS_ORIGINS has "*"; it takes origins such as https://shop.example'],
+    [{ WAYBILL_CORS_ORIGINS: 'https://a.example,b.example' }, 'WAYBILL_CORS_ORIGINS has "b.example"'],
+    [{ WAYBILL_CORS_ORIGINS: 'https://a.example/shop' }, 'WAYBILL_CORS_ORIGINS has "https://a.example/shop"'],
     [{ WAYBILL_PUBLIC_READ_URL: 'shop.example' }, 'WAYBILL_PUBLIC_READ_URL is "shop.example"'],
     [
       { WAYBILL_OIDC_ISSUER: 'i', WAYBILL_JWKS_URL: 'file:///k' },
@@ -88,5 +93,22 @@ describe('the configuration', () => {
       audience: 'waybill',
     });
     expect(readConfig({}).identityProvider).toBeUndefined();
+  });
+
+  test('limits nobody with the development key, else each subject to 600 a minute, or as it is told', () => {
+    const provider = { WAYBILL_OIDC_ISSUER: 'https://id.example', WAYBILL_JWKS_URL: 'https://id.example/keys' };
+    expect(readConfig({}).rateLimit).toBeUndefined();
+    expect(readConfig(provider).rateLimit).toBe(600);
+    expect(readConfig({ WAYBILL_RATE_LIMIT: '50' }).rateLimit).toBe(50);
+    for (const off of ['off', '0'])
+      expect(readConfig({ ...provider, WAYBILL_RATE_LIMIT: off }).rateLimit).toBeUndefined();
+  });
+
+  test('takes a list of origins', () => {
+    expect(readConfig({}).corsOrigins).toEqual([]);
+    expect(readConfig({ WAYBILL_CORS_ORIGINS: 'https://a.example, http://localhost:5173/' }).corsOrigins).toEqual([
+      'https://a.example',
+      'http://localhost:5173',
+    ]);
   });
 });

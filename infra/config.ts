@@ -16,6 +16,9 @@ export const variables = {
   WAYBILL_OIDC_ISSUER: 'Issuer of the tokens that are believed; a development key in the data folder unless set.',
   WAYBILL_JWKS_URL: "Where the issuer's keys are.",
   WAYBILL_AUDIENCE: 'What tokens must be meant for; waybill unless set.',
+  WAYBILL_RATE_LIMIT:
+    'Requests a minute that each subject may make of a process; off with the development key, else 600 unless set.',
+  WAYBILL_CORS_ORIGINS: 'Origins whose web pages may call the APIs, with commas between them; none unless set.',
   WAYBILL_PUBLIC_READ_URL: 'Base URL at which clients reach the read API; where it listens unless set.',
 } as const;
 
@@ -49,6 +52,10 @@ export interface Config {
   readonly masterKey: string | undefined;
   /** `undefined`: the development key of the data folder. */
   readonly identityProvider: IdentityProvider | undefined;
+  /** Requests a minute and subject; `undefined`: as many as they like. */
+  readonly rateLimit: number | undefined;
+  /** As browsers send them: `https://shop.example`. */
+  readonly corsOrigins: readonly string[];
   /** Base URL at which clients reach the read API, without a slash at its end; where it listens unless set. */
   readonly publicReadUrl: string | undefined;
 }
@@ -119,6 +126,7 @@ export function readConfig(environment: Environment = process.env): Config {
     throw new BadConfiguration(`${name} is "${shown(text)}"; it takes ${embedded} (the default) or ${servers}.`);
   }
 
+  const provider = identityProvider(valueOf);
   const eventStore = server('WAYBILL_EVENT_STORE', 'sqlite:', eventStoreSchemes);
   const broker = server('WAYBILL_BROKER', 'memory:', ['amqp', 'amqps']);
   const readStore = server('WAYBILL_READ_STORE', 'sqlite:', ['mongodb', 'mongodb+srv']);
@@ -132,7 +140,9 @@ export function readConfig(environment: Environment = process.env): Config {
     broker: broker === undefined ? { kind: 'memory' } : { kind: 'rabbitmq', url: broker },
     readStore: readStore === undefined ? { kind: 'sqlite' } : { kind: 'mongodb', url: readStore },
     masterKey: valueOf('WAYBILL_MASTER_KEY'),
-    identityProvider: identityProvider(valueOf),
+    identityProvider: provider,
+    rateLimit: rateLimit(valueOf('WAYBILL_RATE_LIMIT'), provider === undefined ? undefined : defaultRateLimit),
+    corsOrigins: corsOrigins(valueOf('WAYBILL_CORS_ORIGINS')),
     publicReadUrl: publicReadUrl(valueOf('WAYBILL_PUBLIC_READ_URL')),
   };
 }
@@ -142,6 +152,26 @@ export const eventStoreSchemes: readonly string[] = ['esdb', 'esdb+discover', 'k
 
 function isWebAddress(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+const defaultRateLimit = 600;
+
+function rateLimit(text: string | undefined, otherwise: number | undefined): number | undefined {
+  if (text === undefined) return otherwise;
+  if (text === 'off' || text === '0') return undefined;
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  throw new BadConfiguration(`WAYBILL_RATE_LIMIT is "${text}"; it takes a number of requests a minute, or off.`);
+}
+
+function corsOrigins(text: string | undefined): readonly string[] {
+  const origins = (text ?? '').split(',').flatMap((origin) => origin.trim().replace(/\/$/, '') || []);
+  for (const origin of origins) {
+    if (isWebAddress(origin) && new URL(origin).origin === origin) continue;
+    throw new BadConfiguration(
+      `WAYBILL_CORS_ORIGINS has "${shown(origin)}"; it takes origins such as https://shop.example, with commas between them.`,
+    );
+  }
+  return origins;
 }
 
 function publicReadUrl(text: string | undefined): string | undefined {

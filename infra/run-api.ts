@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { apiUsesDataFolder } from './config.js';
 import { openKeys } from './engines.js';
+import { edgeOf, type Edge } from './http/edge.js';
 import { listen } from './http/listen.js';
 import type { Readiness } from './http/public-pages.js';
 import { tokenVerifierOf } from './http/token-verifier.js';
@@ -13,7 +14,7 @@ import { sayWhatIsMissing } from './say-what-is-missing.js';
 import type { TraceRequest } from './telemetry/tracing.js';
 
 /** What both APIs begin with. */
-export interface ApiPart extends Part {
+export interface ApiPart extends Part, Edge {
   readonly keys: KeyStore;
   readonly verify: TokenVerifier;
   readonly traceRequest: TraceRequest | undefined;
@@ -47,7 +48,7 @@ export function runApi(
     const { title, port, portVariable } = apis[name];
 
     const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock });
-    const opened = await open({ ...part, keys, traceRequest, verify: await tokenVerifierOf(config, clock) });
+    const opened = await open({ ...part, ...edgeOf(config), keys, traceRequest, verify: await tokenVerifierOf(config, clock) });
     const listening = await listen(opened.api, { host: config.host, port: config[port], portVariable });
     const saying = sayWhatIsMissing(opened.ready, part);
     return {

@@ -6,7 +6,9 @@ import { InvalidInput, Unauthenticated, Unavailable } from '@waybill/shared-kern
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
 import { accessTo, requireRole, type AccessTable } from './access.js';
-import { bearerToken } from './bearer-token.js';
+import { admit } from './admit.js';
+import { corsHeaders } from './cors.js';
+import type { Edge } from './edge.js';
 import { observeRequests } from './metrics.js';
 import { mount } from './mount.js';
 import { isOurFault, problemAnswer, RequestRefused } from './problem.js';
@@ -17,7 +19,7 @@ import type { Answer, Method, Route } from './route.js';
 import { send, type ErrorHandler, type Handler } from './send.js';
 import type { TokenVerifier } from './tokens.js';
 
-export interface ApiParts extends PublicParts {
+export interface ApiParts extends PublicParts, Edge {
   readonly routes: readonly Route[];
   /** Who may call them; a route that it does not name is for nobody. */
   readonly access: AccessTable;
@@ -52,14 +54,14 @@ function searchOf(url: string): string {
   return mark === -1 ? '' : url.slice(mark + 1);
 }
 
-type Entrance = Pick<ApiParts, 'access' | 'verify'>;
+type Entrance = Pick<ApiParts, 'access' | 'verify' | 'rateLimit'>;
 
 /** Who calls is asked before a byte of the body is read. */
-function serve(route: Route, { access: table, verify }: Entrance): Handler {
+function serve(route: Route, { access: table, verify, rateLimit }: Entrance): Handler {
   const access = accessTo(table, route.method, route.path);
   return async (request, response) => {
     const { headers } = request;
-    const caller = await verify(bearerToken(headers.authorization));
+    const caller = await admit(request, verify, rateLimit);
     requireRole(caller, access);
     const params = idsOf(request.params);
     const answer = await route.handle({
@@ -100,6 +102,7 @@ function challenge(answer: Answer, error: unknown, { headers }: IncomingMessage)
 /** An API of these routes, with what both APIs have: see the contract, "Both APIs". Everything else is refused. */
 export function createApi(parts: ApiParts): RequestListener {
   const { log, randomness } = parts;
+  const cors = corsHeaders(parts.corsOrigins ?? []);
   const requests = new Registry();
   const observe = observeRequests(requests);
   const app = express()
@@ -114,6 +117,7 @@ export function createApi(parts: ApiParts): RequestListener {
     locals.requestId = requestIdFrom(request.headers['x-request-id'], randomness);
     locals.startedAt = performance.now();
     locals.route = 'none';
+    locals.cors = cors(request);
     response.once('finish', () => {
       observe(request.method, locals.route, response.statusCode, (performance.now() - locals.startedAt) / 1000);
     });

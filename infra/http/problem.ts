@@ -21,8 +21,7 @@ const faultOfOurs = { detail: 'Something went wrong here. Quote the request id w
 
 /**
  * What each kind of refusal and fault becomes outside. The first part is `shared-kernel/errors.ts`, kind by kind; the
- * second is what only HTTP knows, the third what only the gateway does. The kinds are public: they end the problem's
- * `type`.
+ * second is what only HTTP knows. The kinds are public: they end the problem's `type`.
  */
 export const problemKinds = {
   'invalid-input': { status: 400, title: 'The input is not valid' },
@@ -61,10 +60,8 @@ export const problemKinds = {
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body has a type, charset or encoding that is not taken' },
   'request-too-slow': { status: 408, title: 'The request came too slowly' },
-  internal: { status: 500, title: 'Internal error', ours: faultOfOurs },
-
-  // Only the gateway counts requests so far: infra/deploy/gateway/nginx.conf.
   'too-many-requests': { status: 429, title: 'Too many requests', retryAfter: 1 },
+  internal: { status: 500, title: 'Internal error', ours: faultOfOurs },
 } as const satisfies Record<string, ProblemKind>;
 
 export type ProblemKindName = keyof typeof problemKinds;

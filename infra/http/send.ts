@@ -11,6 +11,8 @@ export type RequestLocals = {
   startedAt: number;
   /** Path of the route that took it, as declared; `none` while there is none. */
   route: string;
+  /** What a browser is told of who may call, as a flat list of headers. */
+  cors: readonly string[];
 };
 
 type Parameters = Readonly<Record<string, string | string[]>>;
@@ -39,7 +41,7 @@ export const pageHeaders = securityHeaders(
 export function send(response: Reply, answer: Answer, fixed: readonly string[] = apiHeaders): void {
   if (response.destroyed) return;
   const { body, status, headers: given = {} } = answer;
-  const headers = [...fixed, 'X-Request-Id', response.locals.requestId];
+  const headers = [...fixed, ...response.locals.cors, 'X-Request-Id', response.locals.requestId];
   for (const name in given) headers.push(name, given[name]!);
   if (!('Cache-Control' in given)) headers.push('Cache-Control', 'no-store');
   if (body === undefined) {

@@ -130,6 +130,17 @@ describeWithNginx('the gateway', () => {
       expect(await servedBy('GET')).toEqual(new Set(readApis.map(({ url }) => url)));
     });
 
+    test('a browser that asks leave to write is answered by who would write', async () => {
+      const asked = {
+        method: 'OPTIONS',
+        headers: { origin: 'https://a.example', 'access-control-request-method': 'POST' },
+      };
+      const answer = await fetch(`${running().url}/v1/products/p1/price`, asked);
+      expect([answer.status, answer.headers.get('allow')]).toEqual([204, 'POST']);
+      const read = await fetch(`${running().url}/v1/products/p1`, { method: 'OPTIONS' });
+      expect([read.status, read.headers.get('allow')]).toEqual([204, 'GET, HEAD']);
+    });
+
     test('the request id of a client reaches the API, comes back, and is in the log; a bad one is replaced', async () => {
       const sane = await get('/v1/products', { 'x-request-id': 'trace.me~1' });
       expect(sane.headers.get('x-request-id')).toBe('trace.me~1');

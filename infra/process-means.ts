@@ -5,6 +5,7 @@ import { systemClock, systemRandomness, systemTimer } from './clock/system.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import type { ReportFault } from './engines.js';
 import { processMetrics } from './http/health.js';
+import { withoutSecrets } from './without-secrets.js';
 
 /** What every process has, whatever it does. */
 export interface ProcessMeans {
@@ -19,9 +20,12 @@ export interface ProcessMeans {
   readonly quarantined: ReportQuarantine;
 }
 
+/** What every log has, wherever it goes. */
+export const logOptions = { hooks: { streamWrite: withoutSecrets } } as const;
+
 /** Logs to standard error, one JSON object a line. */
 export function processMeans(logging: { readonly name?: string; readonly level: 'info' | 'warn' }): ProcessMeans {
-  const log = pino(logging, pino.destination(2));
+  const log = pino({ ...logging, ...logOptions }, pino.destination(2));
   const { metrics, countFault, countQuarantined } = processMetrics();
   return {
     log,

@@ -44,7 +44,7 @@ const ownerFilters: Partial<Record<Role, string>> = {
   courier: 'courierId=cleo',
 };
 const lists: readonly Operation[] = ['GET /v1/orders', 'GET /v1/deliveries'];
-const withPeople = /^GET \/v1\/(orders|deliveries|customers)(\/:\w+)?(\/timeline)?$/;
+const withPeople = /^GET \/v1\/(orders|deliveries|customers)(\/:\w+)?(\/timeline|\/data)?$/;
 
 /** An address at which an operation asks for a thing that is the owner's, or nobody's yet. */
 function addressOf(operation: Operation, role: Role, whose: 'own' | 'open' = 'own'): string {

@@ -5,19 +5,20 @@ import { sightOfCustomer } from './sight.js';
 import { wishOf } from './consistency.js';
 import type { Means, Model } from './model.js';
 import { notShown } from './not-shown.js';
+import type { Keyring } from './personal-data.js';
 import { readQuery } from './query.js';
 import { documentAnswer, readingOf } from './reading.js';
+
+/** The customer of a view with their personal data opened. */
+export function showCustomer(view: CustomerView, keys: Keyring): object {
+  return { ...view, name: keys.open(view.name), phone: keys.open(view.phone), address: keys.open(view.address) };
+}
 
 const model: Model<CustomerView> = {
   projection: customers,
   view: customerView,
   subject: (view) => view.customerId,
-  show: (view, keys) => ({
-    ...view,
-    name: keys.open(view.name),
-    phone: keys.open(view.phone),
-    address: keys.open(view.address),
-  }),
+  show: showCustomer,
 };
 
 export function customerRoute(means: Means): Route {

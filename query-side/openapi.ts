@@ -21,6 +21,7 @@ import {
 } from '@waybill/infra/http/openapi.js';
 import type { ProblemKindName } from '@waybill/infra/http/problem.js';
 import { readAccess } from './access.js';
+import { ordersAtOnce } from './customer-data.js';
 import { deliveryStatuses } from './deliveries.js';
 import { recent } from './estimated-arrival.js';
 import { orderStatuses } from './orders.js';

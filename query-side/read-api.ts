@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { createApi, type ApiParts } from '@waybill/infra/http/api.js';
 import type { Route } from '@waybill/infra/http/route.js';
 import { readAccess } from './access.js';
+import { customerDataRoute } from './customer-data.js';
 import { customerRoute } from './customers.js';
 import { reportRoute } from './daily-report.js';
 import { deliveryRoutes } from './deliveries.js';
@@ -20,6 +21,7 @@ export function readApiRoutes(means: Means): readonly Route[] {
     ...deliveryRoutes(means),
     ...productRoutes(means),
     customerRoute(means),
+    customerDataRoute(means),
     reportRoute(means),
   ];
 }

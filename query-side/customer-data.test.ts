@@ -1,0 +1,133 @@
+import { beforeEach, expect, test } from '@jest/globals';
+import { assigned, happening, listed, type Happening } from '@waybill/projections/testing/history.js';
+import { streamName } from '@waybill/shared-kernel/stream.js';
+import { ordersAtOnce } from './customer-data.js';
+import { ada } from './testing/callers.js';
+import { home, place, schedule } from './testing/orders.js';
+import type { CallAs, ReadSide } from './testing/read-side.js';
+import { readSideForEach } from './testing/read-side-for-each.js';
+
+const path = '/v1/customers/ada/data';
+const former = { street: 'Gangnam-daero 2', city: 'Seoul', postalCode: '06611' };
+
+interface Data {
+  readonly customer: object;
+  readonly events: readonly { readonly type: string; readonly data: object }[];
+  readonly orders: readonly { readonly order: { readonly orderId: string }; readonly events: readonly object[] }[];
+  readonly next?: string;
+}
+
+let side: ReadSide;
+
+/** What becomes of a customer: they register with `former` as their address, and move home. */
+async function settled(customerId: string, name: string): Promise<readonly Happening[]> {
+  const values = [name, '+82 2 123 4567', former, home];
+  const [sealed, phone, before, address] = await Promise.all(values.map((value) => side.sealed(customerId, value)));
+  const of = (event: { readonly type: string; readonly data: object }): Happening =>
+    happening(streamName('customer', customerId), customerId, event as Parameters<typeof happening>[2]);
+  return [
+    of({ type: 'CustomerRegistered', data: { customerId, name: sealed, phone, address: before } }),
+    of({ type: 'CustomerAddressChanged', data: { customerId, address } }),
+  ];
+}
+
+readSideForEach((opened) => {
+  side = opened;
+});
+beforeEach(async () => {
+  await side.history(
+    listed('lamp-1'),
+    ...(await settled('ada', 'Ada')),
+    ...(await settled('bob', 'Bob')),
+    await place(side, 'one'),
+    await place(side, 'two', {}, { at: '2026-03-01T11:00:00.000Z' }),
+    await schedule(side, 'two'),
+    assigned('two', 'cleo'),
+    await place(side, 'other', { customerId: 'bob' }),
+  );
+});
+
+const read = async (as: CallAs = ada, query = ''): Promise<Data> => {
+  const { status, body, headers } = await side.get(path + query, as);
+  expect([status, headers.get('Content-Disposition')]).toEqual([200, 'attachment; filename="ada.json"']);
+  return body as unknown as Data;
+};
+
+test.each([
+  ['the customer', ada],
+  ['an operator', { sub: 'olive', roles: ['operator'] } satisfies CallAs],
+])('%s gets all of it, and nothing of others', async (_who, as) => {
+  const { customer, events, orders, next } = await read(as);
+  expect(customer).toMatchObject({
+    customerId: 'ada',
+    name: 'Ada',
+    phone: '+82 2 123 4567',
+    address: home,
+    revision: 1,
+  });
+  expect(events).toMatchObject([
+    { type: 'CustomerRegistered', data: { name: 'Ada', phone: '+82 2 123 4567', address: former } },
+    { type: 'CustomerAddressChanged', data: { address: home } },
+  ]);
+  const byId = new Map(orders.map((one) => [one.order.orderId, one]));
+  expect([...byId.keys()].toSorted()).toEqual(['one', 'two']);
+  expect(byId.get('two')).toMatchObject({
+    order: { customerId: 'ada', deliveryAddress: home, delivery: { status: 'assigned', courierId: 'cleo' } },
+    events: [
+      { type: 'OrderPlaced', data: { deliveryAddress: home, paymentToken: null } },
+      { type: 'DeliveryScheduled', data: { address: home } },
+      { type: 'DeliveryAssigned' },
+    ],
+  });
+  expect(next).toBeUndefined();
+});
+
+test('nobody else does, or learns whether there is one', async () => {
+  const bob: CallAs = { sub: 'bob', roles: ['customer'] };
+  expect((await side.get(path, bob)).status).toBe(404);
+  for (const role of ['merchant', 'courier', 'auditor'] as const) {
+    expect((await side.get(path, { sub: 'ada', roles: [role] })).status).toBe(403);
+  }
+  expect((await side.get('/v1/customers/eve/data', { sub: 'eve', roles: ['customer'] })).status).toBe(404);
+});
+
+test('after an erasure nothing personal is in it, and what happened still is', async () => {
+  await side.keys.destroy('ada');
+  const gone = { type: 'CustomerErased', data: { customerId: 'ada' } } as const;
+  await side.happen(happening('customer-ada', 'ada', gone));
+  const data = await read();
+  expect(data.customer).toMatchObject({ name: null, phone: null, address: null, erased: true });
+  expect(data.events).toMatchObject([
+    { data: { name: null, phone: null, address: null } },
+    { data: { address: null } },
+    { type: 'CustomerErased' },
+  ]);
+  expect(data.orders).toHaveLength(2);
+  for (const personal of ['Ada', '123 4567', ...Object.values(home), ...Object.values(former), 'sealed.']) {
+    expect(JSON.stringify(data)).not.toContain(personal);
+  }
+});
+
+test('an order that was just placed is waited for', async () => {
+  const token = await side.happen(await place(side, 'new'));
+  side.whileWaiting = () => side.project();
+  const { orders } = await read({ ...ada, headers: { 'Consistency-Token': token } });
+  expect(orders.map(({ order }) => order.orderId)).toContain('new');
+});
+
+test('more orders than come at once follow, each once', async () => {
+  const ids = Array.from({ length: ordersAtOnce + 1 }, (_, index) => `more-${index}`);
+  for (const id of ids) await side.happen(await place(side, id));
+  await side.project();
+  const seen: string[] = [];
+  let query = '';
+  for (let pages = 0; pages < 2; pages += 1) {
+    const { orders, next } = await read(ada, query);
+    expect(orders.length).toBeLessThanOrEqual(ordersAtOnce);
+    seen.push(...orders.map(({ order }) => order.orderId));
+    expect(next === undefined).toBe(pages === 1);
+    query = `?cursor=${next}`;
+  }
+  expect(seen.toSorted()).toEqual(['one', 'two', ...ids].toSorted());
+  expect((await side.get(`${path}?cursor=nonsense`, ada)).status).toBe(400);
+});

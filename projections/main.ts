@@ -1,7 +1,9 @@
 import { runFollower } from '@waybill/infra/run-follower.js';
+import { measureReadModels, tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
 import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
 import { projections } from './catalogue.js';
 import { keepReadModels } from './keep-read-models.js';
+import { liveProjections } from './rebuild/change-versions.js';
 
 // The projector in a process of its own: `npm run start:projector`. Several divide the partitions among them.
 
@@ -11,5 +13,7 @@ await runFollower('projector', (follower) => {
     watchBatch: follower.telemetry.watchBatches(),
     assign: leasedPartitions(follower.leasing),
   });
+  const live = () => liveProjections(projections, follower.readStore);
+  tellFigures(follower.metrics, [measureReadModels(live, follower)], follower.timer);
   return { progress: async () => readModels.progress(), stop: () => readModels.stop() };
 });

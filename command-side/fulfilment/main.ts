@@ -1,6 +1,7 @@
 import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { openSnapshots } from '@waybill/infra/engines.js';
 import { runFollower } from '@waybill/infra/run-follower.js';
+import { measureSuspended, tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
 import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
 import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { runFulfilment } from './run-fulfilment.js';
@@ -23,6 +24,7 @@ await runFollower('fulfilment', (follower) => {
     checkpoints: follower.readStore,
     assign: leasedPartitions(follower.leasing),
   });
+  tellFigures(follower.metrics, [measureSuspended(follower)], follower.timer);
   return {
     progress: async () => fulfilment.progress(),
     stop: async () => {

@@ -1,4 +1,5 @@
 import { runFollower } from '@waybill/infra/run-follower.js';
+import { measureRelay, tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
 import { leasedLeadership } from '@waybill/shared-kernel/leased-assignment.js';
 import { leadRelay } from './lead-relay.js';
 import { relayProgress, serverRelayTuning } from './relay.js';
@@ -15,6 +16,7 @@ await runFollower('relay', (follower) => {
     },
     serverRelayTuning,
   );
+  tellFigures(follower.metrics, [measureRelay(follower)], follower.timer);
   return {
     progress: async () => (relay.leads() ? [await relayProgress(relay, follower.store)] : []),
     stop: () => relay.stop(),

@@ -10,7 +10,7 @@ import { print, printJson, say, withProgress, type Context } from './context.js'
 import { isAlone } from './data-folder.js';
 import { withEngines } from './engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { measureLag, type Lag, type Lags, type ProjectionLag } from './measure-lag.js';
+import { measureLag, type Lag, type Lags, type ProjectionLag } from '@waybill/shared-kernel/measure-lag.js';
 import { counted, table } from './table.js';
 import { toldRebuild, versionStatus, type VersionStatus } from './version-status.js';
 

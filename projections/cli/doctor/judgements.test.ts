@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { InspectedBroker } from '@waybill/infra/broker/rabbitmq/inspect.js';
 import type { InspectedMongoDb } from '@waybill/infra/read-store/mongodb/inspect.js';
 import type { Lease } from '@waybill/shared-kernel/ports/lease.js';
-import type { Lag } from '../measure-lag.js';
+import type { Lag } from '@waybill/shared-kernel/measure-lag.js';
 import { judgeBroker, judgeUnreachable } from './broker.js';
 import { isDown } from './check.js';
 import { judgeConfiguration } from './configuration.js';

@@ -4,7 +4,7 @@ import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { measureLag, type Lag, type Lags } from '../measure-lag.js';
+import { measureLag, type Lag, type Lags } from '@waybill/shared-kernel/measure-lag.js';
 import { bad, good, skipped, warning, type Check } from './check.js';
 import { withLog, withReadModels } from './stores.js';
 

@@ -1,0 +1,144 @@
+import { Gauge, type Registry } from 'prom-client';
+import { measureLagOf, projectionFollower, relayFollower, type Lag } from '@waybill/shared-kernel/measure-lag.js';
+import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
+import { steadyClock } from '../clock/steady.js';
+
+// How far behind the log everything is, and what stands still, measured when somebody asks. docs/operating.md names each.
+
+const help = {
+  waybill_relay_lag_events: 'Events of the log that the relay has not given to the broker.',
+  waybill_relay_lag_seconds: 'Age of the oldest of them.',
+  waybill_projection_lag_events: 'Events of the log that are not in the read model that is read.',
+  waybill_projection_lag_seconds: 'Age of the oldest of them.',
+  waybill_quarantined_documents: 'Documents in quarantine now, by read model; orders that are held back: fulfilment.',
+} as const;
+type Name = keyof typeof help;
+
+export interface Figure {
+  readonly name: Name;
+  readonly projection?: string;
+  readonly value: number;
+}
+
+/** Measures some figures; rejects where a store is down. */
+export type Measure = () => Promise<readonly Figure[]>;
+
+interface Stores {
+  readonly store: Pick<EventStore, 'head' | 'readAll'>;
+  readonly readStore: Pick<ReadStore, 'declare' | 'positions' | 'quarantined' | 'relayCheckpoint'>;
+  readonly clock: Clock;
+}
+
+/** What is counted at most, of events and of quarantined documents: what it costs to look is bounded. */
+const most = { events: 10_000, quarantined: 1_000 };
+/** Milliseconds: for how long figures are passed on, and how long who asks for them waits. */
+const fresh = 2_000;
+const patience = 1_000;
+
+export function measureRelay({ store, readStore, clock }: Stores): Measure {
+  return async () => {
+    const follower = relayFollower(await readStore.relayCheckpoint());
+    const lag = await measureLagOf(follower, { store, clock }, most.events);
+    return figuresOf('relay', lag);
+  };
+}
+
+export type ReadModel = Pick<Projection, 'collection' | 'categories'>;
+
+/** `live` answers with the versions that are read. */
+export function measureReadModels(live: () => Promise<readonly ReadModel[]>, stores: Stores): Measure {
+  const { store, readStore, clock } = stores;
+  return async () => {
+    const checkpoint = await readStore.relayCheckpoint();
+    const figures: Figure[] = [];
+    for (const projection of await live()) {
+      const { collection } = projection;
+      const follower = projectionFollower(projection, await readStore.positions(collection), checkpoint);
+      const lag = await measureLagOf(follower, { store, clock }, most.events);
+      figures.push(...figuresOf('projection', lag, collection.name), await quarantinedIn(collection, readStore));
+    }
+    return figures;
+  };
+}
+
+export function measureSuspended({ readStore }: Pick<Stores, 'readStore'>): Measure {
+  return async () => {
+    await readStore.declare(suspendedOrders);
+    return [await quarantinedIn(suspendedOrders, readStore)];
+  };
+}
+
+async function quarantinedIn(collection: CollectionSpec, readStore: Pick<ReadStore, 'quarantined'>): Promise<Figure> {
+  const { length } = await readStore.quarantined(collection, undefined, most.quarantined);
+  return { name: 'waybill_quarantined_documents', projection: collection.name, value: length };
+}
+
+function figuresOf(of: 'relay' | 'projection', lag: Lag | undefined, projection?: string): readonly Figure[] {
+  if (lag === undefined) return [];
+  const labels = projection === undefined ? {} : { projection };
+  return [
+    { name: `waybill_${of}_lag_events`, ...labels, value: lag.lagEvents },
+    { name: `waybill_${of}_lag_seconds`, ...labels, value: lag.lagSeconds },
+  ];
+}
+
+/**
+ * Has them in `registry` as gauges. They are measured when it is asked, at most every two seconds and one question of a
+ * kind at a time; what cannot be had within a second is left out, and all else is told.
+ */
+export function tellFigures(
+  registry: Registry,
+  measures: readonly Measure[],
+  timer: Timer,
+  clock: Clock = steadyClock,
+): void {
+  const shared = measures.map((measure) => lately(measure, timer, clock));
+  for (const name of Object.keys(help) as Name[]) {
+    new Gauge({
+      name,
+      help: help[name],
+      labelNames: name.startsWith('waybill_relay') ? [] : ['projection'],
+      registers: [registry],
+      async collect() {
+        const found = await Promise.all(shared.map((measure) => measure()));
+        this.reset();
+        // One without labels is 0 then, which it may not be.
+        if (name.startsWith('waybill_relay')) this.remove();
+        for (const figure of found.flat()) {
+          if (figure.name !== name) continue;
+          if (figure.projection === undefined) this.set(figure.value);
+          else this.set({ projection: figure.projection }, figure.value);
+        }
+      },
+    });
+  }
+}
+
+/** Never rejects: no figures while there are none. */
+function lately(measure: Measure, timer: Timer, clock: Clock): () => Promise<readonly Figure[]> {
+  let last: Promise<readonly Figure[]> = Promise.resolve([]);
+  let until = -Infinity;
+
+  function ask(): void {
+    // Kept for as long as it takes, and a while after that.
+    until = Infinity;
+    last = measure()
+      .catch(() => [])
+      .finally(() => {
+        until = clock.now() + fresh;
+      });
+  }
+
+  return async () => {
+    if (clock.now() >= until) ask();
+    const answered = new AbortController();
+    const late = timer.sleep(patience, answered.signal).then((): readonly Figure[] => []);
+    const figures = await Promise.race([last, late]);
+    answered.abort();
+    return figures;
+  };
+}

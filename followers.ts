@@ -1,17 +1,21 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { Registry } from 'prom-client';
 import { runFulfilment } from '@waybill/command-side/fulfilment/run-fulfilment.js';
-import { startRelay } from '@waybill/command-side/relay/relay.js';
+import { relayProgress, startRelay } from '@waybill/command-side/relay/relay.js';
 import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-snapshots.js';
 import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import type { Config } from '@waybill/infra/config.js';
 import { openBroker, openEventStore, openReadStore, openSnapshots } from '@waybill/infra/engines.js';
+import type { MetricsAsJson } from '@waybill/infra/telemetry/joined-metrics.js';
+import { startTelemetry } from '@waybill/infra/telemetry/telemetry.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { keepReadModels } from '@waybill/projections/keep-read-models.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import type { QuarantineNotice } from '@waybill/shared-kernel/quarantine-notice.js';
+import { Standstill } from '@waybill/shared-kernel/standstill.js';
 
 /** What the thread is given. */
 export interface FollowersData {
@@ -20,8 +24,13 @@ export interface FollowersData {
   readonly appender: MessagePort | undefined;
 }
 
-/** What the thread says: that it follows the log, and every fault that made it wait and try again. */
+/** What the thread is told: to say its metrics, or to stop. */
+export type FollowersTold = 'metrics' | 'stop';
+
+/** What the thread says: that it follows the log, what of it stands still when that changes, and every fault that made it wait and try again. */
 export type FollowersSay =
+  | { readonly says: 'standing'; readonly standing: Readonly<Record<string, string>> }
+  | { readonly says: 'metrics'; readonly metrics: MetricsAsJson }
   | { readonly says: 'following' }
   | { readonly says: 'fault'; readonly of: string; readonly message: string }
   | { readonly says: 'quarantined'; readonly notice: QuarantineNotice };
@@ -37,10 +46,19 @@ const [clock, randomness, timer] = [systemClock, systemRandomness, systemTimer];
 const say = (message: FollowersSay): void => main.postMessage(message);
 const report = ({ message }: Error, of: string): void => say({ says: 'fault', of, message });
 
+const metrics = new Registry();
+const telemetry = await startTelemetry('waybill', config, metrics);
+const watchBatch = telemetry.watchBatches();
 const readStore = openReadStore(config);
 const store = followedLog(openEventStore(config, { clock, appender, report }), readStore);
 const broker = openBroker(config, report);
-const snapshots = new AggregateSnapshots({ store: openSnapshots(config), timer, clock: steadyClock, report });
+const snapshots = new AggregateSnapshots({
+  store: openSnapshots(config),
+  timer,
+  clock: steadyClock,
+  report,
+  count: telemetry.countSnapshots(),
+});
 const quarantined = (notice: QuarantineNotice): void => say({ says: 'quarantined', notice });
 const means = {
   quarantined,
@@ -52,23 +70,52 @@ const means = {
   clock,
   assign: everyPartition,
   report,
+  watchBatch,
 };
 
 const projector = keepReadModels(projections, { ...means, readStore });
-const fulfilment = runFulfilment({ ...means, positions: readStore, snapshots });
-const relay = startRelay(means);
+const fulfilment = runFulfilment({ ...means, store: telemetry.store(store), positions: readStore, snapshots });
+const relay = startRelay({ ...means, broker: telemetry.publisher(broker) });
 void projector.following.then(() => {
   say({ says: 'following' });
 });
 
-main.once('message', () => {
-  void (async () => {
-    await relay.stop();
-    await Promise.all([projector.stop(), fulfilment.stop()]);
-    await broker.close();
-    await snapshots.close();
-    await store.close();
-    await readStore.close();
-    main.close();
-  })();
+const standstill = new Standstill(steadyClock);
+const stopping = new AbortController();
+let standing: Readonly<Record<string, string>> = {};
+
+/** Now and then, how far all has come. */
+async function look(): Promise<void> {
+  const progress = [...projector.progress(), ...fulfilment.progress()];
+  const ofRelay = await relayProgress(relay, store).catch(() => undefined);
+  const found = standstill.look(ofRelay === undefined ? progress : [ofRelay, ...progress]);
+  if (Object.keys(found).join() !== Object.keys(standing).join()) say({ says: 'standing', standing: found });
+  standing = found;
+}
+
+async function keepLooking(): Promise<void> {
+  while (!stopping.signal.aborted) {
+    await look();
+    await timer.sleep(2_000, stopping.signal);
+  }
+}
+
+const looking = keepLooking();
+
+async function stop(): Promise<void> {
+  stopping.abort();
+  await looking;
+  await relay.stop();
+  await Promise.all([projector.stop(), fulfilment.stop()]);
+  await broker.close();
+  await snapshots.close();
+  await store.close();
+  await readStore.close();
+  await telemetry.close();
+  main?.close();
+}
+
+main.on('message', (told: FollowersTold) => {
+  if (told === 'stop') void stop();
+  else void metrics.getMetricsAsJSON().then((found) => say({ says: 'metrics', metrics: found }));
 });

@@ -13,12 +13,14 @@ import { tokenVerifierOf } from '@waybill/infra/http/token-verifier.js';
 import { cachedKeys, keyCacheBounds } from '@waybill/infra/keys/cached.js';
 import { processMeans } from '@waybill/infra/process-means.js';
 import { runProcess, type Running } from '@waybill/infra/run-process.js';
+import { joinedMetrics, type MetricsAsJson } from '@waybill/infra/telemetry/joined-metrics.js';
+import { startTelemetry } from '@waybill/infra/telemetry/telemetry.js';
 import { openWrittenLog } from '@waybill/infra/written-log.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import { createReadApi } from '@waybill/query-side/read-api.js';
-import type { FollowersData, FollowersSay } from './followers.js';
+import type { FollowersData, FollowersSay, FollowersTold } from './followers.js';
 
 // Everything in one process on one data folder: `npm start`. Three threads share the work: this one answers both APIs,
 // one writes the log (its disk waits are nobody else's), one follows it. The log, the broker and the read models may be
@@ -31,13 +33,19 @@ async function start(config: Config): Promise<Running> {
   const { clock, randomness, report, quarantined } = means;
   const lock = await occupyDataFolder(config.dataFolder);
 
+  const telemetry = await startTelemetry('waybill', config, means.metrics);
   const verify = await tokenVerifierOf(config, clock);
   const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock });
   const log = await openWrittenLog(config, means);
   const { events } = log;
   const readStore = openReadStore(config);
   await liveProjections(projections, readStore);
-  const snapshots = new AggregateSnapshots({ ...means, store: openSnapshots(config), clock: steadyClock });
+  const snapshots = new AggregateSnapshots({
+    ...means,
+    store: openSnapshots(config),
+    clock: steadyClock,
+    count: telemetry.countSnapshots(),
+  });
 
   const appender = log.appender();
   const followers = new Worker(new URL('./followers.js', import.meta.url), {
@@ -46,30 +54,42 @@ async function start(config: Config): Promise<Running> {
     // Events live from their reading to their batch's commit: room for them to die young.
     resourceLimits: { maxYoungGenerationSizeMb: 128 },
   });
+  const tell = (told: FollowersTold): void => followers.postMessage(told);
   let following = false;
+  let standing: Readonly<Record<string, string>> = {};
+  const scrapes: ((metrics: MetricsAsJson) => void)[] = [];
   followers.on('message', (message: FollowersSay) => {
     if (message.says === 'following') following = true;
     else if (message.says === 'quarantined') quarantined(message.notice);
+    else if (message.says === 'standing') ({ standing } = message);
+    else if (message.says === 'metrics') scrapes.shift()?.(message.metrics);
     else report(new Error(message.message), message.of);
   });
 
+  const metrics = joinedMetrics(means.metrics, () => {
+    return new Promise((resolve) => {
+      scrapes.push(resolve);
+      tell('metrics');
+    });
+  });
   const finishing = finishErasures({ ...means, store: events, keys });
-  const shared = { ...means, ...edgeOf(config), verify, keys };
+  const shared = { ...means, ...edgeOf(config), metrics, verify, keys, traceRequest: telemetry.traceRequest };
   const { host } = config;
   const readApi = createReadApi({
     ...shared,
     events: followedLog(events, readStore),
     readStore,
     ready: () => {
-      const checks = { 'read models': following ? 'ok' : 'catching up with the log' };
-      return Promise.resolve({ ready: following, checks });
+      const checks = { 'read models': following ? 'ok' : 'catching up with the log', ...standing };
+      return Promise.resolve({ ready: following && Object.keys(standing).length === 0, checks });
     },
   });
   const read = await listen(readApi, { host, port: config.readPort, portVariable: 'WAYBILL_READ_PORT' });
 
   const writeApi = createWriteApi({
     ...shared,
-    store: events,
+    store: telemetry.store(events),
+    count: telemetry.countCommands(),
     snapshots,
     publicReadUrl: config.publicReadUrl ?? read.url,
     ready: async () => {
@@ -85,12 +105,13 @@ async function start(config: Config): Promise<Running> {
     greeting: greeting(config, write.url, read.url),
     stop: async () => {
       await Promise.all([write.close(), read.close(), finishing.stop()]);
-      followers.postMessage('stop');
+      tell('stop');
       await once(followers, 'exit');
       await snapshots.close();
       await log.close();
       await readStore.close();
       await keys.close();
+      await telemetry.close();
       lock.release();
     },
     broken: Promise.race(log.broken === undefined ? [followersEnded] : [followersEnded, log.broken]),

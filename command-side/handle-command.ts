@@ -1,5 +1,10 @@
 import type { DomainEvent } from '@waybill/shared-kernel/decider.js';
-import { ConcurrentRequest, IdempotencyKeyReused, RevisionMismatch } from '@waybill/shared-kernel/errors.js';
+import {
+  ConcurrentRequest,
+  IdempotencyKeyReused,
+  RevisionMismatch,
+  WaybillError,
+} from '@waybill/shared-kernel/errors.js';
 import { payloadHash } from '@waybill/shared-kernel/idempotency.js';
 import type { Actor, RequestMark } from '@waybill/shared-kernel/message.js';
 import { timestamp, type Clock, type Randomness, type Timer } from '@waybill/shared-kernel/ports/clock.js';
@@ -12,6 +17,8 @@ import { RequestPointers } from './request-pointers.js';
 
 /** A command as a client asked for it. */
 export interface CommandRequest {
+  /** Where it was asked for: what clients know the command by. */
+  readonly route: string;
   /** `sub` of who asks. */
   readonly caller: string;
   /** UUID: the same for the same caller, method, path and Idempotency-Key; a new one where there is no key. */
@@ -55,7 +62,12 @@ export interface Handled<State> {
   readonly position: number;
   /** It was done before, and this is what came of it then. */
   readonly replayed: boolean;
+  /** It recorded nothing: everything was as asked already. */
+  readonly unchanged: boolean;
 }
+
+/** Told how each command ended: `recorded`, `unchanged`, `replayed`, or the kind of the refusal or fault. */
+export type CountCommand = (route: string, outcome: string) => void;
 
 export interface CommandMeans {
   readonly store: Pick<EventStore, 'append' | 'readStream'>;
@@ -63,6 +75,7 @@ export interface CommandMeans {
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly timer: Timer;
+  readonly count?: CountCommand | undefined;
 }
 
 /** From a client's request to events in the log, each request at most once. */
@@ -82,6 +95,21 @@ export class CommandHandler {
    * `RevisionMismatch`, `ConcurrentRequest`, and whatever the task and the decider refuse.
    */
   async handle<Command, State, Event extends DomainEvent>(
+    streams: AggregateStreams<Command, State, Event>,
+    request: CommandRequest,
+    task: CommandTask<Command, State>,
+  ): Promise<Handled<State>> {
+    try {
+      const handled = await this.#handleOnce(streams, request, task);
+      this.#means.count?.(request.route, outcomeOf(handled));
+      return handled;
+    } catch (error) {
+      this.#means.count?.(request.route, error instanceof WaybillError ? error.kind : 'failed');
+      throw error;
+    }
+  }
+
+  async #handleOnce<Command, State, Event extends DomainEvent>(
     streams: AggregateStreams<Command, State, Event>,
     request: CommandRequest,
     task: CommandTask<Command, State>,
@@ -116,8 +144,10 @@ export class CommandHandler {
     const cause = await this.#cause(request, role, task, loaded.state);
     const command = await task.command(loaded.state, cause);
     const events = streams.decider.decide(command, loaded.state);
-    const of = { id, stream: streams.streamOf(id), partitionKey: task.partitionKey(loaded.state), replayed: false };
-    if (events.length === 0) return { ...of, ...standing(loaded) };
+    const unchanged = events.length === 0;
+    const partitionKey = task.partitionKey(loaded.state);
+    const of = { id, stream: streams.streamOf(id), partitionKey, replayed: false, unchanged };
+    if (unchanged) return { ...of, ...standing(loaded) };
     if (pointed !== undefined && id !== task.derivedId) await this.#pointers.direct(pointed, of.stream, cause);
     return { ...of, ...standing(await streams.append(id, loaded, envelopes(events, of.partitionKey, cause))) };
   }
@@ -135,7 +165,8 @@ export class CommandHandler {
     if (key !== undefined && mark.hash !== payloadHash(key, request.payload)) throw new IdempotencyKeyReused();
     const state = loaded.revision === revision ? loaded.state : await streams.stateAt(id, revision);
     const partitionKey = task.partitionKey(state);
-    return { id, stream: streams.streamOf(id), partitionKey, state, revision, position, replayed: true };
+    const stream = streams.streamOf(id);
+    return { id, stream, partitionKey, state, revision, position, replayed: true, unchanged: false };
   }
 
   async #cause<Command, State>(
@@ -160,6 +191,11 @@ export class CommandHandler {
     const key = await (createsKey === true ? keys.create(subject) : keys.find(subject));
     return { id: request.id, hash: key === undefined ? '' : payloadHash(key, request.payload), subject };
   }
+}
+
+function outcomeOf({ replayed, unchanged }: Handled<unknown>): string {
+  if (replayed) return 'replayed';
+  return unchanged ? 'unchanged' : 'recorded';
 }
 
 function standing<State>({

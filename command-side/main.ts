@@ -10,14 +10,20 @@ import { createWriteApi } from './write-api.js';
 // The write API in a process of its own: `npm run start:write-api`. As many as wanted; each needs the log and the keys.
 
 await runApi('write-api', async (part) => {
-  const { config } = part;
+  const { config, telemetry } = part;
   const log = await openWrittenLog(config, part);
-  const snapshots = new AggregateSnapshots({ ...part, store: openSnapshots(config), clock: steadyClock });
+  const snapshots = new AggregateSnapshots({
+    ...part,
+    store: openSnapshots(config),
+    clock: steadyClock,
+    count: telemetry.countSnapshots(),
+  });
   const finishing = finishErasures({ ...part, store: log.events });
   const ready = () => readinessOf({ 'event store': () => log.events.head() });
   const api = createWriteApi({
     ...part,
-    store: log.events,
+    store: telemetry.store(log.events),
+    count: telemetry.countCommands(),
     snapshots,
     publicReadUrl: config.publicReadUrl ?? `http://${config.host}:${config.readPort}`,
     ready,

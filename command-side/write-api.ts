@@ -10,7 +10,7 @@ import { productRoutes } from './catalogue/http.js';
 import { Erasures } from './customers/erasures.js';
 import { customerRoutes } from './customers/http.js';
 import { deliveryRoutes } from './delivery/http.js';
-import { CommandHandler } from './handle-command.js';
+import { CommandHandler, type CountCommand } from './handle-command.js';
 import type { WriteMeans } from './http/write-means.js';
 import { writeApiDocument } from './openapi.js';
 import { orderRoutes } from './ordering/http.js';
@@ -22,6 +22,7 @@ export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'doc
   readonly clock: Clock;
   readonly randomness: Randomness;
   readonly timer: Timer;
+  readonly count?: CountCommand | undefined;
   /** Without them, long streams are read from their beginning. */
   readonly snapshots?: AggregateSnapshots;
   /** Base URL at which clients reach the read API, without a slash at its end. */
@@ -35,8 +36,8 @@ export function writeRoutes(means: WriteMeans): readonly Route[] {
 
 /** The write API: commands in, events into the log. It needs the event store and the keys, nothing else. */
 export function createWriteApi(parts: WriteApiParts): RequestListener {
-  const { store, keys, clock, randomness, timer, publicReadUrl } = parts;
-  const handler = new CommandHandler({ store, keys, clock, randomness, timer });
+  const { store, keys, clock, randomness, timer, count, publicReadUrl } = parts;
+  const handler = new CommandHandler({ store, keys, clock, randomness, timer, count });
   const aggregates = aggregatesIn(store, parts.snapshots);
   const erasures = new Erasures({ store, aggregates, keys, clock, randomness, timer });
   const means: WriteMeans = { aggregates, handler, erasures, keys, clock, randomness, timer, publicReadUrl };

@@ -29,6 +29,7 @@ export function plainRequest(request: ApiRequest, randomness: Randomness): Comma
 }
 
 function asked({
+  route,
   caller,
   body,
   headers,
@@ -36,6 +37,7 @@ function asked({
   traceparent,
 }: ApiRequest): Omit<CommandRequest, 'id' | 'repeatable'> {
   return {
+    route,
     caller: caller.sub,
     payload: body ?? {},
     matches: matcherOf(headers['if-match']),

@@ -80,7 +80,7 @@ beforeAll(async () => {
     metrics,
     verify: createTokenVerifier(key.trusted, systemClock),
     ready: () => Promise.resolve(readiness),
-    log: pino({ base: null }, { write: (line) => logged.push(line) }),
+    log: pino({ base: null, level: 'warn' }, { write: (line) => logged.push(line) }),
     randomness: systemRandomness,
   });
   server = await listen(api, { host: '127.0.0.1', port: 0, portVariable: 'PORT' });

@@ -14,9 +14,10 @@ import { mount } from './mount.js';
 import { isOurFault, problemAnswer, RequestRefused } from './problem.js';
 import { mountPublicPages, type PublicParts } from './public-pages.js';
 import { readBody } from './read-body.js';
-import { requestIdFrom, traceparentFrom } from './request-context.js';
+import type { TraceRequest } from '../telemetry/tracing.js';
+import { requestIdFrom, traceIdOf, traceparentFrom } from './request-context.js';
 import type { Answer, Method, Route } from './route.js';
-import { send, type ErrorHandler, type Handler } from './send.js';
+import { send, type ErrorHandler, type Handler, type Reply, type RequestLocals } from './send.js';
 import type { TokenVerifier } from './tokens.js';
 
 export interface ApiParts extends PublicParts, Edge {
@@ -24,7 +25,9 @@ export interface ApiParts extends PublicParts, Edge {
   /** Who may call them; a route that it does not name is for nobody. */
   readonly access: AccessTable;
   readonly verify: TokenVerifier;
-  readonly log: Pick<Logger, 'error' | 'warn'>;
+  readonly log: Pick<Logger, 'error' | 'warn' | 'info' | 'isLevelEnabled'>;
+  /** While tracing is on: a span for each request of an operation. */
+  readonly traceRequest?: TraceRequest | undefined;
   readonly randomness: Pick<Randomness, 'uuid'>;
 }
 
@@ -67,6 +70,7 @@ function serve(route: Route, { access: table, verify, rateLimit }: Entrance): Ha
     const answer = await route.handle({
       method: route.method,
       path: canonicalPath(route.path, params),
+      route: route.path,
       params,
       search: searchOf(request.url),
       headers,
@@ -74,7 +78,7 @@ function serve(route: Route, { access: table, verify, rateLimit }: Entrance): Ha
       caller,
       access,
       requestId: response.locals.requestId,
-      traceparent: traceparentFrom(headers['traceparent']),
+      traceparent: response.locals.traceparent,
     });
     send(response, answer);
   };
@@ -99,9 +103,23 @@ function challenge(answer: Answer, error: unknown, { headers }: IncomingMessage)
   };
 }
 
+/** What a log line tells of a request: nothing that it says about anybody. */
+function aboutRequest({ method }: IncomingMessage, { requestId, traceparent, route }: RequestLocals): object {
+  return { requestId, ...(traceparent !== undefined && { traceId: traceIdOf(traceparent) }), method, route };
+}
+
+/** A span from here until the answer has gone, or nobody waits for it any more. */
+function trace(traceRequest: TraceRequest, { method }: IncomingMessage, response: Reply): void {
+  const { locals } = response;
+  const span = traceRequest(method ?? 'GET', locals.traceparent);
+  locals.traceparent = span.traceparent;
+  response.once('close', () => span.end(locals.route, response.statusCode));
+}
+
 /** An API of these routes, with what both APIs have: see the contract, "Both APIs". Everything else is refused. */
 export function createApi(parts: ApiParts): RequestListener {
-  const { log, randomness } = parts;
+  const { log, randomness, traceRequest } = parts;
+  const saysEachRequest = log.isLevelEnabled('info');
   const cors = corsHeaders(parts.corsOrigins ?? []);
   const requests = new Registry();
   const observe = observeRequests(requests);
@@ -115,11 +133,17 @@ export function createApi(parts: ApiParts): RequestListener {
   const begin: Handler = (request, response, next) => {
     const { locals } = response;
     locals.requestId = requestIdFrom(request.headers['x-request-id'], randomness);
+    locals.traceparent = traceparentFrom(request.headers['traceparent']);
     locals.startedAt = performance.now();
     locals.route = 'none';
     locals.cors = cors(request);
+    if (traceRequest !== undefined && request.url.startsWith('/v1/')) trace(traceRequest, request, response);
     response.once('finish', () => {
-      observe(request.method, locals.route, response.statusCode, (performance.now() - locals.startedAt) / 1000);
+      const seconds = (performance.now() - locals.startedAt) / 1000;
+      observe(request.method, locals.route, response.statusCode, seconds);
+      if (saysEachRequest && locals.route.startsWith('/v1/')) {
+        log.info({ ...aboutRequest(request, locals), status: response.statusCode, seconds }, 'answered');
+      }
     });
     next();
   };
@@ -131,8 +155,8 @@ export function createApi(parts: ApiParts): RequestListener {
       next(error);
       return;
     }
-    const { requestId, route } = response.locals;
-    const about = { requestId, method: request.method, route };
+    const { requestId } = response.locals;
+    const about = aboutRequest(request, response.locals);
     // While a server is down every request says so: a sentence each will do.
     if (error instanceof Unavailable) log.warn(about, error.message);
     else if (isOurFault(error)) log.error({ err: error, ...about }, 'a request failed');

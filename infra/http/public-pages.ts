@@ -1,5 +1,5 @@
 import type { Express } from 'express';
-import { Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { docsPage, docsScript } from './docs-page.js';
 import { mount } from './mount.js';
 import type { OpenApiDocument } from './openapi.js';
@@ -17,7 +17,7 @@ export interface PublicParts {
   readonly document: OpenApiDocument;
   readonly ready: () => Promise<Readiness>;
   /** Metrics of the process; those of the API's requests come on top. */
-  readonly metrics: Registry;
+  readonly metrics: Pick<Registry, 'metrics' | 'contentType'>;
 }
 
 async function readiness(ready: () => Promise<Readiness>): Promise<Answer> {
@@ -32,7 +32,6 @@ export function mountPublicPages(app: Express, { document, ready, metrics }: Pub
   const publish = (path: string, answer: () => Answer | Promise<Answer>, headers?: readonly string[]) => {
     mount(app, path, new Map([['GET', async (_request, response) => send(response, await answer(), headers)]]));
   };
-  const everyMetric = Registry.merge([metrics, requests]);
   const openapi: Answer = json(200, document);
   const docs: Answer = {
     status: 200,
@@ -43,8 +42,8 @@ export function mountPublicPages(app: Express, { document, ready, metrics }: Pub
   publish('/readyz', () => readiness(ready));
   publish('/metrics', async () => ({
     status: 200,
-    headers: { 'Content-Type': everyMetric.contentType },
-    body: await everyMetric.metrics(),
+    headers: { 'Content-Type': metrics.contentType },
+    body: `${await metrics.metrics()}${await requests.metrics()}`,
   }));
   publish('/openapi.json', () => openapi);
   publish('/docs', () => docs, pageHeaders);

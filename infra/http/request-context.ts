@@ -9,6 +9,11 @@ export function requestIdFrom(header: string | string[] | undefined, randomness:
 
 const traceparentForm = /^(?!ff)([0-9a-f]{2})-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/;
 
+/** The id by which the trace of a valid context is found. */
+export function traceIdOf(traceparent: string): string {
+  return traceparent.slice(3, 35);
+}
+
 /**
  * The caller's trace context, W3C Trace Context level 1 §3.2: version 00 has nothing after the flags, later versions
  * may. An invalid one counts as absent.

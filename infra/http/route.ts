@@ -15,6 +15,8 @@ export interface ApiRequest<Path extends string = string, Who = Caller> {
   readonly method: Method;
   /** The path with its ids as they are: one spelling for all requests that mean the same. No query. */
   readonly path: string;
+  /** The path of its route, as declared: few enough for a label. */
+  readonly route: string;
   /** The ids in the path; each has the shape of an id. */
   readonly params: Readonly<Record<ParameterNames<Path>, string>>;
   /** What stands after the question mark, undecoded; `''` when there is none. */

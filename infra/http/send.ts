@@ -7,6 +7,8 @@ import type { Answer } from './route.js';
 /** What is known of a request before anything is decided about it; lives in `response.locals`. */
 export type RequestLocals = {
   requestId: string;
+  /** W3C trace context below which all that it causes belongs: its own span's, or else the caller's. */
+  traceparent: string | undefined;
   /** `performance.now()` at its head. */
   startedAt: number;
   /** Path of the route that took it, as declared; `none` while there is none. */

@@ -16,6 +16,7 @@ readSideForEach((opened) => {
 const ofReadModels = [
   '/v1/orders',
   '/v1/orders/o1',
+  '/v1/orders/o1/tracking',
   '/v1/deliveries',
   `/v1/deliveries/${deliveryIdOf('o1')}`,
   '/v1/products',

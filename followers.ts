@@ -9,9 +9,16 @@ import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock
 import type { Config } from '@waybill/infra/config.js';
 import { openBroker, openEventStore, openReadStore, openSnapshots } from '@waybill/infra/engines.js';
 import type { MetricsAsJson } from '@waybill/infra/telemetry/joined-metrics.js';
+import {
+  measureReadModels,
+  measureRelay,
+  measureSuspended,
+  tellFigures,
+} from '@waybill/infra/telemetry/progress-metrics.js';
 import { startTelemetry } from '@waybill/infra/telemetry/telemetry.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { keepReadModels } from '@waybill/projections/keep-read-models.js';
+import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import type { QuarantineNotice } from '@waybill/shared-kernel/quarantine-notice.js';
@@ -79,6 +86,10 @@ const relay = startRelay({ ...means, broker: telemetry.publisher(broker) });
 void projector.following.then(() => {
   say({ says: 'following' });
 });
+
+const stores = { store, readStore, clock };
+const live = () => liveProjections(projections, readStore);
+tellFigures(metrics, [measureRelay(stores), measureReadModels(live, stores), measureSuspended(stores)], timer);
 
 const standstill = new Standstill(steadyClock);
 const stopping = new AbortController();

@@ -1,0 +1,49 @@
+import { Registry } from 'prom-client';
+import { systemTimer } from '@waybill/infra/clock/system.js';
+import { processMetrics } from '@waybill/infra/http/health.js';
+import { observeRequests } from '@waybill/infra/http/metrics.js';
+import { tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
+import {
+  countCommands,
+  countSnapshots,
+  measureAppends,
+  measureBatches,
+  measurePublishing,
+} from '@waybill/infra/telemetry/work-metrics.js';
+import { WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
+
+const keywords = ['and', 'or', 'unless', 'bool', 'offset', 'sum', 'max', 'min', 'avg', 'count'];
+
+/** The metrics that an expression of PromQL names: words that are no function, no keyword, and stand outside of braces. */
+export function metricsIn(expression: string): readonly string[] {
+  const bare = expression
+    .replace(/\{[^}]*\}/g, '')
+    .replace(/\[[^\]]*\]/g, '')
+    .replace(/\b(by|without|on|ignoring|group_left|group_right) *\([^)]*\)/g, '');
+  return [...bare.matchAll(/\b[a-z_:][\w:]*\b(?! *\()/gi)]
+    .map(([word]) => word)
+    .filter((word) => !keywords.includes(word));
+}
+
+/** The names of all series that the processes have once each thing that is measured has happened. */
+export async function metricsThatExist(): Promise<ReadonlySet<string>> {
+  const { metrics, countFault, countQuarantined } = processMetrics();
+  const requests = new Registry();
+  observeRequests(requests)('GET', '/v1/orders', 200, 0.1);
+  countFault('test');
+  countQuarantined('orders');
+  countCommands(metrics)('/v1/orders', 'recorded');
+  countSnapshots(metrics)('hit');
+  measureAppends(metrics)('order-1', [])(new WrongExpectedRevision('order-1', 0, 1));
+  measurePublishing(metrics)([])();
+  const batches = measureBatches(metrics);
+  batches({ consumer: 'orders.v1', partition: 0 }, [])();
+  batches({ consumer: 'orders.v1', partition: 0 }, [])(new Error('failed'));
+  const figures = [
+    { name: 'waybill_relay_lag_seconds', value: 1 },
+    { name: 'waybill_projection_lag_seconds', projection: 'orders', value: 1 },
+  ] as const;
+  tellFigures(metrics, [() => Promise.resolve(figures)], systemTimer);
+  const text = `${await metrics.metrics()}\n${await requests.metrics()}`;
+  return new Set(['up', ...text.split('\n').flatMap((line) => /^[a-z]\w*/.exec(line)?.[0] ?? [])]);
+}

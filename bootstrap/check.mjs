@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { audit } from './audit.mjs';
 import { jest } from './jest.mjs';
 import { prepare } from './prepare.mjs';
 import { runNode } from './run.mjs';
@@ -11,6 +12,7 @@ const steps = {
     runNode([join('node_modules', 'prettier', 'bin', 'prettier.cjs'), '--check', '.', '--log-level=warn'], quality),
   lint: () => runNode([join('node_modules', 'eslint', 'bin', 'eslint.js'), '.', '--max-warnings=0'], quality),
   types: () => runNode([join('node_modules', 'typescript-7', 'bin', 'tsc'), '-b'], quality),
+  audit,
   boundaries: () => runNode([join('bootstrap', 'boundaries.mjs')], quality),
   tests: () => jest([]),
 };

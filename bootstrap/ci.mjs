@@ -78,7 +78,7 @@ function isPassed({ status }) {
 }
 
 async function checks() {
-  for (const name of ['format', 'lint', 'types', 'boundaries']) {
+  for (const name of ['format', 'lint', 'types', 'audit', 'boundaries']) {
     const code = await npm(['run', '--silent', 'check', '--', name], visible);
     note(`npm run check -- ${name}`, code === 0, `ended with ${code}`);
   }

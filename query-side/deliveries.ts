@@ -95,8 +95,8 @@ export function deliveryRoutes(means: Means): readonly Route[] {
     const { limit: most = defaultLimit, cursor, ...given } = readQuery(search, filters);
     const wish = wishOf(headers);
     const { sight, filters: equal } = scopeOfDeliveries(request, given);
-    const { page } = seesEveryDelivery(request) ? reading : readingOwn;
-    return page({ equal: { ...equal }, limit: most, cursor }, sight, wish);
+    const shown = seesEveryDelivery(request) ? reading : readingOwn;
+    return shown.page({ equal: { ...equal }, limit: most, cursor }, sight, wish);
   }
 
   async function one(request: ApiRequest<'/v1/deliveries/:deliveryId'>): Promise<Answer> {

@@ -156,7 +156,7 @@ describe.each(stores)('couriers at work, %s', (_, open) => {
         for (const move of [...moves, { fulfils: true as const }]) {
           world = await after(move, orderId, world);
           const { status, courierId, position, revision } = await view(orderId);
-          const shown = world.latest?.holder === world.holder ? world.latest?.at : undefined;
+          const shown = world.latest?.holder === world.holder ? world.latest.at : undefined;
           expect({ status, courierId, at: position?.at, events: revision + 1 }).toEqual({
             status: world.status,
             courierId: world.holder ?? undefined,

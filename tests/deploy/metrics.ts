@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import { systemTimer } from '@waybill/infra/clock/system.js';
 import { processMetrics } from '@waybill/infra/http/health.js';
 import { observeRequests } from '@waybill/infra/http/metrics.js';
-import { tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
+import { tellFigures, type Figure } from '@waybill/infra/telemetry/progress-metrics.js';
 import {
   countCommands,
   countSnapshots,
@@ -39,11 +39,17 @@ export async function metricsThatExist(): Promise<ReadonlySet<string>> {
   const batches = measureBatches(metrics);
   batches({ consumer: 'orders.v1', partition: 0 }, [])();
   batches({ consumer: 'orders.v1', partition: 0 }, [])(new Error('failed'));
-  const figures = [
-    { name: 'waybill_relay_lag_seconds', value: 1 },
-    { name: 'waybill_projection_lag_seconds', projection: 'orders', value: 1 },
+  const gauges = ['waybill_relay_lag_events', 'waybill_relay_lag_seconds'] as const;
+  const ofProjections = [
+    'waybill_projection_lag_events',
+    'waybill_projection_lag_seconds',
+    'waybill_quarantined_documents',
   ] as const;
-  tellFigures(metrics, [() => Promise.resolve(figures)], systemTimer);
+  const figures: readonly Figure[] = [
+    ...gauges.map((name) => ({ name, value: 1 })),
+    ...ofProjections.map((name) => ({ name, projection: 'orders', value: 1 })),
+  ];
+  tellFigures(metrics, [async () => figures], systemTimer);
   const text = `${await metrics.metrics()}\n${await requests.metrics()}`;
   return new Set(['up', ...text.split('\n').flatMap((line) => /^[a-z]\w*/.exec(line)?.[0] ?? [])]);
 }

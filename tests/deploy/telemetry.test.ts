@@ -1,33 +1,12 @@
-import { Registry } from 'prom-client';
 import { describe, expect, test } from '@jest/globals';
-import { processMetrics } from '@waybill/infra/http/health.js';
-import { observeRequests } from '@waybill/infra/http/metrics.js';
+import { isTracingOn } from '@waybill/infra/telemetry/tracing.js';
 import { isMapping, list, mapping, yaml } from './files.js';
+import { metricsIn, metricsThatExist } from './metrics.js';
 
 const services = mapping(yaml('infra/deploy/compose.yaml'), 'services');
 const configuration = yaml('infra/deploy/prometheus/prometheus.yaml');
 const jobs = list(configuration, 'scrape_configs');
 const rules = list(yaml('infra/deploy/prometheus/alerts.yaml'), 'groups').flatMap((group) => list(group, 'rules'));
-
-/** The metrics that an expression of PromQL names: words that are no function, no keyword, and stand outside of braces. */
-function metricsIn(expression: string): readonly string[] {
-  const bare = expression
-    .replace(/\{[^}]*\}/g, '')
-    .replace(/\[[^\]]*\]/g, '')
-    .replace(/\b(by|without|on|ignoring|group_left|group_right) *\([^)]*\)/g, '');
-  return [...bare.matchAll(/\b[a-z_:][\w:]*\b(?! *\()/gi)]
-    .map(([word]) => word)
-    .filter((word) => !['and', 'or', 'unless', 'bool', 'offset', 'sum', 'max', 'min', 'avg', 'count'].includes(word));
-}
-
-async function metricsThatExist(): Promise<ReadonlySet<string>> {
-  const { metrics, countFault } = processMetrics();
-  const requests = new Registry();
-  observeRequests(requests)('GET', '/v1/orders', 200, 0.1);
-  countFault('test');
-  const text = await Registry.merge([metrics, requests]).metrics();
-  return new Set(['up', ...text.split('\n').flatMap((line) => /^[a-z]\w*/.exec(line)?.[0] ?? [])]);
-}
 
 test('expressions are read right', () => {
   expect(
@@ -58,6 +37,23 @@ test('what is measured is a service, at the port at which it answers', () => {
     const environment = mapping(services, name, 'environment');
     const port = environment['WAYBILL_WRITE_PORT'] ?? environment['WAYBILL_READ_PORT'] ?? ports[name];
     expect(String(found['port'])).toBe(port);
+  }
+});
+
+test('each process sends its traces to the collector, at the port at which it takes them', () => {
+  const { port, hostname, protocol } = new URL(
+    String(mapping(services, 'write-api', 'environment')['OTEL_EXPORTER_OTLP_ENDPOINT']),
+  );
+  expect([protocol, hostname]).toEqual(['http:', 'otel-collector']);
+  const { endpoint } = mapping(yaml('infra/deploy/otel/collector.yaml'), 'receivers', 'otlp', 'protocols', 'http');
+  expect(String(endpoint).split(':')[1]).toBe(port);
+  for (const name of ['write-api', 'read-api', 'relay', 'projector', 'fulfilment']) {
+    const environment = mapping(services, name, 'environment');
+    expect(isTracingOn(environment as NodeJS.ProcessEnv)).toBe(true);
+    const shared = (mapping(services, name)['networks'] as string[]).filter((network) =>
+      (mapping(services, 'otel-collector')['networks'] as string[]).includes(network),
+    );
+    expect([name, shared.length > 0]).toEqual([name, true]);
   }
 });
 

@@ -24,7 +24,8 @@ export function finishErasures(means: FinishingMeans): { readonly done: Promise<
   async function run(): Promise<void> {
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
-        return await erasures.finish(signal);
+        await erasures.finish(signal);
+        return;
       } catch (error) {
         report(error instanceof Error ? error : new Error(String(error)), 'erasures');
       }

@@ -37,9 +37,17 @@ function reason(code: string | undefined, address: Address): string | undefined 
   }
 }
 
+/** Milliseconds, and bytes: of all headers together, the longest of which is a token. */
+const limits = {
+  requestTimeout: 30_000,
+  headersTimeout: 15_000,
+  keepAliveTimeout: 60_000,
+  maxHeaderSize: 16 * 1024,
+} as const;
+
 /** Serves an API. Throws `BadConfiguration` when the port or host cannot be had. */
 export function listen(api: RequestListener, address: Address): Promise<Listening> {
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 15_000, keepAliveTimeout: 60_000 }, api);
+  const server = createServer(limits, api);
   answerUnreadable(server);
   let closing = false;
   // `close` ends the idle connections; one that was busy then would idle on for as long as it is kept alive.

@@ -73,3 +73,19 @@ test('whatever comes is read or refused, never anything else', () => {
     }),
   );
 });
+
+test.each([
+  ['id[$ne]=a', 'id[$ne]'],
+  ['id[]=a', 'id[]'],
+  ['$where=1', '$where'],
+  ['__proto__=a', '__proto__'],
+  ['constructor=a', 'constructor'],
+  ['id=%7B%22%24ne%22%3Anull%7D', 'id'],
+  ['status=%24ne', 'status'],
+])('%s never becomes an operator of the store', (search, parameter) => {
+  expect(faultsOf(search)).toMatchObject([{ parameter }]);
+});
+
+test('whatever is searched for stays text', () => {
+  expect(readQuery('q=%7B%22%24gt%22%3A%22%22%7D', takes)).toEqual({ q: '{"$gt":""}' });
+});

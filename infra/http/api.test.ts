@@ -174,6 +174,12 @@ describe('who may call', () => {
     expect(seen).toEqual([]);
   });
 
+  test('nobody with credentials of another kind, who is told of no token', async () => {
+    const response = await call('/v1/things/t1', { token: undefined, headers: { Authorization: 'Basic YTpi' } });
+    expect(response.status).toBe(401);
+    expect(response.headers.get('WWW-Authenticate')).toBe('Bearer realm="waybill"');
+  });
+
   test('nobody with a token that does not hold', async () => {
     const response = await call('/v1/things/t1', { token: 'a.b.c' });
     expect(response.status).toBe(401);

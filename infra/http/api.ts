@@ -94,9 +94,9 @@ function mountRoutes(app: Express, { routes, ...entrance }: Pick<ApiParts, 'rout
   for (const [path, handlers] of paths) mount(app, path, handlers);
 }
 
-/** RFC 6750 §3.1: whoever sent a token is told that it was the token. */
+/** RFC 6750 §3.1: whoever sent a token is told that it was the token, and nobody else. */
 function challenge(answer: Answer, error: unknown, { headers }: IncomingMessage): Answer {
-  if (!(error instanceof Unauthenticated) || headers.authorization === undefined) return answer;
+  if (!(error instanceof Unauthenticated) || !/^Bearer\b/i.test(headers.authorization ?? '')) return answer;
   return {
     ...answer,
     headers: { ...answer.headers, 'WWW-Authenticate': 'Bearer realm="waybill", error="invalid_token"' },

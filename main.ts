@@ -4,7 +4,7 @@ import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-sn
 import { finishErasures } from '@waybill/command-side/customers/finish-erasures.js';
 import { createWriteApi } from '@waybill/command-side/write-api.js';
 import { steadyClock } from '@waybill/infra/clock/steady.js';
-import { readConfig, shown, type Config } from '@waybill/infra/config.js';
+import { assertPortsDiffer, readConfig, shown, type Config } from '@waybill/infra/config.js';
 import { occupyDataFolder } from '@waybill/infra/data-folder.js';
 import { openKeys, openReadStore, openSnapshots } from '@waybill/infra/engines.js';
 import { edgeOf } from '@waybill/infra/http/edge.js';
@@ -31,6 +31,7 @@ await runProcess(() => start(readConfig()));
 async function start(config: Config): Promise<Running> {
   const means = processMeans({ level: 'warn' });
   const { clock, randomness, report, quarantined } = means;
+  assertPortsDiffer(config);
   const lock = await occupyDataFolder(config.dataFolder);
 
   const telemetry = await startTelemetry('waybill', config, means.metrics);

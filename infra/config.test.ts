@@ -64,6 +64,10 @@ describe('the configuration', () => {
     [{ WAYBILL_WRITE_PORT: 'x' }, 'WAYBILL_WRITE_PORT is "x"; it takes a port number'],
     [{ WAYBILL_OIDC_ISSUER: 'https://id.example' }, 'WAYBILL_JWKS_URL is not'],
     [{ WAYBILL_JWKS_URL: 'https://id.example/keys' }, 'WAYBILL_OIDC_ISSUER is not'],
+    [
+      { WAYBILL_AUDIENCE: 'shop' },
+      'WAYBILL_AUDIENCE is set without an identity provider; it belongs to WAYBILL_OIDC_ISSUER',
+    ],
     [{ WAYBILL_PUBLIC_READ_URL: 'not an address' }, 'WAYBILL_PUBLIC_READ_URL is "not an address"; it takes an http(s)'],
     [{ WAYBILL_RATE_LIMIT: 'many' }, 'WAYBILL_RATE_LIMIT is "many"; it takes a number of requests a minute, or off'],
     [{ WAYBILL_RATE_LIMIT: '-1' }, 'WAYBILL_RATE_LIMIT is "-1"'],

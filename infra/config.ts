@@ -98,6 +98,14 @@ export function assertShared({ broker }: Config): void {
   );
 }
 
+/** Throws `BadConfiguration` where both APIs, in one process, would listen at one port. */
+export function assertPortsDiffer({ writePort, readPort }: Pick<Config, 'writePort' | 'readPort'>): void {
+  if (writePort !== readPort || writePort === 0) return;
+  throw new BadConfiguration(
+    `WAYBILL_WRITE_PORT and WAYBILL_READ_PORT both name port ${writePort}; set one of them to another.`,
+  );
+}
+
 /** An address as it may be shown: without its password. */
 export function shown(url: string): string {
   return url.replace(/^([^:/]+:\/\/[^:@/]*):[^@/]*@/, '$1:…@');
@@ -182,7 +190,13 @@ function publicReadUrl(text: string | undefined): string | undefined {
 function identityProvider(valueOf: (name: Variable) => string | undefined): IdentityProvider | undefined {
   const issuer = valueOf('WAYBILL_OIDC_ISSUER');
   const jwksUrl = valueOf('WAYBILL_JWKS_URL');
-  if (issuer === undefined && jwksUrl === undefined) return undefined;
+  const audience = valueOf('WAYBILL_AUDIENCE');
+  if (issuer === undefined && jwksUrl === undefined) {
+    if (audience === undefined) return undefined;
+    throw new BadConfiguration(
+      'WAYBILL_AUDIENCE is set without an identity provider; it belongs to WAYBILL_OIDC_ISSUER and WAYBILL_JWKS_URL.',
+    );
+  }
   if (issuer === undefined || jwksUrl === undefined) {
     const [there, missing] =
       issuer === undefined ? ['WAYBILL_JWKS_URL', 'WAYBILL_OIDC_ISSUER'] : ['WAYBILL_OIDC_ISSUER', 'WAYBILL_JWKS_URL'];
@@ -191,5 +205,5 @@ function identityProvider(valueOf: (name: Variable) => string | undefined): Iden
   if (!isWebAddress(jwksUrl)) {
     throw new BadConfiguration(`WAYBILL_JWKS_URL is "${shown(jwksUrl)}"; it takes an http(s) address.`);
   }
-  return { issuer, jwksUrl, audience: valueOf('WAYBILL_AUDIENCE') ?? 'waybill' };
+  return { issuer, jwksUrl, audience: audience ?? 'waybill' };
 }

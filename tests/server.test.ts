@@ -117,6 +117,11 @@ describe('a start that cannot be is refused in one sentence that says what to do
     await new Promise((resolve) => other.close(resolve));
   });
 
+  test('one port for both APIs', async () => {
+    const ports = { WAYBILL_READ_PORT: '4123', WAYBILL_WRITE_PORT: '4123' };
+    expect(await refusal(ports)).toMatch(/^WAYBILL_WRITE_PORT and WAYBILL_READ_PORT both name port 4123/);
+  });
+
   test('a port that is none', async () => {
     expect(await refusal({ WAYBILL_WRITE_PORT: 'web' })).toMatch(/WAYBILL_WRITE_PORT.*0 to 65535/);
   });

@@ -76,8 +76,19 @@ describe.each(stores)('products over HTTP, %s', (_, open) => {
     ['unknown fields', { name: 'A', unitPrice: { ...won(1), tax: 1 }, 'a/b~c': 1 }, ['/a~1b~0c', '/unitPrice/tax']],
     [
       'names of every object',
-      JSON.parse('{"__proto__": {}, "constructor": 1, "name": "A"}'),
-      ['/__proto__', '/constructor'],
+      JSON.parse(
+        '{"__proto__": {}, "constructor": 1, "toString": 2, "name": 3, "other": 4, "unitPrice": {"__proto__": 5}}',
+      ),
+      [
+        '/__proto__',
+        '/constructor',
+        '/name',
+        '/other',
+        '/toString',
+        '/unitPrice/__proto__',
+        '/unitPrice/amount',
+        '/unitPrice/currency',
+      ],
     ],
     ['a deep nest', { name: JSON.parse(`${'['.repeat(20)}${']'.repeat(20)}`) as unknown }, [`/name${'/0'.repeat(8)}`]],
   ])('%s is refused, with pointers', async (_case, body, expected) => {

@@ -1,5 +1,5 @@
 import { plainToInstance } from 'class-transformer';
-import { validateSync, type ValidationError } from 'class-validator';
+import { isObject, validateSync, type ValidationError } from 'class-validator';
 import { InvalidInput, type FieldFault } from '@waybill/shared-kernel/errors.js';
 import { passes } from './passes.js';
 
@@ -16,17 +16,15 @@ export function readCommand<Body extends object>(kind: new () => Body, body: unk
   }
   if (passes(kind, body)) return body as Body;
   const faults: FieldFault[] = [];
-  findForeign(body, '', 0, faults);
-  if (faults.length > 0) throw new InvalidInput(faults);
-  const command = plainToInstance(kind, body);
+  const command = plainToInstance(kind, withoutForeign(body, '', 0, faults));
   const errors = validateSync(command, {
     whitelist: true,
     forbidNonWhitelisted: true,
     stopAtFirstError: true,
-    validationError: { target: false, value: false },
+    validationError: { target: false, value: true },
   });
-  if (errors.length === 0) return command;
   for (const error of errors) addFaults(error, '', faults);
+  if (faults.length === 0) return command;
   throw new InvalidInput(faults);
 }
 
@@ -42,25 +40,47 @@ export function readNothing(body: unknown): void {
 
 const unknownField = 'There is no such field.';
 
-/** What class-transformer would drop in silence: names that every object has, such as `constructor`. */
-function findForeign(value: object, pointer: string, depth: number, faults: FieldFault[]): void {
+/** Names what class-transformer would drop in silence, those that every object has, such as `constructor`. */
+function withoutForeign<Value extends object>(
+  value: Value,
+  pointer: string,
+  depth: number,
+  faults: FieldFault[],
+): Value {
   if (depth > deepest) throw new InvalidInput([{ pointer, detail: 'It is nested too deeply.' }]);
-  for (const [name, inner] of Object.entries(value) as [string, unknown][]) {
-    if (name in Object.prototype) faults.push({ pointer: `${pointer}/${escape(name)}`, detail: unknownField });
-    else if (typeof inner === 'object' && inner !== null) {
-      findForeign(inner, `${pointer}/${escape(name)}`, depth + 1, faults);
+  const entries = (Object.entries(value) as [string, unknown][]).flatMap(([name, inner]) => {
+    const at = `${pointer}/${escape(name)}`;
+    if (name in Object.prototype) {
+      faults.push({ pointer: at, detail: unknownField });
+      return [];
     }
-  }
+    const isNested = typeof inner === 'object' && inner !== null;
+    return [[name, isNested ? withoutForeign(inner, at, depth + 1, faults) : inner] as const];
+  });
+  return (Array.isArray(value) ? entries.map(([, inner]) => inner) : Object.fromEntries(entries)) as Value;
 }
 
-function addFaults({ property, constraints, children }: ValidationError, prefix: string, faults: FieldFault[]): void {
+function addFaults(
+  { property, constraints, children, value }: ValidationError,
+  prefix: string,
+  faults: FieldFault[],
+): void {
   const pointer = `${prefix}/${escape(property)}`;
   for (const kind in constraints) {
     const detail = kind === 'whitelistValidation' ? unknownField : constraints[kind]!;
-    faults.push({ pointer, detail });
+    const wrong = kind === isObjectRule && Array.isArray(value) ? placesOfNoObjects(value) : [];
+    for (const place of wrong) faults.push({ pointer: `${pointer}/${place}`, detail: 'It must be a JSON object.' });
+    if (wrong.length === 0) faults.push({ pointer, detail });
     break;
   }
   for (const child of children ?? []) addFaults(child, pointer, faults);
+}
+
+/** The rule of a list of objects is broken as a whole. */
+const isObjectRule = 'isObject';
+
+function placesOfNoObjects(list: readonly unknown[]): readonly number[] {
+  return [...list.entries()].flatMap(([place, value]) => (isObject(value) ? [] : place));
 }
 
 /** RFC 6901 §3. */

@@ -120,7 +120,7 @@ describe.each(stores)('orders over HTTP, %s', (_, open) => {
     ],
     ['no lines', { lines: [] }, ['/lines']],
     ['too many lines', { lines: Array(101).fill(lines[0]) }, ['/lines']],
-    ['lines that are none', { lines: [null] }, ['/lines']],
+    ['lines that are none', { lines: [lines[0], null, 7, []] }, ['/lines/1', '/lines/2', '/lines/3']],
     ['lines that are no list', { lines: lines[0] }, ['/lines']],
     ['a price from the client', { lines: [{ ...lines[0], unitPrice: 1 }] }, ['/lines/0/unitPrice']],
     ['no payment', { payment: null }, ['/payment']],

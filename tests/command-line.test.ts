@@ -49,6 +49,15 @@ interface Demo {
   readonly orders: readonly { readonly orderId: string; readonly fate: string }[];
 }
 
+test('a demo whose tokens the server does not take is used wrongly', async () => {
+  const { exitCode, stderr } = await runCommandLine(join(scratch, 'elsewhere'), ['demo'], {
+    WAYBILL_WRITE_PORT: new URL(server.writeUrl).port,
+    WAYBILL_READ_PORT: new URL(server.readUrl).port,
+  });
+  expect(exitCode).toBe(2);
+  expect(stderr).toMatch(/does not take tokens of this data folder\. Set WAYBILL_DATA to the server's\.\n$/);
+});
+
 test('a demo comes to the ends that it planned, and its repeat records nothing', async () => {
   const words = ['demo', '--orders', '30', '--rate', '1000', '--seed', 'x'];
   const demo = await waybill<Demo>(...words);

@@ -19,6 +19,7 @@ import { Database } from '@waybill/infra/sqlite/database.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { newEvent } from '@waybill/shared-kernel/testing/new-event.js';
 import { manyOrders } from '../import/testing/many-orders.js';
+import { whyNoLog } from './engines.js';
 import { Waybill } from './testing/waybill.js';
 
 let waybill: Waybill;
@@ -44,6 +45,11 @@ describe('without a log', () => {
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
     expect(stderr).toMatch(/^There is no log in .*data\. .*WAYBILL_DATA.*\n$/);
     expect(readdirSync(waybill.scratch)).toEqual([]);
+  });
+
+  test('a folder that this user may not read is not said to have none', () => {
+    expect(whyNoLog('/data', { code: 'EACCES' })).toMatch(/^\/data may not be read by this user: .*WAYBILL_DATA/);
+    expect(whyNoLog('/data', { code: 'ENOENT' })).toMatch(/^There is no log in \/data\. .*WAYBILL_DATA/);
   });
 
   test('a log that is none: 3, with its name', async () => {

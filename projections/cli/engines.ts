@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
@@ -18,12 +18,22 @@ import { closing } from './closing.js';
 /** Runs work on a log that is there. Throws `BadDataFile` where the folder has none: asking makes no folder. */
 export async function withLog<T>(config: Config, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
   const { dataFolder, eventStore } = config;
-  if (eventStore.kind === 'sqlite' && !existsSync(dataFiles(dataFolder).log)) {
-    throw new BadDataFile(
-      `There is no log in ${dataFolder}. Start the server (npm start) or import orders first, or set WAYBILL_DATA to the folder that has one.`,
-    );
+  if (eventStore.kind === 'sqlite') {
+    try {
+      statSync(dataFiles(dataFolder).log);
+    } catch (error) {
+      throw new BadDataFile(whyNoLog(dataFolder, error as NodeJS.ErrnoException), { cause: error });
+    }
   }
   return closing(openEventStore(config, { clock }), work);
+}
+
+/** `fault`: of looking for the file. */
+export function whyNoLog(dataFolder: string, { code }: Pick<NodeJS.ErrnoException, 'code'>): string {
+  if (code === 'EACCES' || code === 'EPERM') {
+    return `${dataFolder} may not be read by this user: run this as the user that the server runs as, or set WAYBILL_DATA to another folder.`;
+  }
+  return `There is no log in ${dataFolder}. Start the server (npm start) or import orders first, or set WAYBILL_DATA to the folder that has one.`;
 }
 
 /** As `withLog`, in a folder that is made if need be. */

@@ -1,4 +1,4 @@
-import { NotFound, RuleViolated, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { BadConfiguration, NotFound, RuleViolated, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Role } from '@waybill/infra/http/caller.js';
 
 export interface Caller {
@@ -37,7 +37,7 @@ export async function requireServer(baseUrl: string): Promise<void> {
   if (status !== 200) throw new Unavailable('server', `The server at ${baseUrl} is not well (it answers ${status}).`);
 }
 
-/** A client of the write API. What is refused rejects with `NotFound`, `RuleViolated` or `Unavailable`. */
+/** A client of the write API. What is refused rejects with `NotFound`, `RuleViolated` or `Unavailable`, tokens that are with `BadConfiguration`. */
 export function apiClient(baseUrl: string, tokenOf: (caller: Caller) => Promise<string>): ApiClient {
   return {
     async command(caller, path, key, body) {
@@ -55,8 +55,7 @@ export function apiClient(baseUrl: string, tokenOf: (caller: Caller) => Promise<
       const said = `POST ${path} was refused: ${field(answer, 'detail') ?? field(answer, 'title') ?? response.status}`;
       switch (response.status) {
         case 401:
-          throw new RuleViolated(
-            'foreign-token',
+          throw new BadConfiguration(
             `The server at ${baseUrl} does not take tokens of this data folder. Set WAYBILL_DATA to the server's.`,
           );
         case 404:

@@ -42,10 +42,14 @@ export function checkDataFolder(config: Config): readonly Check[] {
   return [
     ...checks,
     ...[files.masterKey, files.developmentKey].flatMap((path) => judgeSecret(seeFile(path))),
-    ...checkFile('log file', files.log, (path) => openLog(path, { readonly: true }).close()),
-    ...checkFile('read models file', files.readModels, (path) => {
-      void openSqliteReadStore(path, { readonly: true }).close();
-    }),
+    ...(config.eventStore.kind === 'sqlite'
+      ? checkFile('log file', files.log, (path) => openLog(path, { readonly: true }).close())
+      : []),
+    ...(config.readStore.kind === 'sqlite'
+      ? checkFile('read models file', files.readModels, (path) => {
+          void openSqliteReadStore(path, { readonly: true }).close();
+        })
+      : []),
     ...checkFile('snapshots file', files.snapshots),
     ...checkFile('keys file', files.keys, (path) => {
       wrappedKeysIn(path);

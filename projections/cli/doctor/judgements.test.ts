@@ -1,12 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { InspectedBroker } from '@waybill/infra/broker/rabbitmq/inspect.js';
+import { readConfig } from '@waybill/infra/config.js';
 import type { InspectedMongoDb } from '@waybill/infra/read-store/mongodb/inspect.js';
 import type { Lease } from '@waybill/shared-kernel/ports/lease.js';
 import type { Lag } from '@waybill/shared-kernel/measure-lag.js';
 import { judgeBroker, judgeUnreachable } from './broker.js';
 import { isDown } from './check.js';
 import { judgeConfiguration } from './configuration.js';
-import { judgeFolder, judgeMissingFolder, judgeSecret, type SeenFolder } from './data-folder.js';
+import { checkDataFolder, judgeFolder, judgeMissingFolder, judgeSecret, type SeenFolder } from './data-folder.js';
 import { judgeAhead, judgeEventStore } from './event-store.js';
 import { judgeLeases } from './leases.js';
 import { judgePort } from './ports.js';
@@ -88,6 +92,16 @@ describe('the doctor judges', () => {
     ['with no room', { freeBytes: gigabyte / 100 }, ['good', 'bad']],
   ])('a data folder %s', (_, fields, states) => {
     expect(judgeFolder({ ...folder, ...fields }).map(({ state }) => state)).toEqual(states);
+  });
+
+  test('of a data folder, the files that the configuration uses', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'waybill-doctor-'));
+    const servers = { WAYBILL_EVENT_STORE: 'esdb://host:2113', WAYBILL_READ_STORE: 'mongodb://host/waybill' };
+    const named = (environment: Readonly<Record<string, string>>) =>
+      checkDataFolder(readConfig({ WAYBILL_DATA: folder, ...environment })).map(({ name }) => name);
+    expect(named({})).toEqual(expect.arrayContaining(['log file', 'read models file']));
+    for (const name of ['log file', 'read models file']) expect(named(servers)).not.toContain(name);
+    rmSync(folder, { recursive: true });
   });
 
   test('a data folder that is not there yet', () => {

@@ -81,7 +81,7 @@ function fields(sections: Sections): Fields {
 export const deliveries: Projection = {
   collection: {
     name: 'deliveries',
-    version: 1,
+    version: 2,
     fields: { courierId: 'text', status: 'text', openedAt: 'text' },
     multiple: [],
     order: 'openedAt',

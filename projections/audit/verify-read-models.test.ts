@@ -123,7 +123,7 @@ describe('auditing the read models', () => {
 
   test('finds a missing document, and one of which the log knows nothing', async () => {
     file.prepare(`DELETE FROM "orders@1" WHERE key = 'o-7'`).run();
-    tamper(`key = 'nobody'`, deliveryIdOf('o-8'), 'deliveries@1');
+    tamper(`key = 'nobody'`, deliveryIdOf('o-8'), 'deliveries@2');
     const { documents, differences } = await audit();
     expect(documents).toBe(99);
     expect(differences).toHaveLength(3);

@@ -73,7 +73,7 @@ describe('waybill status', () => {
       relay: { position: '0', lagEvents: 43, lagSeconds: expect.any(Number) },
       projections: [
         { name: 'orders', ...upToDate },
-        { name: 'deliveries', ...upToDate },
+        { name: 'deliveries', ...upToDate, version: 2 },
         { name: 'products', ...upToDate },
         { name: 'customers', ...upToDate },
       ],

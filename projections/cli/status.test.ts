@@ -76,7 +76,7 @@ describeWithServer('waybill status, with RabbitMQ', () => {
     expect(down).toEqual([]);
     const count = expect.any(Number);
     expect(queues).toEqual(
-      ['orders.v1', 'deliveries.v1', 'products.v1', 'customers.v1', 'fulfilment'].map((consumer) => ({
+      ['orders.v1', 'deliveries.v2', 'products.v1', 'customers.v1', 'fulfilment'].map((consumer) => ({
         consumer,
         queues: count,
         messages: count,

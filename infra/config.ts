@@ -13,6 +13,7 @@ export const variables = {
   WAYBILL_BROKER: 'What carries events to the projectors: memory:, or amqp://… (amqps://…).',
   WAYBILL_READ_STORE: 'The read models: sqlite: in the data folder, or mongodb://… (mongodb+srv://…).',
   WAYBILL_MASTER_KEY: "Base64 of the 32 bytes that wrap the customers' keys; made in the data folder unless set.",
+  WAYBILL_MASTER_KEY_PREVIOUS: 'The master key before it, until `waybill keys rotate` has wrapped all keys anew.',
   WAYBILL_OIDC_ISSUER: 'Issuer of the tokens that are believed; a development key in the data folder unless set.',
   WAYBILL_JWKS_URL: "Where the issuer's keys are.",
   WAYBILL_AUDIENCE: 'What tokens must be meant for; waybill unless set.',
@@ -50,6 +51,8 @@ export interface Config {
   readonly readStore: ReadStoreChoice;
   /** Base64; `undefined`: the one of the data folder. */
   readonly masterKey: string | undefined;
+  /** Base64; the one before it, which keys may still be wrapped by. */
+  readonly previousMasterKey: string | undefined;
   /** `undefined`: the development key of the data folder. */
   readonly identityProvider: IdentityProvider | undefined;
   /** Requests a minute and subject; `undefined`: as many as they like. */
@@ -148,6 +151,7 @@ export function readConfig(environment: Environment = process.env): Config {
     broker: broker === undefined ? { kind: 'memory' } : { kind: 'rabbitmq', url: broker },
     readStore: readStore === undefined ? { kind: 'sqlite' } : { kind: 'mongodb', url: readStore },
     masterKey: valueOf('WAYBILL_MASTER_KEY'),
+    previousMasterKey: valueOf('WAYBILL_MASTER_KEY_PREVIOUS'),
     identityProvider: provider,
     rateLimit: rateLimit(valueOf('WAYBILL_RATE_LIMIT'), provider === undefined ? undefined : defaultRateLimit),
     corsOrigins: corsOrigins(valueOf('WAYBILL_CORS_ORIGINS')),

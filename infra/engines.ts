@@ -2,7 +2,6 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { Clock, Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
@@ -12,6 +11,8 @@ import { noticeFault } from './broker/rabbitmq/notice.js';
 import { dataFiles, type Config } from './config.js';
 import { openEventStoreDb } from './event-store/eventstoredb/eventstoredb-event-store.js';
 import { openSqliteEventStore } from './event-store/sqlite/sqlite-event-store.js';
+import type { MasterKeySource } from './keys/fitting-master-key.js';
+import type { RotatableKeyStore } from './keys/rotatable.js';
 import { openMongoDbKeyStore } from './keys/mongodb/key-store.js';
 import { openSqliteKeyStore } from './keys/sqlite/key-store.js';
 import { openMongoDbLeaseStore } from './lease/mongodb/lease-store.js';
@@ -62,13 +63,24 @@ export function openReadStore({ readStore, dataFolder }: Config): ReadStore {
     : openMongoDbReadStore({ url: readStore.url });
 }
 
+/** Where the master key is from, and the one before it. */
+export function masterKeySource(config: Config, randomness: Randomness): MasterKeySource {
+  return {
+    masterKeyFile: dataFiles(config.dataFolder).masterKey,
+    masterKeyText: config.masterKey,
+    previousMasterKeyText: config.previousMasterKey,
+    randomness,
+  };
+}
+
 /**
  * The customers' keys, beside the log: whoever can append needs them too, and a log in the data folder must not wait
  * for a server.
  */
-export function openKeys({ eventStore, readStore, dataFolder, masterKey }: Config, randomness: Randomness): KeyStore {
+export function openKeys(config: Config, randomness: Randomness): RotatableKeyStore {
+  const { eventStore, readStore, dataFolder } = config;
   const files = dataFiles(dataFolder);
-  const source = { masterKeyFile: files.masterKey, masterKeyText: masterKey, randomness };
+  const source = masterKeySource(config, randomness);
   return eventStore.kind === 'eventstoredb' && readStore.kind === 'mongodb'
     ? openMongoDbKeyStore({ url: readStore.url, ...source })
     : openSqliteKeyStore({ file: files.keys, ...source });

@@ -9,6 +9,8 @@ export interface MasterKeySource {
   readonly masterKeyFile: string;
   /** The master key as base64, in place of the file: `WAYBILL_MASTER_KEY`. */
   readonly masterKeyText?: string | undefined;
+  /** The one before it, which keys may still be wrapped by: `WAYBILL_MASTER_KEY_PREVIOUS`. */
+  readonly previousMasterKeyText?: string | undefined;
   readonly randomness: Randomness;
 }
 
@@ -21,25 +23,48 @@ export function proofOf(masterKey: Uint8Array, randomness: Randomness): Uint8Arr
   return wrapKey(masterKey, proofLabel, proofText, randomness);
 }
 
+/** The master keys that keys of a store may be wrapped by: the present one, then the one before it. */
+export type MasterKeys = readonly [present: Uint8Array, ...previous: readonly Uint8Array[]];
+
 /**
- * The master key of a store with this proof; a store without one (`undefined`) takes any, and one is made where there
+ * The master keys of a store with this proof; a store without one (`undefined`) takes any, and one is made where there
  * is none. The proof must have been looked for before: whoever wrote it had its master key already. `store` is what
  * errors call it. Throws `BadDataFile` where the master key is lost or another, or `BadConfiguration`.
  */
-export function fittingMasterKey(source: MasterKeySource, proof: Uint8Array | undefined, store: string): Uint8Array {
-  const { masterKeyFile, masterKeyText, randomness } = source;
-  const masterKey = masterKeyText ? masterKeyOfText(masterKeyText) : readMasterKey(masterKeyFile);
-  if (proof === undefined) return masterKey ?? makeMasterKey(masterKeyFile, randomness);
-  if (masterKey === undefined) {
+export function fittingMasterKeys(source: MasterKeySource, proof: Uint8Array | undefined, store: string): MasterKeys {
+  const { masterKeyFile, masterKeyText, previousMasterKeyText, randomness } = source;
+  const present = masterKeyText ? masterKeyOfText(masterKeyText) : readMasterKey(masterKeyFile);
+  if (present === undefined && proof !== undefined) {
     throw new BadDataFile(
       `${masterKeyFile} is lost, and without it ${store} cannot be read. Put it back, or set WAYBILL_MASTER_KEY.`,
     );
   }
-  if (unwrapKey(masterKey, proofLabel, proof) === undefined) {
-    const name = masterKeyText ? 'WAYBILL_MASTER_KEY' : masterKeyFile;
-    throw new BadDataFile(
-      `The master key of ${name} is not the one that wraps the keys in ${store}. Give the one that does.`,
-    );
-  }
-  return masterKey;
+  const fitting = present ?? makeMasterKey(masterKeyFile, randomness);
+  const masterKeys: MasterKeys = previousMasterKeyText
+    ? [fitting, masterKeyOfText(previousMasterKeyText, 'WAYBILL_MASTER_KEY_PREVIOUS')]
+    : [fitting];
+  if (proof !== undefined) wrappingKey(masterKeys, proof, presentName(source), store);
+  return masterKeys;
+}
+
+/** What errors call the present master key: where it is from. */
+export function presentName({ masterKeyText, masterKeyFile }: MasterKeySource): string {
+  return masterKeyText ? 'WAYBILL_MASTER_KEY' : masterKeyFile;
+}
+
+/**
+ * The one of the master keys that new keys of a store are wrapped by: of which its proof is. Until the store is rotated
+ * that is the previous one, which all processes have. Throws `BadDataFile` where it is none of them; `name` is what
+ * errors call the present one.
+ */
+export function wrappingKey(masterKeys: MasterKeys, proof: Uint8Array, name: string, store: string): Uint8Array {
+  const found = masterKeys.find((masterKey) => isProofOf(masterKey, proof));
+  if (found !== undefined) return found;
+  throw new BadDataFile(
+    `The master key of ${name} is not the one that wraps the keys in ${store}. Give the one that does.`,
+  );
+}
+
+export function isProofOf(masterKey: Uint8Array, proof: Uint8Array): boolean {
+  return unwrapKey(masterKey, proofLabel, proof) !== undefined;
 }

@@ -32,3 +32,31 @@ export function unwrapKey(masterKey: Uint8Array, label: string, wrapped: Uint8Ar
     return undefined;
   }
 }
+
+/** As `unwrapKey`, with whichever of several master keys opens it. */
+export function unwrapWithAny(
+  masterKeys: readonly Uint8Array[],
+  label: string,
+  wrapped: Uint8Array,
+): Uint8Array | undefined {
+  for (const masterKey of masterKeys) {
+    const key = unwrapKey(masterKey, label, wrapped);
+    if (key !== undefined) return key;
+  }
+  return undefined;
+}
+
+/**
+ * A wrapped key as it is wrapped by the first of the master keys: itself where it is already, wrapped anew where another
+ * opens it, `undefined` where none does.
+ */
+export function rewrapped(
+  [present, ...others]: readonly [Uint8Array, ...(readonly Uint8Array[])],
+  label: string,
+  wrapped: Uint8Array,
+  randomness: Randomness,
+): Uint8Array | undefined {
+  if (unwrapKey(present, label, wrapped) !== undefined) return wrapped;
+  const key = unwrapWithAny(others, label, wrapped);
+  return key && wrapKey(present, label, key, randomness);
+}

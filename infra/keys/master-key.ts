@@ -15,10 +15,10 @@ function codeOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }
 
-/** The master key of `WAYBILL_MASTER_KEY`. Throws `BadConfiguration`, whose message does not repeat the text. */
-export function masterKeyOfText(text: string): Uint8Array {
+/** The master key of a variable. Throws `BadConfiguration`, whose message does not repeat the text. */
+export function masterKeyOfText(text: string, variable = 'WAYBILL_MASTER_KEY'): Uint8Array {
   const key = decode(text);
-  if (key === undefined) throw new BadConfiguration('WAYBILL_MASTER_KEY is no key; it takes 32 bytes as base64.');
+  if (key === undefined) throw new BadConfiguration(`${variable} is no key; it takes 32 bytes as base64.`);
   return key;
 }
 

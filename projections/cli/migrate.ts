@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { systemRandomness } from '@waybill/infra/clock/system.js';
 import { dataFiles, eventStoreSchemes, shown, type Config } from '@waybill/infra/config.js';
+import { masterKeySource } from '@waybill/infra/engines.js';
 import { lockDataFolder } from '@waybill/infra/data-folder.js';
 import {
   openEventStoreDb,
@@ -135,17 +136,13 @@ async function copy(
 }
 
 /** With both servers, MongoDB is where keys are looked for. */
-async function copyKeys({ readStore, dataFolder, masterKey }: Config, context: Context): Promise<number | null> {
+async function copyKeys(config: Config, context: Context): Promise<number | null> {
+  const { readStore, dataFolder } = config;
   if (readStore.kind !== 'mongodb') return null;
   const files = dataFiles(dataFolder);
   if (!existsSync(files.keys)) return 0;
   const wrapped = wrappedKeysIn(files.keys);
-  const keys = openMongoDbKeyStore({
-    url: readStore.url,
-    masterKeyFile: files.masterKey,
-    masterKeyText: masterKey,
-    randomness: systemRandomness,
-  });
+  const keys = openMongoDbKeyStore({ url: readStore.url, ...masterKeySource(config, systemRandomness) });
   try {
     await withProgress(context, 'Copying keys', () => keys.adopt(wrapped));
     return wrapped.length;

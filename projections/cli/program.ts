@@ -7,6 +7,7 @@ import type { Context } from './context.js';
 import { addDemo } from './demo.js';
 import { addDoctor } from './doctor.js';
 import { endingOf, exitCodes, type ExitCode } from './exit-code.js';
+import { addKeys } from './keys-rotate.js';
 import { addMigrate } from './migrate.js';
 import { addQuarantine } from './quarantine.js';
 import { addRebuild } from './rebuild.js';
@@ -52,6 +53,7 @@ The environment is that of the server; WAYBILL_DATA is the data folder (./waybil
   addStatus(program, context, end);
   addBackup(program, context);
   addRestore(program, context);
+  addKeys(program, context);
   addMigrate(program, context, end);
   addDoctor(program, context, end);
   return program;

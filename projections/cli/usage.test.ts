@@ -30,6 +30,7 @@ const verbs = [
   'status',
   'backup',
   'restore',
+  'keys rotate',
   'migrate',
   'doctor',
 ];

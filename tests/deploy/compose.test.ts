@@ -102,7 +102,7 @@ describe('references', () => {
     const open = [...read('infra/deploy/.env.example').matchAll(/^(\w+)=$/gm)].map(([, name]) => name!);
     expect(open.length).toBeGreaterThan(4);
     for (const name of open) {
-      const uses = [...read(file).matchAll(new RegExp(`\\$\\{${name}[^}]*\\}`, 'g'))].map(([use]) => use);
+      const uses = [...read(file).matchAll(new RegExp(`\\$\\{${name}\\b[^}]*\\}`, 'g'))].map(([use]) => use);
       expect(new Set(uses)).toEqual(new Set([`\${${name}:?see .env.example}`]));
     }
   });

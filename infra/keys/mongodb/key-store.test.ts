@@ -10,6 +10,7 @@ import { systemRandomness } from '../../clock/system.js';
 import { freePort } from '../../testing/loopback-port.js';
 import { describeWithServer, ScratchDatabase } from '../../mongodb/testing/server-under-test.js';
 import { wrapKey } from '../key-wrap.js';
+import { rotationContract } from '../testing/rotation.contract.js';
 import { openSqliteKeyStore, wrappedKeysIn } from '../sqlite/key-store.js';
 import { openMongoDbKeyStore, type MongoDbKeyStore, type MongoDbKeyStoreOptions } from './key-store.js';
 
@@ -43,6 +44,14 @@ describeWithServer('with a MongoDB server', () => {
   const database = new ScratchDatabase();
   const masterKeyText = newMasterKey();
   afterAll(() => database.dispose());
+
+  rotationContract('mongodb', () => {
+    const own = new ScratchDatabase();
+    rotated.push(own);
+    return Promise.resolve((given) => Promise.resolve(open({ url: own.url, ...given })));
+  });
+  const rotated: ScratchDatabase[] = [];
+  afterAll(() => Promise.all(rotated.map((each) => each.dispose())));
 
   keyStoreContract('mongodb', {
     open: () => Promise.resolve(openMongoDbKeyStore({ ...source, url: database.url })),

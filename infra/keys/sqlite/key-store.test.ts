@@ -8,6 +8,8 @@ import { keyStoreContract } from '@waybill/shared-kernel/ports/keys.contract.js'
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { seededRandomness } from '../../clock/seeded.js';
 import { systemRandomness } from '../../clock/system.js';
+import { Database } from '../../sqlite/database.js';
+import { rotationContract } from '../testing/rotation.contract.js';
 import { openSqliteKeyStore } from './key-store.js';
 
 const root = mkdtempSync(join(tmpdir(), 'waybill-keys-'));
@@ -33,6 +35,26 @@ function open(masterKeyText?: string): KeyStore {
 }
 
 keyStoreContract('sqlite', { open: () => Promise.resolve(open()) });
+
+rotationContract('sqlite', () => {
+  const own = mkdtempSync(join(root, 'rotated-'));
+  const files = { file: join(own, 'keys.sqlite'), masterKeyFile: join(own, 'master.key') };
+  return Promise.resolve(async (given) => openSqliteKeyStore({ ...files, ...given }));
+});
+
+test('a file of the version before goes on', async () => {
+  const keys = open();
+  const key = await keys.create('somebody');
+  await keys.close();
+  const anySchema = { applicationId: 0, version: 0, migrate: () => undefined };
+  const file = new Database(join(folder, 'keys.sqlite'), { what: 'test', schema: anySchema });
+  file.exec('DROP TABLE erased_up_to; PRAGMA user_version = 1');
+  file.close();
+  const again = open();
+  expect(await again.find('somebody')).toEqual(key);
+  expect(await again.erasedUpTo()).toBeUndefined();
+  await again.close();
+});
 
 describe('the master key', () => {
   test('is made on first use, readable by its user alone, with no draft beside it', async () => {

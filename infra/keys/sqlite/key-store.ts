@@ -1,10 +1,18 @@
 import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
-import { dataKeyLength, type ErasableKeys, type EventMark, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { dataKeyLength, type ErasableKeys, type EventMark } from '@waybill/shared-kernel/ports/keys.js';
 import { openDatabase, type Database, type Schema, type Statement } from '../../sqlite/database.js';
 import { whenFree } from '../../sqlite/when-free.js';
-import { fittingMasterKey, proofOf, type MasterKeySource } from '../fitting-master-key.js';
-import { unwrapKey, wrapKey, type WrappedKey } from '../key-wrap.js';
+import {
+  fittingMasterKeys,
+  isProofOf,
+  presentName,
+  proofOf,
+  wrappingKey,
+  type MasterKeys,
+  type MasterKeySource,
+} from '../fitting-master-key.js';
+import { rewrapped, unwrapWithAny, wrapKey, type WrappedKey } from '../key-wrap.js';
+import type { RotatableKeyStore, Rotated } from '../rotatable.js';
 
 export interface SqliteKeyStoreOptions extends MasterKeySource {
   /** The file of the wrapped keys. */
@@ -41,12 +49,12 @@ const schema: Schema = {
  * durable (`synchronous=FULL`): a key outlives whatever is sealed with it. Throws `BadDataFile` or `BadConfiguration`
  * where the master key is lost or another.
  */
-export function openSqliteKeyStore(options: SqliteKeyStoreOptions): KeyStore {
+export function openSqliteKeyStore(options: SqliteKeyStoreOptions): RotatableKeyStore {
   const database = openKeyFile(options.file);
   try {
-    const masterKey = masterKeyFor(database, options);
+    const masterKeys = masterKeysFor(database, options);
     database.exec('PRAGMA busy_timeout = 20');
-    return new SqliteKeyStore(database, masterKey, options.randomness);
+    return new SqliteKeyStore(database, masterKeys, options);
   } catch (error) {
     database.close();
     throw error;
@@ -85,22 +93,22 @@ export function assertMasterKeyFits({ file, ...source }: SqliteKeyStoreOptions):
   const database = openDatabase(file, { what: 'key store', schema, readonly: true, busyTimeoutMs: 1_000 });
   try {
     const present = database.prepare<[Uint8Array]>('SELECT proof FROM master').get();
-    if (present !== undefined) fittingMasterKey(source, present[0], file);
+    if (present !== undefined) fittingMasterKeys(source, present[0], file);
   } finally {
     database.close();
   }
 }
 
-/** The master key that fits the file: the file holds a proof of it from the first use on. */
-function masterKeyFor(database: Database, options: SqliteKeyStoreOptions): Uint8Array {
+/** The master keys that fit the file: the file holds a proof of one of them from the first use on. */
+function masterKeysFor(database: Database, options: SqliteKeyStoreOptions): MasterKeys {
   const { file, randomness } = options;
   const find = database.prepare<[Uint8Array]>('SELECT proof FROM master');
   const present = find.get();
-  const masterKey = fittingMasterKey(options, present?.[0], file);
-  if (present !== undefined) return masterKey;
-  database.prepare('INSERT OR IGNORE INTO master VALUES (1, ?)').run(proofOf(masterKey, randomness));
+  const masterKeys = fittingMasterKeys(options, present?.[0], file);
+  if (present !== undefined) return masterKeys;
+  database.prepare('INSERT OR IGNORE INTO master VALUES (1, ?)').run(proofOf(masterKeys[0], randomness));
   // Whoever was quicker may have another.
-  return fittingMasterKey(options, find.get()?.[0], file);
+  return fittingMasterKeys(options, find.get()?.[0], file);
 }
 
 class SqliteErasableKeys implements ErasableKeys {
@@ -122,10 +130,14 @@ class SqliteErasableKeys implements ErasableKeys {
 
   async destroy(subject: string): Promise<void> {
     await whenFree(() => this.#destroy.run(subject));
-    // The write-ahead log still holds the page as it was. Readers are waited for as long as for any lock.
+    await this.truncateLog();
+  }
+
+  /** The write-ahead log still holds pages as they were. Readers are waited for as long as for any lock. */
+  async truncateLog(): Promise<void> {
     await whenFree(() => {
       if (this.#truncateLog.get()?.[0] !== 0) {
-        throw new Unavailable('key store', `${this.#database.file} is being read; erase again in a moment.`);
+        throw new Unavailable('key store', `${this.#database.file} is being read; do it again in a moment.`);
       }
     });
   }
@@ -146,21 +158,29 @@ class SqliteErasableKeys implements ErasableKeys {
   }
 }
 
-class SqliteKeyStore implements KeyStore {
+/** Keys wrapped anew in one transaction. */
+const rotatedAtOnce = 500;
+
+class SqliteKeyStore implements RotatableKeyStore {
   readonly #database: Database;
-  readonly #masterKey: Uint8Array;
-  readonly #randomness: Randomness;
-  readonly #erasable: ErasableKeys;
+  readonly #masterKeys: MasterKeys;
+  readonly #options: SqliteKeyStoreOptions;
+  readonly #erasable: SqliteErasableKeys;
   readonly #find: Statement<[wrapped: Uint8Array | null]>;
+  readonly #proof: Statement<[proof: Uint8Array]>;
   readonly #create: Statement<[]>;
 
-  constructor(database: Database, masterKey: Uint8Array, randomness: Randomness) {
+  constructor(database: Database, masterKeys: MasterKeys, options: SqliteKeyStoreOptions) {
     this.#database = database;
-    this.#masterKey = masterKey;
-    this.#randomness = randomness;
+    this.#masterKeys = masterKeys;
+    this.#options = options;
     this.#erasable = new SqliteErasableKeys(database);
     this.#find = database.prepare('SELECT wrapped FROM keys WHERE subject = ?');
-    this.#create = database.prepare('INSERT INTO keys (subject, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING');
+    this.#proof = database.prepare('SELECT proof FROM master');
+    // Only while the master key is still the one that the key was wrapped by.
+    this.#create = database.prepare(
+      'INSERT INTO keys (subject, wrapped) SELECT ?, ? FROM master WHERE proof = ? ON CONFLICT DO NOTHING',
+    );
   }
 
   async find(subject: string): Promise<Uint8Array | undefined> {
@@ -169,12 +189,16 @@ class SqliteKeyStore implements KeyStore {
   }
 
   async create(subject: string): Promise<Uint8Array | undefined> {
-    const present = await whenFree(() => this.#find.get(subject));
-    if (present !== undefined) return this.#unwrap(subject, present[0]);
-    const wrapped = wrapKey(this.#masterKey, subject, this.#randomness.bytes(dataKeyLength), this.#randomness);
-    await whenFree(() => this.#create.run(subject, wrapped));
-    // Ours, or that of whoever was quicker.
-    return this.find(subject);
+    const { randomness } = this.#options;
+    const key = randomness.bytes(dataKeyLength);
+    for (;;) {
+      const present = await whenFree(() => this.#find.get(subject));
+      // Ours, or that of whoever was quicker.
+      if (present !== undefined) return this.#unwrap(subject, present[0]);
+      const proof = await whenFree(() => this.#presentProof());
+      const wrapped = wrapKey(this.#wrapping(proof), subject, key, randomness);
+      await whenFree(() => this.#create.run(subject, wrapped, proof));
+    }
   }
 
   destroy(subject: string): Promise<void> {
@@ -189,16 +213,72 @@ class SqliteKeyStore implements KeyStore {
     return this.#erasable.noteErasedUpTo(event);
   }
 
+  async rotate(): Promise<Rotated> {
+    const { randomness } = this.#options;
+    const [present] = this.#masterKeys;
+    const database = this.#database;
+    const setProof = database.prepare<[]>('UPDATE master SET proof = ?');
+    const page = database.prepare<[id: number, subject: string, wrapped: Uint8Array]>(
+      'SELECT id, subject, wrapped FROM keys WHERE id > ? AND wrapped IS NOT NULL ORDER BY id LIMIT ?',
+    );
+    const setWrapped = database.prepare<[]>('UPDATE keys SET wrapped = ? WHERE id = ?');
+    const rotatePage = (after: number): { readonly last: number | undefined; readonly wrapped: number } =>
+      database.immediate(() => {
+        const rows = page.all(after, rotatedAtOnce);
+        let wrapped = 0;
+        for (const [id, subject, old] of rows) {
+          const anew = rewrapped(this.#masterKeys, subject, old, randomness);
+          if (anew === undefined) throw this.#damaged(subject);
+          if (anew === old) continue;
+          setWrapped.run(anew, id);
+          wrapped += 1;
+        }
+        return { last: rows.at(-1)?.[0], wrapped };
+      });
+
+    // From here on all new keys are wrapped by the present one.
+    await whenFree(() =>
+      database.immediate(() => {
+        const proof = this.#presentProof();
+        this.#wrapping(proof);
+        if (!isProofOf(present, proof)) setProof.run(proofOf(present, randomness));
+      }),
+    );
+    let rotated = 0;
+    for (let after: number | undefined = 0; after !== undefined;) {
+      const from: number = after;
+      const { last, wrapped } = await whenFree(() => rotatePage(from));
+      rotated += wrapped;
+      after = last;
+    }
+    await this.#erasable.truncateLog();
+    return { wrappedAnew: rotated };
+  }
+
   close(): Promise<void> {
     return this.#erasable.close();
   }
 
+  #presentProof(): Uint8Array {
+    const proof = this.#proof.get()?.[0];
+    if (proof === undefined) throw new BadDataFile(`${this.#database.file} has lost the proof of its master key.`);
+    return proof;
+  }
+
+  #wrapping(proof: Uint8Array): Uint8Array {
+    return wrappingKey(this.#masterKeys, proof, presentName(this.#options), this.#database.file);
+  }
+
   #unwrap(subject: string, wrapped: Uint8Array | null): Uint8Array | undefined {
     if (wrapped === null) return undefined;
-    const key = unwrapKey(this.#masterKey, subject, wrapped);
-    if (key === undefined) {
-      throw new BadDataFile(`The key of ${subject} in ${this.#database.file} is damaged. Restore a backup of it.`);
-    }
-    return key;
+    const key = unwrapWithAny(this.#masterKeys, subject, wrapped);
+    if (key !== undefined) return key;
+    // Where it was rotated, and this process has not the new master key, that is said.
+    this.#wrapping(this.#presentProof());
+    throw this.#damaged(subject);
+  }
+
+  #damaged(subject: string): BadDataFile {
+    return new BadDataFile(`The key of ${subject} in ${this.#database.file} is damaged. Restore a backup of it.`);
   }
 }

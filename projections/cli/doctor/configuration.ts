@@ -9,7 +9,7 @@ export interface JudgedConfiguration {
   readonly config: Config | undefined;
 }
 
-const secrets: ReadonlySet<string> = new Set<Variable>(['WAYBILL_MASTER_KEY']);
+const secrets: ReadonlySet<string> = new Set<Variable>(['WAYBILL_MASTER_KEY', 'WAYBILL_MASTER_KEY_PREVIOUS']);
 
 /** Every variable there is, what it is and where that comes from; and those that are set and that nothing reads. */
 export function judgeConfiguration(environment: Environment): JudgedConfiguration {
@@ -32,7 +32,7 @@ function judgeVariable(name: Variable, environment: Environment): Check {
   if (!value) return good(name, `not set. ${variables[name]}`);
   try {
     readConfig({ ...alone(name), [name]: value });
-    if (name === 'WAYBILL_MASTER_KEY') masterKeyOfText(value);
+    if (secrets.has(name)) masterKeyOfText(value, name);
     if (name === 'WAYBILL_PUBLIC_READ_URL' && !URL.canParse(value)) {
       return bad(name, `"${shown(value)}" is no address.`, 'Set it to a base URL such as https://shop.example/read.');
     }

@@ -4,6 +4,7 @@ import process from 'node:process';
 import { systemRandomness } from '@waybill/infra/clock/system.js';
 import { dataFiles, type Config } from '@waybill/infra/config.js';
 import { openLog } from '@waybill/infra/event-store/sqlite/log-file.js';
+import { masterKeySource } from '@waybill/infra/engines.js';
 import { assertMasterKeyFits, wrappedKeysIn } from '@waybill/infra/keys/sqlite/key-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { checkDatabase } from '@waybill/infra/sqlite/copy-database.js';
@@ -53,8 +54,7 @@ export function checkDataFolder(config: Config): readonly Check[] {
     ...checkFile('snapshots file', files.snapshots),
     ...checkFile('keys file', files.keys, (path) => {
       wrappedKeysIn(path);
-      const { masterKeyFile, masterKeyText } = { masterKeyFile: files.masterKey, masterKeyText: config.masterKey };
-      assertMasterKeyFits({ file: path, masterKeyFile, masterKeyText, randomness: systemRandomness });
+      assertMasterKeyFits({ file: path, ...masterKeySource(config, systemRandomness) });
     }),
   ];
 }

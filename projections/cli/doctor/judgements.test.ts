@@ -46,6 +46,7 @@ describe('the doctor judges', () => {
       const secret = Buffer.alloc(32, 7).toString('base64');
       const environment = {
         WAYBILL_MASTER_KEY: secret,
+        WAYBILL_MASTER_KEY_PREVIOUS: secret,
         WAYBILL_EVENT_STORE: 'esdb://admin:changeit@host:2113',
         WAYBILL_READ_STORE: 'mongodb://user:p%40ss@host/waybill',
       };
@@ -65,6 +66,7 @@ describe('the doctor judges', () => {
       ['WAYBILL_READ_STORE', 'mongo://host'],
       ['WAYBILL_WRITE_PORT', 'eighty'],
       ['WAYBILL_MASTER_KEY', 'short'],
+      ['WAYBILL_MASTER_KEY_PREVIOUS', 'short'],
       ['WAYBILL_PUBLIC_READ_URL', 'shop'],
     ])('%s=%s is bad', (name, value) => {
       expect(stateOf({ [name]: value }, name)).toMatchObject({ state: 'bad', mend: expect.any(String) });

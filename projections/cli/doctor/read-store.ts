@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { systemRandomness } from '@waybill/infra/clock/system.js';
-import { dataFiles, shown, type Config } from '@waybill/infra/config.js';
+import { shown, type Config } from '@waybill/infra/config.js';
+import { masterKeySource } from '@waybill/infra/engines.js';
 import { openMongoDbKeyStore } from '@waybill/infra/keys/mongodb/key-store.js';
 import { inspectMongoDb, type InspectedMongoDb } from '@waybill/infra/read-store/mongodb/inspect.js';
 import { bad, good, skipped, warning, type Check } from './check.js';
@@ -49,10 +50,11 @@ function judgeIndexes(missing: InspectedMongoDb['missingIndexes'], isMade: boole
   );
 }
 
-async function checkKeys({ readStore, eventStore, dataFolder, masterKey }: Config): Promise<readonly Check[]> {
+async function checkKeys(config: Config): Promise<readonly Check[]> {
+  const { readStore, eventStore, masterKey } = config;
   if (readStore.kind !== 'mongodb' || eventStore.kind !== 'eventstoredb') return [];
-  const { masterKey: masterKeyFile } = dataFiles(dataFolder);
-  if (masterKey === undefined && !existsSync(masterKeyFile)) {
+  const source = masterKeySource(config, systemRandomness);
+  if (masterKey === undefined && !existsSync(source.masterKeyFile)) {
     return [
       warning(
         'master key',
@@ -61,12 +63,7 @@ async function checkKeys({ readStore, eventStore, dataFolder, masterKey }: Confi
       ),
     ];
   }
-  const keys = openMongoDbKeyStore({
-    url: readStore.url,
-    masterKeyFile,
-    masterKeyText: masterKey,
-    randomness: systemRandomness,
-  });
+  const keys = openMongoDbKeyStore({ url: readStore.url, ...source });
   try {
     await keys.assertMasterKeyFits();
     return [good('master key', 'fits the keys in the read store')];

@@ -1,7 +1,7 @@
 import type { AssignPartitions, PartitionWork } from '@waybill/shared-kernel/assignment.js';
 import { consumerTuning, type ConsumerTuning } from '@waybill/shared-kernel/consume-partition.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { sharedCheckpoint } from '@waybill/shared-kernel/shared-checkpoint.js';
+import { askTogether } from '@waybill/shared-kernel/ask-together.js';
 import {
   followTogether,
   PartitionFollower,
@@ -39,7 +39,7 @@ export function startProjector(
   means: ProjectorMeans,
   tuning: ConsumerTuning = consumerTuning,
 ): Projector {
-  const shared: FollowMeans = { ...means, checkpoints: sharedCheckpoint(means.readStore, means.timer) };
+  const shared: FollowMeans = { ...means, checkpoints: askTogether(means.readStore, means.timer) };
   const followers = new Set<PartitionFollower>();
   const held = new Set<number>();
   let current = projections;

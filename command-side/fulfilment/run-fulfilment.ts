@@ -12,7 +12,7 @@ import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
-import { sharedCheckpoint } from '@waybill/shared-kernel/shared-checkpoint.js';
+import { askTogether } from '@waybill/shared-kernel/ask-together.js';
 import type { Category } from '@waybill/shared-kernel/stream.js';
 import { progressOf, type Progress } from '@waybill/shared-kernel/standstill.js';
 import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
@@ -105,7 +105,7 @@ export interface RunningFulfilment {
 export function runFulfilment(means: RunningFulfilmentMeans, tuning?: ConsumerTuning): RunningFulfilment {
   const consumers = new Map<number, PartitionConsumer>();
   const late = new LatePositions(fulfilmentConsumer, means);
-  const shared = { ...means, checkpoints: sharedCheckpoint(means.checkpoints, means.timer) };
+  const shared = { ...means, checkpoints: askTogether(means.checkpoints, means.timer) };
   const assignment = means.assign(fulfilmentConsumer, (partition) => {
     const consumer = consumePartition(
       watchedTarget(fulfilmentOf(partition, means, late), means.watchBatch),

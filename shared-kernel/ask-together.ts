@@ -13,7 +13,7 @@ const shared = 500;
  * tells of, and one that has not has truly missed something. All that it costs is that a lost last message is found
  * that much later. A fault is told to those who wait for the answer and to nobody after them.
  */
-export function sharedCheckpoint(checkpoints: Checkpoints, timer: Timer): Checkpoints {
+export function askTogether(checkpoints: Checkpoints, timer: Timer): Checkpoints {
   let last: ReturnType<Checkpoints['relayCheckpoint']> | undefined;
   return {
     relayCheckpoint: () => {

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Unavailable } from './errors.js';
 import type { RelayCheckpoint } from './ports/read-store.js';
-import { sharedCheckpoint } from './shared-checkpoint.js';
+import { askTogether } from './ask-together.js';
 import { manualTimer, type ManualTimer } from './testing/manual-timer.js';
 import { turns } from './testing/turns.js';
 
-describe('a shared checkpoint', () => {
+describe('a checkpoint that is asked for together', () => {
   let timer: ManualTimer;
   let questions: { resolve: (checkpoint: RelayCheckpoint) => void; reject: (fault: Error) => void }[];
   let ask: () => Promise<RelayCheckpoint>;
@@ -20,7 +20,7 @@ describe('a shared checkpoint', () => {
         }),
     };
     ask = () => sharing.relayCheckpoint();
-    const sharing = sharedCheckpoint(checkpoints, timer);
+    const sharing = askTogether(checkpoints, timer);
   });
 
   const at = (position: number): RelayCheckpoint => ({ position, heads: {} });

@@ -29,7 +29,11 @@ export class Deployment {
   readonly #dataFolder: string;
   readonly #parts: PartProcess[] = [];
 
-  private constructor(dataFolder: string, { eventStore, broker, readStore }: Engines) {
+  private constructor(
+    dataFolder: string,
+    { eventStore, broker, readStore }: Engines,
+    more: Readonly<Record<string, string>>,
+  ) {
     this.#dataFolder = dataFolder;
     this.environment = {
       WAYBILL_DATA: dataFolder,
@@ -38,12 +42,14 @@ export class Deployment {
       WAYBILL_READ_STORE: readStore,
       WAYBILL_WRITE_PORT: '0',
       WAYBILL_READ_PORT: '0',
+      ...more,
     };
     this.config = readConfig(this.environment);
   }
 
-  static async create(engines: Engines): Promise<Deployment> {
-    return new Deployment(await mkdtemp(join(tmpdir(), 'waybill-deployment-')), engines);
+  /** `more`: what its processes find in their environment besides. */
+  static async create(engines: Engines, more: Readonly<Record<string, string>> = {}): Promise<Deployment> {
+    return new Deployment(await mkdtemp(join(tmpdir(), 'waybill-deployment-')), engines, more);
   }
 
   /** Starts one more of a part. */

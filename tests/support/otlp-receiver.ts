@@ -7,6 +7,8 @@ export interface ReceivedSpan {
   readonly spanId: string;
   readonly parentSpanId?: string;
   readonly name: string;
+  /** Which process sent it. */
+  readonly service: string;
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
   readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
 }
@@ -18,13 +20,18 @@ interface AnyValue {
   readonly boolValue?: boolean;
 }
 
-interface SentSpan extends Omit<ReceivedSpan, 'attributes' | 'links'> {
-  readonly attributes?: readonly { readonly key: string; readonly value: AnyValue }[];
+type Attributes = readonly { readonly key: string; readonly value: AnyValue }[];
+
+interface SentSpan extends Omit<ReceivedSpan, 'service' | 'attributes' | 'links'> {
+  readonly attributes?: Attributes;
   readonly links?: ReceivedSpan['links'];
 }
 
 interface Sent {
-  readonly resourceSpans: readonly { readonly scopeSpans: readonly { readonly spans: readonly SentSpan[] }[] }[];
+  readonly resourceSpans: readonly {
+    readonly resource: { readonly attributes: Attributes };
+    readonly scopeSpans: readonly { readonly spans: readonly SentSpan[] }[];
+  }[];
 }
 
 /** Stands where a collector of OpenTelemetry would, and keeps the spans that are sent to it. */
@@ -52,7 +59,7 @@ export class OtlpReceiver {
   }
 
   /** Variables of a process that is to send its spans here, and soon. */
-  get environment(): NodeJS.ProcessEnv {
+  get environment(): Readonly<Record<string, string>> {
     const { port } = this.#server.address() as AddressInfo;
     return { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`, OTEL_BSP_SCHEDULE_DELAY: '100' };
   }
@@ -69,11 +76,17 @@ export class OtlpReceiver {
   #take(body: string): void {
     this.text += body;
     const { resourceSpans } = JSON.parse(body) as Sent;
-    for (const span of resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))) {
-      const attributes = (span.attributes ?? []).map(({ key, value }) => [key, valueOf(value)] as const);
-      this.spans.push({ ...span, attributes: Object.fromEntries(attributes), links: span.links ?? [] });
+    for (const { resource, scopeSpans } of resourceSpans) {
+      const service = String(valuesOf(resource.attributes)['service.name']);
+      for (const span of scopeSpans.flatMap(({ spans }) => spans)) {
+        this.spans.push({ ...span, service, attributes: valuesOf(span.attributes ?? []), links: span.links ?? [] });
+      }
     }
   }
+}
+
+function valuesOf(attributes: Attributes): ReceivedSpan['attributes'] {
+  return Object.fromEntries(attributes.map(({ key, value }) => [key, valueOf(value)] as const));
 }
 
 function valueOf({ stringValue, intValue, doubleValue, boolValue }: AnyValue): string | number | boolean {

@@ -48,7 +48,13 @@ export function runApi(
     const { title, port, portVariable } = apis[name];
 
     const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock });
-    const opened = await open({ ...part, ...edgeOf(config), keys, traceRequest, verify: await tokenVerifierOf(config, clock) });
+    const opened = await open({
+      ...part,
+      ...edgeOf(config),
+      keys,
+      traceRequest,
+      verify: await tokenVerifierOf(config, clock),
+    });
     const listening = await listen(opened.api, { host: config.host, port: config[port], portVariable });
     const saying = sayWhatIsMissing(opened.ready, part);
     return {

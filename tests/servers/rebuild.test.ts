@@ -60,13 +60,22 @@ describeWithServers.each(logs)('rebuilds on $log, RabbitMQ and MongoDB', ({ even
     const queues = [version, other].flatMap((each) =>
       Array.from({ length: partitionCount }, (_, partition) => ({ consumer: `orders.v${each}`, partition })),
     );
-    await waitUntil(`only version ${version} of orders has queues`, async () => {
-      const seen = await inspectRabbitMq({ url: rabbitMq.url, queues, patienceMs: 10_000 });
-      return seen.queues.every(({ queue, found }) => {
-        const isRead = found !== undefined && found.consumers > 0;
-        return queue.consumer === `orders.v${version}` ? isRead : found === undefined;
+    let wrong: readonly string[] = [];
+    try {
+      await waitUntil(`only version ${version} of orders has queues`, async () => {
+        const seen = await inspectRabbitMq({ url: rabbitMq.url, queues, patienceMs: 10_000 });
+        wrong = seen.queues
+          .filter(({ queue, found }) => {
+            const isRead = found !== undefined && found.consumers > 0;
+            return !(queue.consumer === `orders.v${version}` ? isRead : found === undefined);
+          })
+          .map(({ name, found }) => `${name} ${JSON.stringify(found)}`);
+        return wrong.length === 0;
       });
-    });
+    } catch (error) {
+      process.stderr.write(`queues that are not as they should be: ${wrong.join(', ')}\n`);
+      throw error;
+    }
   }
 
   test('go on while orders keep coming in and every read API is read, and can be taken back', () =>
@@ -99,7 +108,7 @@ describeWithServers.each(logs)('rebuilds on $log, RabbitMQ and MongoDB', ({ even
       await deployment.the('projector').kill();
       await deployment.the('projector').kill();
       await deployment.start('projector');
-      expect(await rebuilt).toMatchObject({ result: 'switched', live: 2, previous: 1 });
+      expect(await rebuilt).toMatchObject({ result: 'switched', live: 3, previous: 2 });
       await whileReading(() => Promise.resolve());
     }));
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
+import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import { connect } from 'amqplib';
 import { openRabbitMqBroker, type RabbitMqBroker, type RabbitMqOptions } from '../broker.js';
 import { Names } from '../names.js';
@@ -13,9 +13,9 @@ export class ScratchNames {
   /** A broker with names of its own, whatever else is on the server. */
   open(options: Omit<RabbitMqOptions, 'prefix'>): RabbitMqBroker {
     const broker = openRabbitMqBroker({ ...options, prefix: this.prefix });
-    const declare = (queue: QueueName): Promise<void> => {
+    const declare: Broker['declare'] = (queue, categories) => {
       this.#queues.add(this.names.queue(queue));
-      return broker.declare(queue, ['order']);
+      return broker.declare(queue, categories);
     };
     return {
       declare,

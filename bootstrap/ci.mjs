@@ -12,7 +12,7 @@ import { installPackages } from './servers/packages.mjs';
 const scratch = mkdtempSync(join(tmpdir(), 'waybill-ci-'));
 const count = { passed: 0, failed: 0, skipped: 0 };
 /** What all tests may take, milliseconds; then they are ended and have failed. */
-const testsLimit = 22 * 60_000;
+const testsLimit = 25 * 60_000;
 /** Where more suites fail than so many, it is no accident. */
 const mostSecondAttempts = 5;
 const visible = { stdio: ['ignore', 'inherit', 'inherit'] };

@@ -1,10 +1,13 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js';
-import { describeWithServer } from './testing/server-under-test.js';
+import { connect } from 'amqplib';
+import { amqpUrl, describeWithServer } from './testing/server-under-test.js';
 import { SetUp } from './testing/set-up.js';
-import { Notices } from './testing/traffic.js';
+import { message, Notices } from './testing/traffic.js';
 
 const queue = { consumer: 'test', partition: 0 };
+const order = message(2);
+const productMessage = { ...order, event: { ...order.event, stream: 'product-tea' } };
 
 describeWithServer('queues on RabbitMQ', () => {
   const setUp = new SetUp();
@@ -16,6 +19,21 @@ describeWithServer('queues on RabbitMQ', () => {
     await expect(setUp.broker({ tuning: { capacity: 20 } }).declare(queue, ['order'])).rejects.toThrow(
       BadConfiguration,
     );
+  });
+
+  test('a queue that was bound to a whole partition, as older versions did, takes its categories alone from then on', async () => {
+    const broker = setUp.broker();
+    await broker.declare(queue, ['order']);
+    const model = await connect(amqpUrl);
+    const channel = await model.createChannel();
+    const { names } = setUp.names;
+    await channel.bindQueue(names.queue(queue), names.events, '0.#');
+    await broker.publish([message(1), productMessage]);
+    expect(await broker.depth(queue)).toBe(2);
+    await broker.declare(queue, ['order']);
+    await broker.publish([message(3), productMessage]);
+    expect(await broker.depth(queue)).toBe(3);
+    await model.close();
   });
 
   test('removing a queue that is not there is silence; to consume or measure it is a mistake', async () => {

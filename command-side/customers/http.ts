@@ -1,4 +1,4 @@
-import type { Caller } from '@waybill/infra/http/caller.js';
+import type { Caller, Role } from '@waybill/infra/http/caller.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
@@ -10,7 +10,7 @@ import { readCommand, readNothing } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
-import { customerErased, type CustomerCommand } from './customer.js';
+import { customerErased, type CustomerCommand, type CustomerState } from './customer.js';
 
 export class RegisterCustomerBody {
   @Optional()
@@ -41,6 +41,12 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
     const key = await keys.find(customerId);
     if (key === undefined) throw customerErased(customerId);
     return key;
+  };
+
+  /** Towards one who is there. */
+  const roleTowards = (request: ApiRequest, id: string, status: CustomerState['status']): Role => {
+    if (status === 'none') throw new NotFound('customer', id);
+    return requireActingRole(request, { customer: id }, 'customer', id);
   };
 
   const register = async (request: ApiRequest): Promise<Answer> => {
@@ -77,10 +83,7 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
     const { address } = readCommand(ChangeAddressBody, request.body);
     const handled = await handler.handle(customers, repeatableRequest(request), {
       id,
-      authorise: (state) => {
-        if (state.status === 'none') throw new NotFound('customer', id);
-        return requireActingRole(request, { customer: id }, 'customer', id);
-      },
+      authorise: ({ status }) => roleTowards(request, id, status),
       partitionKey: () => id,
       subject: () => id,
       command: async (state): Promise<CustomerCommand> => {
@@ -99,10 +102,7 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
     readNothing(request.body);
     const handled = await handler.handle(customers, repeatableRequest(request), {
       id,
-      authorise: (state) => {
-        if (state.status === 'none') throw new NotFound('customer', id);
-        return requireActingRole(request, { customer: id }, 'customer', id);
-      },
+      authorise: ({ status }) => roleTowards(request, id, status),
       partitionKey: () => id,
       subject: () => id,
       command: async ({ status }): Promise<CustomerCommand> => {

@@ -13,6 +13,7 @@ import { edgeOf } from './edge.js';
 import { listen, type Listening } from './listen.js';
 import { RateLimit } from './rate-limit.js';
 import { json, route } from './route.js';
+import { thingsDocument } from './testing/things-document.js';
 import { createTokenVerifier } from './tokens.js';
 
 const shop = 'https://shop.example';
@@ -33,12 +34,7 @@ beforeAll(async () => {
       'GET /v1/things': { customer: { any: 'personal' }, others: 403 },
       'POST /v1/things': { customer: { any: 'personal' }, others: 403 },
     },
-    document: {
-      openapi: '3.1.0',
-      info: { title: 'Things', version: '1' },
-      paths: {},
-      components: { schemas: {}, securitySchemes: {} },
-    },
+    document: thingsDocument,
     metrics: new Registry(),
     verify: createTokenVerifier(key.trusted, systemClock),
     rateLimit: new RateLimit(3, clock),

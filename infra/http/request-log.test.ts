@@ -8,6 +8,7 @@ import type { AccessTable } from './access.js';
 import { createApi } from './api.js';
 import { listen, type Listening } from './listen.js';
 import { json, route, type ApiRequest } from './route.js';
+import { thingsDocument } from './testing/things-document.js';
 
 const traceId = 'a'.repeat(32);
 const traceparent = `00-${traceId}-${'b'.repeat(16)}-01`;
@@ -28,12 +29,7 @@ async function start(): Promise<void> {
       }),
     ],
     access,
-    document: {
-      openapi: '3.1.0',
-      info: { title: 'A test', version: '1' },
-      paths: {},
-      components: { schemas: {}, securitySchemes: {} },
-    },
+    document: thingsDocument,
     metrics: new Registry(),
     verify: () => ({ sub: 'ann', roles: ['customer'] }),
     ready: async () => ({ ready: true, checks: {} }),

@@ -13,6 +13,7 @@ import { createApi } from './api.js';
 import { issueDevelopmentToken, openDevelopmentKey } from './development-key.js';
 import { listen, type Listening } from './listen.js';
 import { json, route } from './route.js';
+import { thingsDocument } from './testing/things-document.js';
 import { createTokenVerifier } from './tokens.js';
 
 const key = randomBytes(32).toString('base64');
@@ -50,12 +51,7 @@ beforeAll(async () => {
       'GET /v1/bad-file': anyOfCustomers,
       'POST /v1/taken': anyOfCustomers,
     },
-    document: {
-      openapi: '3.1.0',
-      info: { title: 'Things', version: '1' },
-      paths: {},
-      components: { schemas: {}, securitySchemes: {} },
-    },
+    document: thingsDocument,
     metrics: new Registry(),
     verify: createTokenVerifier(development.trusted, systemClock),
     ready: () => Promise.resolve({ ready: true, checks: {} }),

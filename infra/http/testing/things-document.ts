@@ -1,0 +1,9 @@
+import type { OpenApiDocument } from '../openapi.js';
+
+/** The document of an API whose operations a test makes up. */
+export const thingsDocument: OpenApiDocument = {
+  openapi: '3.1.0',
+  info: { title: 'Things', version: '1' },
+  paths: {},
+  components: { schemas: {}, securitySchemes: {} },
+};

@@ -24,8 +24,9 @@ export interface PartitionTarget {
   position(): Promise<number>;
   /**
    * Applies the events that come next, then, or together with them, records `position`: at once or later, never before
-   * they are applied. Nothing of them is in flight when it resolves. Whatever it throws pauses the partition, and the same events come again: it must bear that. None of them
-   * is from the future; to upcast them is the target's business, which knows what to do where that fails.
+   * they are applied. Nothing of them is in flight when it resolves. Whatever it throws pauses the partition, and the
+   * same events come again: it must bear that. None of them is from the future; to upcast them is the target's
+   * business, which knows what to do where that fails.
    */
   apply(events: readonly RecordedEvent[], position: number): Promise<void>;
 }

@@ -74,6 +74,13 @@ describe('the configuration', () => {
     [{ WAYBILL_CORS_ORIGINS: '*' }, 'WAYBILL_CORS_ORIGINS has "*"; it takes origins such as https://shop.example'],
     [{ WAYBILL_CORS_ORIGINS: 'https://a.example,b.example' }, 'WAYBILL_CORS_ORIGINS has "b.example"'],
     [{ WAYBILL_CORS_ORIGINS: 'https://a.example/shop' }, 'WAYBILL_CORS_ORIGINS has "https://a.example/shop"'],
+    [{ WAYBILL_PAYMENT_URL: 'https://pay.example' }, 'WAYBILL_WEBHOOK_SECRET is not'],
+    [
+      { WAYBILL_PAYMENT_URL: 'pay.example', WAYBILL_WEBHOOK_SECRET: 's' },
+      'WAYBILL_PAYMENT_URL is "pay.example"; it takes an http(s) address',
+    ],
+    [{ WAYBILL_WEBHOOK_URL: 'write-api' }, 'WAYBILL_WEBHOOK_URL is "write-api"; it takes an http(s) address'],
+    [{ WAYBILL_SIMULATOR_PORT: 'x' }, 'WAYBILL_SIMULATOR_PORT is "x"; it takes a port number'],
     [{ WAYBILL_PUBLIC_READ_URL: 'shop.example' }, 'WAYBILL_PUBLIC_READ_URL is "shop.example"'],
     [
       { WAYBILL_OIDC_ISSUER: 'i', WAYBILL_JWKS_URL: 'file:///k' },
@@ -97,6 +104,16 @@ describe('the configuration', () => {
       audience: 'waybill',
     });
     expect(readConfig({}).identityProvider).toBeUndefined();
+  });
+
+  test('takes a payment gateway, or has the simulator with a secret of its own or one that is given', () => {
+    const gateway = { WAYBILL_PAYMENT_URL: 'https://pay.example/', WAYBILL_WEBHOOK_SECRET: 'shared' };
+    expect(readConfig(gateway)).toMatchObject({ paymentUrl: 'https://pay.example', webhookSecret: 'shared' });
+    expect(readConfig({})).toMatchObject({ paymentUrl: undefined, webhookSecret: undefined, simulatorPort: 4003 });
+    expect(readConfig({ WAYBILL_WEBHOOK_SECRET: 'shared' })).toMatchObject({
+      paymentUrl: undefined,
+      webhookSecret: 'shared',
+    });
   });
 
   test('limits nobody with the development key, else each subject to 600 a minute, or as it is told', () => {

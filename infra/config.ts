@@ -17,6 +17,11 @@ export const variables = {
   WAYBILL_OIDC_ISSUER: 'Issuer of the tokens that are believed; a development key in the data folder unless set.',
   WAYBILL_JWKS_URL: "Where the issuer's keys are.",
   WAYBILL_AUDIENCE: 'What tokens must be meant for; waybill unless set.',
+  WAYBILL_PAYMENT_URL: 'The payment gateway, http(s)://…; the built-in simulator unless set.',
+  WAYBILL_WEBHOOK_SECRET:
+    'What the payment gateway signs its webhooks with; made in the data folder for the built-in simulator unless set.',
+  WAYBILL_WEBHOOK_URL: 'Where a payment simulator of its own process sends webhooks; nowhere unless set.',
+  WAYBILL_SIMULATOR_PORT: 'Port of a payment simulator of its own process; 4003 unless set, 0 is any free one.',
   WAYBILL_RATE_LIMIT:
     'Requests a minute that each subject may make of a process; off with the development key, else 600 unless set.',
   WAYBILL_CORS_ORIGINS: 'Origins whose web pages may call the APIs, with commas between them; none unless set.',
@@ -55,6 +60,13 @@ export interface Config {
   readonly previousMasterKey: string | undefined;
   /** `undefined`: the development key of the data folder. */
   readonly identityProvider: IdentityProvider | undefined;
+  /** Base URL of the payment gateway; `undefined`: the built-in simulator. */
+  readonly paymentUrl: string | undefined;
+  /** What the gateway signs webhooks with; `undefined`: the one of the data folder. Never without it where there is `paymentUrl`. */
+  readonly webhookSecret: string | undefined;
+  /** Where a simulator of its own process sends webhooks. */
+  readonly webhookUrl: string | undefined;
+  readonly simulatorPort: number;
   /** Requests a minute and subject; `undefined`: as many as they like. */
   readonly rateLimit: number | undefined;
   /** As browsers send them: `https://shop.example`. */
@@ -73,6 +85,8 @@ export function dataFiles(dataFolder: string) {
     keys: join(dataFolder, 'keys.sqlite'),
     masterKey: join(dataFolder, 'master.key'),
     developmentKey: join(dataFolder, 'development-key.json'),
+    webhookSecret: join(dataFolder, 'webhook.secret'),
+    paymentLedger: join(dataFolder, 'payment-simulator.sqlite'),
     lock: join(dataFolder, 'lock.sqlite'),
     processes: join(dataFolder, 'processes.sqlite'),
   } as const;
@@ -153,9 +167,12 @@ export function readConfig(environment: Environment = process.env): Config {
     masterKey: valueOf('WAYBILL_MASTER_KEY'),
     previousMasterKey: valueOf('WAYBILL_MASTER_KEY_PREVIOUS'),
     identityProvider: provider,
+    ...paymentGateway(valueOf),
+    webhookUrl: webAddress('WAYBILL_WEBHOOK_URL', valueOf),
+    simulatorPort: port('WAYBILL_SIMULATOR_PORT', 4003),
     rateLimit: rateLimit(valueOf('WAYBILL_RATE_LIMIT'), provider === undefined ? undefined : defaultRateLimit),
     corsOrigins: corsOrigins(valueOf('WAYBILL_CORS_ORIGINS')),
-    publicReadUrl: publicReadUrl(valueOf('WAYBILL_PUBLIC_READ_URL')),
+    publicReadUrl: webAddress('WAYBILL_PUBLIC_READ_URL', valueOf),
   };
 }
 
@@ -186,9 +203,22 @@ function corsOrigins(text: string | undefined): readonly string[] {
   return origins;
 }
 
-function publicReadUrl(text: string | undefined): string | undefined {
+/** An address without a slash at its end. */
+function webAddress(name: Variable, valueOf: (name: Variable) => string | undefined): string | undefined {
+  const text = valueOf(name);
   if (text === undefined || isWebAddress(text)) return text?.replace(/\/+$/, '');
-  throw new BadConfiguration(`WAYBILL_PUBLIC_READ_URL is "${shown(text)}"; it takes an http(s) address.`);
+  throw new BadConfiguration(`${name} is "${shown(text)}"; it takes an http(s) address.`);
+}
+
+function paymentGateway(valueOf: (name: Variable) => string | undefined): Pick<Config, 'paymentUrl' | 'webhookSecret'> {
+  const paymentUrl = webAddress('WAYBILL_PAYMENT_URL', valueOf);
+  const webhookSecret = valueOf('WAYBILL_WEBHOOK_SECRET');
+  if (paymentUrl !== undefined && webhookSecret === undefined) {
+    throw new BadConfiguration(
+      'WAYBILL_PAYMENT_URL is set and WAYBILL_WEBHOOK_SECRET is not; without the secret nobody can tell the webhooks of the gateway from others.',
+    );
+  }
+  return { paymentUrl, webhookSecret };
 }
 
 function identityProvider(valueOf: (name: Variable) => string | undefined): IdentityProvider | undefined {

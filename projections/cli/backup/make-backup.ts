@@ -25,7 +25,8 @@ interface Part {
 
 /**
  * The parts in the order in which they are copied. Read models come before the log, so in the copy they are never
- * ahead of it; keys come after it, so the copy has every key that its events need.
+ * ahead of it; keys come after it, so the copy has every key that its events need, and the simulated gateway's ledger
+ * comes after it too, so the copy has all the money that they tell of.
  */
 function partsOf(dataFolder: string): readonly Part[] {
   const files = dataFiles(dataFolder);
@@ -38,6 +39,7 @@ function partsOf(dataFolder: string): readonly Part[] {
   return [
     database(files.readModels),
     database(files.log),
+    database(files.paymentLedger),
     database(files.keys, `${keysFolder}/`),
     plain(files.masterKey),
     plain(files.developmentKey),

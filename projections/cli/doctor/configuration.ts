@@ -9,7 +9,8 @@ export interface JudgedConfiguration {
   readonly config: Config | undefined;
 }
 
-const secrets: ReadonlySet<string> = new Set<Variable>(['WAYBILL_MASTER_KEY', 'WAYBILL_MASTER_KEY_PREVIOUS']);
+const masterKeys: ReadonlySet<string> = new Set<Variable>(['WAYBILL_MASTER_KEY', 'WAYBILL_MASTER_KEY_PREVIOUS']);
+const secrets: ReadonlySet<string> = new Set([...masterKeys, 'WAYBILL_WEBHOOK_SECRET' satisfies Variable]);
 
 /** Every variable there is, what it is and where that comes from; and those that are set and that nothing reads. */
 export function judgeConfiguration(environment: Environment): JudgedConfiguration {
@@ -32,7 +33,7 @@ function judgeVariable(name: Variable, environment: Environment): Check {
   if (!value) return good(name, `not set. ${variables[name]}`);
   try {
     readConfig({ ...alone(name), [name]: value });
-    if (secrets.has(name)) masterKeyOfText(value, name);
+    if (masterKeys.has(name)) masterKeyOfText(value, name);
     if (name === 'WAYBILL_PUBLIC_READ_URL' && !URL.canParse(value)) {
       return bad(name, `"${shown(value)}" is no address.`, 'Set it to a base URL such as https://shop.example/read.');
     }
@@ -46,6 +47,7 @@ function judgeVariable(name: Variable, environment: Environment): Check {
 function alone(name: Variable): Environment {
   if (name === 'WAYBILL_OIDC_ISSUER') return { WAYBILL_JWKS_URL: 'https://issuer.invalid/keys' };
   if (name === 'WAYBILL_JWKS_URL') return { WAYBILL_OIDC_ISSUER: 'https://issuer.invalid' };
+  if (name === 'WAYBILL_PAYMENT_URL') return { WAYBILL_WEBHOOK_SECRET: 'any' };
   return {};
 }
 

@@ -42,7 +42,7 @@ export function checkDataFolder(config: Config): readonly Check[] {
   const files = dataFiles(dataFolder);
   return [
     ...checks,
-    ...[files.masterKey, files.developmentKey].flatMap((path) => judgeSecret(seeFile(path))),
+    ...[files.masterKey, files.developmentKey, files.webhookSecret].flatMap((path) => judgeSecret(seeFile(path))),
     ...(config.eventStore.kind === 'sqlite'
       ? checkFile('log file', files.log, (path) => openLog(path, { readonly: true }).close())
       : []),

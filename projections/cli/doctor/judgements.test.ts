@@ -49,12 +49,14 @@ describe('the doctor judges', () => {
         WAYBILL_MASTER_KEY_PREVIOUS: secret,
         WAYBILL_EVENT_STORE: 'esdb://admin:changeit@host:2113',
         WAYBILL_READ_STORE: 'mongodb://user:p%40ss@host/waybill',
+        WAYBILL_PAYMENT_URL: 'https://shop:pay-key@pay.example',
+        WAYBILL_WEBHOOK_SECRET: 'whispered',
       };
       const { checks, config } = judgeConfiguration(environment);
       expect(config).toBeDefined();
       expect(new Set(checks.map(({ state }) => state))).toEqual(new Set(['good']));
       const said = JSON.stringify(checks);
-      for (const word of [secret, 'changeit', 'p%40ss']) expect(said).not.toMatch(word);
+      for (const word of [secret, 'changeit', 'p%40ss', 'pay-key', 'whispered']) expect(said).not.toMatch(word);
       expect(stateOf(environment, 'WAYBILL_EVENT_STORE')).toMatchObject({
         detail: 'esdb://admin:…@host:2113, from the environment',
       });
@@ -68,6 +70,7 @@ describe('the doctor judges', () => {
       ['WAYBILL_MASTER_KEY', 'short'],
       ['WAYBILL_MASTER_KEY_PREVIOUS', 'short'],
       ['WAYBILL_PUBLIC_READ_URL', 'shop'],
+      ['WAYBILL_PAYMENT_URL', 'pay'],
     ])('%s=%s is bad', (name, value) => {
       expect(stateOf({ [name]: value }, name)).toMatchObject({ state: 'bad', mend: expect.any(String) });
     });

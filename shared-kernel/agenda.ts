@@ -3,7 +3,7 @@ import { Unavailable } from './errors.js';
 import type { DeadlineName } from './events/fulfilment.js';
 import { partitionOf } from './partition.js';
 import { timestamp, type Clock } from './ports/clock.js';
-import { beginning } from './ports/event-store.js';
+import { beginning, noStream } from './ports/event-store.js';
 import type {
   CollectionSpec,
   DocumentWrite,
@@ -35,13 +35,10 @@ export interface AgendaItem {
   readonly since: string;
 }
 
-/** How a fulfilment stands after an event of its stream. */
-export interface AgendaNote extends Omit<AgendaItem, 'since'> {
+/** How a fulfilment stands at a revision of its stream. */
+export interface AgendaNote extends AgendaItem {
   readonly orderId: string;
-  /** Of that event. */
   readonly revision: number;
-  /** When that was. */
-  readonly at: string;
 }
 
 /**
@@ -113,7 +110,7 @@ interface Entry {
   readonly item: AgendaItem;
 }
 
-/** Fulfilments of which is remembered how they were written last. */
+/** Fulfilments of which is remembered up to which revision they are written. */
 const remembered = 20_000;
 /** Rounds in which other writers may win. */
 const mostConflicts = 10;
@@ -123,8 +120,8 @@ export class Agenda {
   readonly #means: AgendaMeans;
   /** Partition → order → what is to be written. */
   readonly #noted = new Map<number, Map<string, Entry>>();
-  /** As they are in the store, as far as is known. */
-  readonly #written = new LRUCache<string, Entry>({ max: remembered });
+  /** Order → revision that the store has, as far as is known. */
+  readonly #written = new LRUCache<string, number>({ max: remembered });
   /** Partition → where the last answer to `due` ended. */
   readonly #asked = new Map<number, ListQuery['after']>();
 
@@ -133,13 +130,12 @@ export class Agenda {
   }
 
   /** Keeps in mind how a fulfilment stands, until `flush`. Earlier than what is known is silence. */
-  note({ orderId, revision, state, deadline, dueAt, at }: AgendaNote): void {
+  note({ orderId, revision, state, deadline, dueAt, since }: AgendaNote): void {
     const partition = partitionOf(orderId);
     const noted = this.#noted.get(partition) ?? new Map<string, Entry>();
     this.#noted.set(partition, noted);
-    const before = noted.get(orderId) ?? this.#written.get(orderId);
-    if (before !== undefined && before.revision >= revision) return;
-    noted.set(orderId, after(before, { revision, item: { state, deadline, dueAt, since: at } }));
+    const known = noted.get(orderId)?.revision ?? this.#written.get(orderId) ?? noStream;
+    if (revision > known) noted.set(orderId, { revision, item: { state, deadline, dueAt, since } });
   }
 
   /**
@@ -151,12 +147,10 @@ export class Agenda {
     if (noted === undefined || noted.size === 0) return;
     await this.#means.readStore.declare(agenda);
     const entries = new Map(noted);
-    let pending = this.#ahead(entries);
-    for (let round = 0; pending.size > 0; round += 1) {
+    let pending: readonly string[] = [...entries.keys()];
+    for (let round = 0; pending.length > 0; round += 1) {
       if (round > mostConflicts) throw new Unavailable('read store', 'Other process managers kept winning.');
-      const conflicts = await this.#write(partition, pending);
-      await this.#recall(conflicts);
-      pending = this.#ahead(new Map(conflicts.map((orderId) => [orderId, entries.get(orderId)!])));
+      pending = await this.#write(partition, pending, entries);
     }
     for (const [orderId, entry] of entries) if (noted.get(orderId) === entry) noted.delete(orderId);
   }
@@ -182,48 +176,41 @@ export class Agenda {
     return found.map(({ key }) => key);
   }
 
-  /** Those that the store is behind of, as far as is known, with the time since which they are so. */
-  #ahead(entries: ReadonlyMap<string, Entry>): Map<string, Entry> {
-    const ahead = new Map<string, Entry>();
-    for (const [orderId, entry] of entries) {
-      const written = this.#written.get(orderId);
-      if (written === undefined || written.revision < entry.revision) ahead.set(orderId, after(written, entry));
-    }
-    return ahead;
-  }
-
-  /** The orders of which the store holds something else than is known. */
-  async #write(partition: number, entries: ReadonlyMap<string, Entry>): Promise<readonly string[]> {
+  /** Writes those that the store is behind of; answers with those of which it held something else than was known. */
+  async #write(
+    partition: number,
+    orderIds: readonly string[],
+    entries: ReadonlyMap<string, Entry>,
+  ): Promise<readonly string[]> {
     const { readStore, clock } = this.#means;
     const projectedAt = timestamp(clock);
-    const writes = Array.from(entries, ([key, { revision, item }]): DocumentWrite => {
+    const writes: DocumentWrite[] = [];
+    for (const key of orderIds) {
+      const { revision, item } = entries.get(key)!;
       const written = this.#written.get(key);
-      return {
+      if (written !== undefined && written >= revision) continue;
+      writes.push({
         key,
         // One of which nothing is known is taken for new, as most are.
-        expected: written === undefined ? undefined : { fulfilment: written.revision },
+        expected: written === undefined ? undefined : { fulfilment: written },
         revisions: { fulfilment: revision },
         sections: { fulfilment: item },
         fields: fieldsOf(key, item),
         projectedAt,
-      };
-    });
-    const conflicts = await readStore.commit({ collection: agenda, partition, writes, position: beginning });
-    const lost = new Set(conflicts);
-    for (const [orderId, entry] of entries) if (!lost.has(orderId)) this.#written.set(orderId, entry);
-    return conflicts;
-  }
-
-  async #recall(orderIds: readonly string[]): Promise<void> {
-    if (orderIds.length === 0) return;
-    for (const stored of await this.#means.readStore.load(agenda, orderIds)) {
-      this.#written.set(stored.key, { revision: stored.revisions['fulfilment'] ?? -1, item: itemOf(stored) });
+      });
     }
+    if (writes.length === 0) return [];
+    const conflicts = await readStore.commit({ collection: agenda, partition, writes, position: beginning });
+    for (const { key, revisions } of writes) this.#written.set(key, revisionOf(revisions));
+    if (conflicts.length === 0) return [];
+    for (const key of conflicts) this.#written.delete(key);
+    for (const { key, revisions } of await readStore.load(agenda, conflicts)) {
+      this.#written.set(key, revisionOf(revisions));
+    }
+    return conflicts;
   }
 }
 
-/** One that stays in its state is in it since it came to it. */
-function after(before: Entry | undefined, entry: Entry): Entry {
-  if (before === undefined || before.item.state !== entry.item.state) return entry;
-  return { ...entry, item: { ...entry.item, since: before.item.since } };
+function revisionOf({ fulfilment = noStream }: StoredDocument['revisions']): number {
+  return fulfilment;
 }

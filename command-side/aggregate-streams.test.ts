@@ -98,6 +98,19 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
       expect(await streams.recorded('p1', loaded, 'other')).toBeUndefined();
     }));
 
+  test('of requests that are appended together each is known by its own event', () =>
+    withStore(async (store) => {
+      const streams = streamsIn(store);
+      const marks = ['r1', 'r2'].map((id) => ({ ...request, id }));
+      const events = [
+        { ...listed, request: marks[0]! },
+        { ...priced(1), request: marks[1]! },
+      ];
+      const appended = await streams.append('p1', streams.unwritten(), events);
+      const recorded = await Promise.all(marks.map(({ id }) => streams.recorded('p1', appended, id)));
+      expect(recorded).toMatchObject(marks.map((mark, revision) => ({ mark, revision })));
+    }));
+
   test('an event of a newer version stops it', () =>
     withStore(async (store) => {
       await store.append('product-p1', -1, [{ ...listed, schemaVersion: 2 }]);

@@ -117,10 +117,11 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
   async append(id: string, to: Loaded<State>, events: readonly NewEvent[]): Promise<Loaded<State>> {
     const { revision, position } = await this.#store.append(this.streamOf(id), to.revision, events);
     let { state } = to;
+    const first = revision - events.length + 1;
     // A new event has the current version of its shape: nothing to upcast.
-    for (const event of events) {
+    for (const [index, event] of events.entries()) {
       state = this.decider.evolve(state, event as NewEvent & Event);
-      note(to.requests, event, revision);
+      note(to.requests, event, first + index);
     }
     const loaded = this.#withSnapshot(id, { ...to, state, revision, position }, events);
     this.#keep(id, loaded);
@@ -172,7 +173,7 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     const eventId = events.at(-1)?.id;
     if (this.#snapshots === undefined || eventId === undefined) return loaded;
     const { of, version } = this.#snapshots;
-    if (!of.isDue(revision, snapshotAt)) return loaded;
+    if (!of.isDue(revision, snapshotAt, requests.size)) return loaded;
     of.save(this.streamOf(id), version, () => ({ revision, eventId, state, requests: requests.upTo(revision) }));
     return { ...loaded, snapshotAt: revision };
   }

@@ -19,6 +19,10 @@ export class KnownRequests {
     for (const [id, revision, at] of known) this.#known.set(id, { revision, at });
   }
 
+  get size(): number {
+    return this.#known.size;
+  }
+
   /** Of several events of one request the last counts. */
   note(id: string, revision: number, at: number): void {
     this.#known.set(id, { revision, at });

@@ -146,6 +146,8 @@ test('one that would be too large, or cannot be written, is said and not kept', 
 });
 
 test('the next is due so many events after the last', () => {
-  expect([18, 19, 20].map((revision) => snapshots.isDue(revision, -1))).toEqual([false, true, true]);
-  expect([58, 59].map((revision) => snapshots.isDue(revision, 39))).toEqual([false, true]);
+  expect([18, 19, 20].map((revision) => snapshots.isDue(revision, -1, 1))).toEqual([false, true, true]);
+  expect([58, 59].map((revision) => snapshots.isDue(revision, 39, 1_000))).toEqual([false, true]);
+  // With many requests, the later the more there are.
+  expect([238, 239].map((revision) => snapshots.isDue(revision, 39, 10_000))).toEqual([false, true]);
 });

@@ -18,6 +18,8 @@ export interface SnapshotMeans {
 export interface SnapshotTuning {
   /** Events after which the next snapshot is due. */
   readonly every: number;
+  /** Requests that a snapshot may hold for each of those events: with more of them it is due later. */
+  readonly requestsForEach: number;
   /** What finding one may take; after it, the events are read instead. */
   readonly patience: number;
   /** What saving one may take. */
@@ -32,6 +34,7 @@ export interface SnapshotTuning {
 
 export const snapshotTuning: SnapshotTuning = {
   every: 20,
+  requestsForEach: 50,
   patience: 100,
   savePatience: 2_000,
   rest: 5_000,
@@ -56,9 +59,12 @@ export class AggregateSnapshots {
     this.#tuning = { ...snapshotTuning, ...tuning };
   }
 
-  /** Whether one is due at a revision, the last being of another (−1: there is none). */
-  isDue(revision: number, last: number): boolean {
-    return revision - last >= this.#tuning.every;
+  /**
+   * Whether one is due at a revision, the last being of another (−1: there is none). One that holds many requests is due
+   * less often: it costs as much as they are many, and each event then bears the cost of a few of them, however many.
+   */
+  isDue(revision: number, last: number, requests: number): boolean {
+    return revision - last >= Math.max(this.#tuning.every, requests / this.#tuning.requestsForEach);
   }
 
   /** That of a stream, where there is one, in time, whole and of this version. The log has the last word on it. */

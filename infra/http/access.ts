@@ -15,22 +15,26 @@ export type Access = Readonly<Partial<Record<Role, Grant>>> & {
   readonly others: 403 | 404;
 };
 
-/** Who may do what, by the operation: `GET /v1/orders/:orderId`. What has no row, nobody may do. */
-export type AccessTable = Readonly<Record<string, Access>>;
+/**
+ * Who may do what, by the operation: `GET /v1/orders/:orderId`. What has no row, nobody may do. `signed`: no token and
+ * no role opens it, a signature over the body does.
+ */
+export type AccessTable = Readonly<Record<string, Access | 'signed'>>;
 
 /** The row of an operation, with its path as routes or as OpenAPI documents write it. */
-export function accessTo(table: AccessTable, method: string, path: string): Access | undefined {
+export function accessTo(table: AccessTable, method: string, path: string): Access | 'signed' | undefined {
   const name = `${method} ${path.replace(/\{(\w+)\}/g, ':$1')}`;
   return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
-export function rolesOf(access: Access): readonly Role[] {
+export function rolesOf(access: Access | 'signed'): readonly Role[] {
+  if (access === 'signed') return [];
   return roles.filter((role) => access[role] !== undefined);
 }
 
 /** Lets a caller pass who has a role of the row. Throws `Forbidden`. */
-export function requireRole(caller: Caller, access: Access | undefined): asserts access is Access {
-  if (access === undefined) throw new Forbidden('Nobody may do this.');
+export function requireRole(caller: Caller, access: Access | 'signed' | undefined): asserts access is Access {
+  if (access === undefined || access === 'signed') throw new Forbidden('Nobody may do this.');
   if (caller.roles.some((role) => access[role] !== undefined)) return;
   const allowed = rolesOf(access);
   throw new Forbidden(`This takes ${allowed.length === 1 ? 'the role' : 'one of the roles'} ${allowed.join(', ')}.`);

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Unauthenticated } from '@waybill/shared-kernel/errors.js';
+import { isWebhookSignature, webhookSignatureHeader } from '../payment-gateway/webhook-signature.js';
 import { bearerToken } from './bearer-token.js';
 import type { Caller } from './caller.js';
 import { RequestRefused } from './problem.js';
@@ -36,3 +37,29 @@ export async function admit(
   count(limit, caller.sub, 'of this subject');
   return caller;
 }
+
+/**
+ * What was signed with the secret, byte for byte. Requests that were not are counted by address, and where there is no
+ * signature nothing is read of them; those that were are from one we trust, and not counted. Throws `RequestRefused`.
+ */
+export async function admitSigned(
+  { headers, socket }: IncomingMessage,
+  secret: string,
+  readBytes: () => Promise<Uint8Array>,
+  limit: RateLimit | undefined,
+): Promise<Uint8Array> {
+  const signature = headers[webhookSignatureHeader];
+  if (typeof signature === 'string') {
+    const bytes = await readBytes();
+    if (isWebhookSignature(secret, bytes, signature)) return bytes;
+  }
+  count(limit, `address ${socket.remoteAddress}`, 'without a valid signature from this address');
+  const why = signature === undefined ? 'The body is not signed' : 'The signature is not that of the body';
+  throw new RequestRefused('unauthenticated', `${why}: ${signatureHeader} is ${signatureForm}.`, {
+    'WWW-Authenticate': `${signatureHeader} realm="waybill"`,
+  });
+}
+
+/** As it is written, and what it holds. */
+export const signatureHeader = 'X-Waybill-Signature';
+export const signatureForm = 'sha256= and the HMAC-SHA256 of the raw body, in hexadecimal';

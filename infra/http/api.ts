@@ -6,17 +6,17 @@ import { InvalidInput, Unauthenticated, Unavailable } from '@waybill/shared-kern
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
 import { accessTo, requireRole, type AccessTable } from './access.js';
-import { admit } from './admit.js';
+import { admit, admitSigned } from './admit.js';
 import { corsHeaders } from './cors.js';
 import type { Edge } from './edge.js';
 import { observeRequests } from './metrics.js';
 import { mount } from './mount.js';
 import { isOurFault, problemAnswer, RequestRefused } from './problem.js';
 import { mountPublicPages, type PublicParts } from './public-pages.js';
-import { readBody } from './read-body.js';
+import { parseJson, readBody, readBytes } from './read-body.js';
 import type { TraceRequest } from '../telemetry/tracing.js';
 import { requestIdFrom, traceIdOf, traceparentFrom } from './request-context.js';
-import type { Answer, Method, Route } from './route.js';
+import type { Answer, Method, Route, SignedRoute, TokenRoute } from './route.js';
 import { send, type ErrorHandler, type Handler, type Reply, type RequestLocals } from './send.js';
 import type { TokenVerifier } from './tokens.js';
 
@@ -60,7 +60,7 @@ function searchOf(url: string): string {
 type Entrance = Pick<ApiParts, 'access' | 'verify' | 'rateLimit'>;
 
 /** Who calls is asked before a byte of the body is read. */
-function serve(route: Route, { access: table, verify, rateLimit }: Entrance): Handler {
+function serve(route: TokenRoute, { access: table, verify, rateLimit }: Entrance): Handler {
   const access = accessTo(table, route.method, route.path);
   return async (request, response) => {
     const { headers } = request;
@@ -84,12 +84,24 @@ function serve(route: Route, { access: table, verify, rateLimit }: Entrance): Ha
   };
 }
 
+function serveSigned(route: SignedRoute, { access, rateLimit }: Entrance): Handler {
+  if (accessTo(access, route.method, route.path) !== 'signed') {
+    throw new Error(`${route.method} ${route.path} is signed, and its row does not say so`);
+  }
+  return async (request, response) => {
+    const bytes = await admitSigned(request, route.secret, () => readBytes(request, response), rateLimit);
+    const { requestId, traceparent } = response.locals;
+    send(response, await route.handle({ body: parseJson(request, bytes), requestId, traceparent }));
+  };
+}
+
 function mountRoutes(app: Express, { routes, ...entrance }: Pick<ApiParts, 'routes'> & Entrance): void {
   const paths = new Map<string, Map<Method, Handler>>();
   for (const route of routes) {
     const handlers = paths.get(route.path) ?? new Map<Method, Handler>();
     if (handlers.has(route.method)) throw new Error(`${route.method} ${route.path} is declared twice`);
-    paths.set(route.path, handlers.set(route.method, serve(route, entrance)));
+    const handler = 'secret' in route ? serveSigned(route, entrance) : serve(route, entrance);
+    paths.set(route.path, handlers.set(route.method, handler));
   }
   for (const [path, handlers] of paths) mount(app, path, handlers);
 }

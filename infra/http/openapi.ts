@@ -246,6 +246,7 @@ export function whoMay(
 ): Required<Pick<Operation, 'description' | 'security' | 'x-roles'>> {
   const access = accessTo(table, method, path);
   if (access === undefined) throw new Error(`nobody may ${method} ${path}: what is nobody's is not described`);
+  if (access === 'signed') return { description, security: [{ signature: [] }], 'x-roles': {} };
   const { words, roles: reached } = described(access);
   return {
     description: [description, words].filter((sentence) => sentence !== '').join(' '),

@@ -29,7 +29,7 @@ export const problemKinds = {
   'rule-violated': { status: 409, title: 'The state of things forbids this' },
   'already-exists': { status: 409, title: 'The id is taken' },
   forbidden: { status: 403, title: 'The caller may not do this' },
-  unauthenticated: { status: 401, title: 'A valid token is needed' },
+  unauthenticated: { status: 401, title: 'A valid token, or signature, is needed' },
   'revision-mismatch': { status: 412, title: 'It is not at the revision that If-Match names' },
   'idempotency-key-missing': { status: 400, title: 'An Idempotency-Key is needed' },
   'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key was used with another payload' },

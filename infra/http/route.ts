@@ -46,12 +46,30 @@ export function json(status: number, value: unknown, headers?: Readonly<Record<s
   return headers === undefined ? { status, body } : { status, headers, body };
 }
 
-/** One operation of an API. Who may call it says the API's `AccessTable`; what is whose, the handler. */
-export interface Route {
+/** One operation of an API. */
+export type Route = TokenRoute | SignedRoute;
+
+/** For whoever brings a token. Who may call it says the API's `AccessTable`; what is whose, the handler. */
+export interface TokenRoute {
   readonly method: Method;
   /** With `:name` where an id stands. */
   readonly path: string;
   readonly handle: (request: ApiRequest) => Answer | Promise<Answer>;
+}
+
+/** For another program, which brings no token and signs what it sends instead: see `admit.ts`. */
+export interface SignedRoute {
+  readonly method: 'POST';
+  /** Without ids. */
+  readonly path: string;
+  /** What it is signed with. */
+  readonly secret: string;
+  readonly handle: (request: SignedRequest) => Answer | Promise<Answer>;
+}
+
+export interface SignedRequest extends Pick<ApiRequest, 'requestId' | 'traceparent'> {
+  /** The JSON that was signed. */
+  readonly body: unknown;
 }
 
 /** Declares an operation. Throws what `errors.ts` has; `problem.ts` says what becomes of it. */
@@ -59,6 +77,6 @@ export function route<const Path extends string>(
   method: Method,
   path: Path,
   handle: (request: ApiRequest<Path>) => Answer | Promise<Answer>,
-): Route {
+): TokenRoute {
   return { method, path, handle };
 }

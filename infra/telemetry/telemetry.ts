@@ -3,6 +3,8 @@ import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { watchAll, type WatchBatch } from '@waybill/shared-kernel/watch.js';
 import type { Config } from '../config.js';
+import type { WatchGateway } from '../payment-gateway/http-gateway.js';
+import { measureGateway } from './payment-gateway-metrics.js';
 import { startTracing, type TraceRequest, type Tracing } from './tracing.js';
 import { WatchedEventStore } from './watched-event-store.js';
 import { watchedPublisher } from './watched-publisher.js';
@@ -18,6 +20,8 @@ export interface Telemetry {
   watchBatches(): WatchBatch;
   countCommands(): (route: string, outcome: string) => void;
   countSnapshots(): (result: 'hit' | 'miss' | 'ignored') => void;
+  /** For the way to the payment gateway. Once per process. */
+  watchGateway(): WatchGateway;
   /** While tracing is on. */
   readonly traceRequest: TraceRequest | undefined;
   /** Sends what is left to be sent. */
@@ -37,6 +41,7 @@ export function telemetryOf(metrics: Registry, tracing: Tracing | undefined): Te
     watchBatches: () => watchAll(both(measureBatches(metrics), tracing?.batch)),
     countCommands: () => countCommands(metrics),
     countSnapshots: () => countSnapshots(metrics),
+    watchGateway: () => measureGateway(metrics),
     traceRequest: tracing?.request,
     close: async () => tracing?.close(),
   };

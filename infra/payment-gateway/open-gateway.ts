@@ -1,0 +1,59 @@
+import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
+import { dataFiles, shown, type Config } from '../config.js';
+import { prepareDataFolder } from '../data-folder.js';
+import type { ReportFault } from '../engines.js';
+import { openHttpGateway, type WatchGateway } from './http-gateway.js';
+import { startSimulator } from './simulator/server.js';
+import { webhookSecretOf } from './webhook-secret.js';
+
+export interface GatewayMeans {
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly randomness: Randomness;
+  readonly report: ReportFault;
+  readonly watch?: WatchGateway;
+}
+
+export interface OpenedGateway extends PaymentGateway {
+  /** Where it is, as it may be shown. */
+  readonly url: string;
+  /** Tells the built-in simulator where its webhooks go. A real gateway is told so where it is administered. */
+  notifyAt(url: string): void;
+}
+
+/** The path of the write API at which the gateway's webhooks arrive. */
+export const webhookPath = '/v1/payments/webhook';
+
+/**
+ * The payment gateway of `WAYBILL_PAYMENT_URL`, or a built-in simulator that keeps its ledger in the data folder, which
+ * is made if need be. Throws `BadDataFile` or `Unavailable`.
+ */
+export async function openGateway(
+  config: Pick<Config, 'paymentUrl' | 'webhookSecret' | 'dataFolder'>,
+  means: GatewayMeans,
+): Promise<OpenedGateway> {
+  const { randomness, report, watch } = means;
+  const http = (url: string): PaymentGateway =>
+    openHttpGateway({ url, randomness, ...(watch === undefined ? {} : { watch }) });
+  const { paymentUrl, dataFolder } = config;
+  if (paymentUrl !== undefined) return { ...http(paymentUrl), url: shown(paymentUrl), notifyAt: () => {} };
+
+  prepareDataFolder(dataFolder);
+  const simulator = await startSimulator({
+    ...means,
+    ledgerFile: dataFiles(dataFolder).paymentLedger,
+    webhookSecret: webhookSecretOf(config, randomness),
+    report: (fault) => report(fault, 'payment simulator'),
+  });
+  const gateway = http(simulator.url);
+  return {
+    ...gateway,
+    url: simulator.url,
+    notifyAt: (url) => simulator.notifyAt(url),
+    close: async () => {
+      await gateway.close();
+      await simulator.close();
+    },
+  };
+}

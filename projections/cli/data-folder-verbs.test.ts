@@ -38,6 +38,8 @@ describe('without a log', () => {
     ['replay', 'history', '--as-of', '2017-01-01T00:00:00Z'],
     ['audit', 'verify'],
     ['status'],
+    ['fulfilment', 'list'],
+    ['fulfilment', 'retry', 'o-1', '--reason', 'late'],
     ['rebuild', 'orders'],
     ['backup', './copy'],
   ])('%s says what to do, ends with 3, and makes no folder', async (...words) => {
@@ -79,6 +81,7 @@ describe('waybill status', () => {
       ],
       quarantine: 0,
       suspended: 0,
+      fulfilment: { states: {}, overdue: 0, oldest: null },
       queues: null,
       deadLetters: null,
       down: [],

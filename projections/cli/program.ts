@@ -7,6 +7,7 @@ import type { Context } from './context.js';
 import { addDemo } from './demo.js';
 import { addDoctor } from './doctor.js';
 import { endingOf, exitCodes, type ExitCode } from './exit-code.js';
+import { addFulfilment } from './fulfilment.js';
 import { addKeys } from './keys-rotate.js';
 import { addMigrate } from './migrate.js';
 import { addQuarantine } from './quarantine.js';
@@ -50,6 +51,7 @@ The environment is that of the server; WAYBILL_DATA is the data folder (./waybil
   addAudit(program, context, end);
   addRebuild(program, context, end);
   addQuarantine(program, context, end);
+  addFulfilment(program, context);
   addStatus(program, context, end);
   addBackup(program, context);
   addRestore(program, context);

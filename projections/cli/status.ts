@@ -10,6 +10,7 @@ import { print, printJson, say, withProgress, type Context } from './context.js'
 import { isAlone } from './data-folder.js';
 import { withEngines } from './engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
+import { fulfilmentStatus, toldFulfilment, type FulfilmentStatus } from './fulfilment-status.js';
 import { measureLag, type Lag, type Lags, type ProjectionLag } from '@waybill/shared-kernel/measure-lag.js';
 import { counted, table } from './table.js';
 import { toldRebuild, versionStatus, type VersionStatus } from './version-status.js';
@@ -20,6 +21,7 @@ interface Status extends Lags, BrokerStatus {
   readonly projections: readonly (ProjectionLag & VersionStatus & { readonly quarantined: number })[];
   /** Orders that the process manager holds back. */
   readonly suspended: number;
+  readonly fulfilment: FulfilmentStatus;
   /** Of all read models and the process manager. */
   readonly quarantine: number;
   /** What does not answer, so that what it would tell is null. */
@@ -33,11 +35,11 @@ export function addStatus(program: Command, context: Context, end: (exitCode: Ex
     .summary('how far everything has come')
     .option(
       '--json',
-      'one JSON document for programs: {log, relay, projections, quarantine, queues, deadLetters, down}',
+      'one JSON document for programs: {log, relay, projections, fulfilment, quarantine, queues, deadLetters, down}',
     )
     .description(
-      `Shows how far relay and read models are behind the log, in events and seconds, and what waits in the broker's
-queues, with the dead letters and in quarantine.`,
+      `Shows how far relay and read models are behind the log, in events and seconds, what orders under way are at and
+how many are overdue, and what waits in the broker's queues, with the dead letters and in quarantine.`,
     )
     .addHelpText(
       'after',
@@ -70,7 +72,8 @@ async function look(context: Context): Promise<Status> {
     }));
     await readStore.declare(suspendedOrders);
     const suspended = await countQuarantine({ collection: suspendedOrders }, readStore);
-    return { ...lags, suspended, projections: await Promise.all(models) };
+    const fulfilment = await fulfilmentStatus(readStore, clock);
+    return { ...lags, suspended, fulfilment, projections: await Promise.all(models) };
   });
   return {
     ...measured,
@@ -95,7 +98,8 @@ async function lookAtBroker(
   }
 }
 
-function told({ log, relay, projections: models, suspended, quarantine, queues, deadLetters, server }: Status): string {
+function told(status: Status): string {
+  const { log, relay, projections: models, suspended, fulfilment, quarantine, queues, deadLetters, server } = status;
   const rows = models.flatMap(({ name, version, position, rebuild, quarantined, ...lag }) => {
     const waiting = quarantined === 0 ? [] : [['', '', '', `${counted(quarantined, 'document')} in quarantine`]];
     const rebuilt = rebuild === null ? [] : [['', '', '', toldRebuild(rebuild)]];
@@ -116,7 +120,7 @@ function told({ log, relay, projections: models, suspended, quarantine, queues, 
   ]);
   const letters =
     deadLetters === null ? '' : `  ${counted(deadLetters, 'message')} in the dead-letter queue of the broker\n`;
-  return `${facts}${table(waiting)}  ${quarantine === 0 ? 'nothing' : counted(quarantine, 'document')} in quarantine\n${letters}`;
+  return `${facts}${toldFulfilment(fulfilment)}${table(waiting)}  ${quarantine === 0 ? 'nothing' : counted(quarantine, 'document')} in quarantine\n${letters}`;
 }
 
 function behind({ lagEvents, lagSeconds }: Omit<Lag, 'position'>): string {

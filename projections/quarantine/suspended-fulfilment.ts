@@ -1,12 +1,12 @@
-import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { resumeSuspended } from '@waybill/shared-kernel/resume-suspended.js';
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
 import type { Actor, RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { waitForFulfilment, type WaitForFulfilmentMeans } from '../fulfilment/wait-for-fulfilment.js';
 import { entryOf, type QuarantineEntry } from './entries.js';
 
 /** The orders that the process manager holds back, beside the documents that projectors do. */
@@ -34,19 +34,13 @@ export async function suspendedEntry(
   return { ...entryOf(suspendedFulfilment, document), waiting };
 }
 
-export interface ReleaseMeans {
+export interface ReleaseMeans extends WaitForFulfilmentMeans {
   readonly store: Pick<EventStore, 'append' | 'readStream'>;
   readonly readStore: Pick<ReadStore, 'load' | 'consumerPosition'>;
   readonly clock: Clock;
-  readonly timer: Timer;
   readonly actor: Actor;
   readonly reason: string | null;
-  /** Milliseconds that it waits for the process manager; 0 where none runs. */
-  readonly patience: number;
 }
-
-/** Milliseconds between two looks. */
-const look = 50;
 
 /**
  * Has the process manager go on with an order, and waits until it has come to that. `taken`: it has; `again`: how
@@ -56,17 +50,10 @@ export async function releaseFulfilment(
   orderId: string,
   means: ReleaseMeans,
 ): Promise<{ readonly taken: boolean; readonly again: QuarantinedDocument | undefined }> {
-  const { readStore, timer, patience } = means;
   const resumed = await resumeSuspended(orderId, means);
   if (resumed === undefined) return { taken: true, again: undefined };
-  for (let waited = 0; waited < patience; waited += look) {
-    const position = await readStore.consumerPosition(suspendedOrders.name, partitionOf(orderId));
-    if (position >= resumed.position) {
-      const [stored] = await readStore.load(suspendedOrders, [orderId]);
-      const isAgain = stored !== undefined && (stored.revisions['fulfilment'] ?? -1) > resumed.revision;
-      return { taken: true, again: isAgain && isQuarantined(stored) ? stored : undefined };
-    }
-    await timer.sleep(look);
-  }
-  return { taken: false, again: undefined };
+  if (!(await waitForFulfilment(orderId, resumed.position, means))) return { taken: false, again: undefined };
+  const [stored] = await means.readStore.load(suspendedOrders, [orderId]);
+  const isAgain = stored !== undefined && (stored.revisions['fulfilment'] ?? -1) > resumed.revision;
+  return { taken: true, again: isAgain && isQuarantined(stored) ? stored : undefined };
 }

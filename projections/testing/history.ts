@@ -52,6 +52,10 @@ export function onPayment(orderId: string, event: WaybillEvent, options?: Happen
   return happening(streamName('payment', orderId), orderId, event, options);
 }
 
+export function onFulfilment(orderId: string, event: WaybillEvent, options?: HappeningOptions): Happening {
+  return happening(streamName('fulfilment', orderId), orderId, event, options);
+}
+
 export function onDelivery(orderId: string, event: WaybillEvent, options?: HappeningOptions): Happening {
   return happening(streamName('delivery', deliveryIdOf(orderId)), orderId, event, options);
 }

@@ -1,0 +1,61 @@
+import { agenda, itemOf, openStates, type AgendaItem, type OpenState } from '@waybill/shared-kernel/agenda.js';
+import { countOverdue, figuresByState, listOpen, type StateFigures } from '@waybill/shared-kernel/agenda-figures.js';
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { counted, table } from './table.js';
+
+/** How many orders are under way, and what of that is late. */
+export interface FulfilmentStatus {
+  /** The states that any order is in. */
+  readonly states: Readonly<Partial<Record<OpenState, StateFigures & { readonly overdue: number }>>>;
+  readonly overdue: number;
+  /** The one that is overdue for longest. */
+  readonly oldest: (AgendaItem & { readonly orderId: string }) | null;
+}
+
+export async function fulfilmentStatus(
+  readStore: Pick<ReadStore, 'declare' | 'groups' | 'list'>,
+  clock: Clock,
+): Promise<FulfilmentStatus> {
+  await readStore.declare(agenda);
+  const now = clock.now();
+  const figures = await figuresByState(readStore, now);
+  const states: Partial<Record<OpenState, StateFigures & { readonly overdue: number }>> = {};
+  let overdue = 0;
+  for (const state of openStates) {
+    const ofState = figures[state];
+    if (ofState === undefined) continue;
+    const late = await countOverdue(state, readStore, now);
+    states[state] = { ...ofState, overdue: late };
+    overdue += late;
+  }
+  const [oldest] = overdue === 0 ? [] : await listOpen(readStore, { overdueAt: now, limit: 1 });
+  return { states, overdue, oldest: oldest === undefined ? null : { orderId: oldest.key, ...itemOf(oldest) } };
+}
+
+export function toldFulfilment({ states, overdue, oldest }: FulfilmentStatus): string {
+  const rows = openStates.flatMap((state) => {
+    const figures = states[state];
+    if (figures === undefined) return [];
+    const { count, meanSeconds, overdue: late } = figures;
+    const mean = `for ${spanText(meanSeconds)} on average`;
+    return [[state, counted(count, 'order'), late === 0 ? mean : `${mean}; ${counted(late, 'order')} overdue`]];
+  });
+  const since =
+    oldest === null
+      ? ''
+      : `  ${counted(overdue, 'order')} overdue, ${oldest.orderId} (${oldest.deadline}) since ${oldest.dueAt}\n`;
+  return `${table(rows)}${since}`;
+}
+
+const units = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+] as const;
+
+/** A span of time in the largest unit that it fills. */
+function spanText(seconds: number): string {
+  const [unit, size] = units.find(([, least]) => seconds >= least) ?? ['second', 1];
+  return counted(Math.round(seconds / size), unit);
+}

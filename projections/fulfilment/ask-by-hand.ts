@@ -1,0 +1,99 @@
+import { RuleViolated } from '@waybill/shared-kernel/errors.js';
+import { currentVersions } from '@waybill/shared-kernel/events/catalogue.js';
+import type { AskedByHand } from '@waybill/shared-kernel/events/fulfilment.js';
+import type { Actor, EventData } from '@waybill/shared-kernel/message.js';
+import { timestamp, type Clock, type Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { streamName } from '@waybill/shared-kernel/stream.js';
+import { knownFulfilment, type KnownFulfilment, type KnownFulfilmentMeans } from './known-fulfilment.js';
+
+/** `retry`: have what is due done now. `compensate`: have it undone. */
+export type Request = 'retry' | 'compensate';
+
+const types = {
+  retry: 'FulfilmentRetryRequested',
+  compensate: 'FulfilmentCompensationRequested',
+} as const;
+
+export interface AskByHandMeans extends KnownFulfilmentMeans {
+  readonly store: Pick<EventStore, 'append' | 'readStream'>;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly actor: Actor;
+  readonly reason: string;
+}
+
+/**
+ * Asks the process manager, in the stream of the fulfilment, to move an order: it does so when it comes to this in the
+ * log. Throws `NotFound` where no fulfilment was begun, `RuleViolated` where there is nothing to be done, and
+ * `WrongExpectedRevision` where something happened to it meanwhile.
+ */
+export async function askByHand(request: Request, orderId: string, means: AskByHandMeans): Promise<Appended> {
+  const { store, clock, randomness, actor, reason } = means;
+  const known = await knownFulfilment(orderId, means);
+  const refusal = refusalOf(request, known);
+  if (refusal !== undefined) throw new RuleViolated(refusal.rule, refusal.message);
+  const last = known.events.at(-1)!;
+  const data: AskedByHand = { orderId, reason };
+  const type = types[request];
+  return store.append(streamName('fulfilment', orderId), last.revision, [
+    {
+      id: randomness.uuid(),
+      type,
+      schemaVersion: currentVersions[type],
+      occurredAt: timestamp(clock),
+      correlationId: last.correlationId,
+      causationId: last.id,
+      actor,
+      partitionKey: orderId,
+      data: data as AskedByHand & EventData,
+    },
+  ]);
+}
+
+export interface Refusal {
+  /** Stable, for programs. */
+  readonly rule: string;
+  readonly message: string;
+}
+
+type Judged = Pick<KnownFulfilment, 'orderId' | 'item' | 'heldBack' | 'isOut' | 'outcome' | 'payment'>;
+
+/** Why asking for it would lead to nothing, as far as is known: what the process manager then does, it decides itself. */
+export function refusalOf(request: Request, known: Judged): Refusal | undefined {
+  const { orderId, heldBack } = known;
+  if (heldBack !== undefined) {
+    return {
+      rule: 'fulfilment-held-back',
+      message: `Order ${orderId} is held back by ${heldBack.event.type}. Mend that, then: npx waybill quarantine release ${orderId}`,
+    };
+  }
+  return request === 'retry' ? noRetry(known) : noCompensation(known);
+}
+
+function noRetry({ orderId, item }: Judged): Refusal | undefined {
+  if (item?.state !== 'completed') return undefined;
+  return { rule: 'fulfilment-completed', message: `The fulfilment of order ${orderId} is completed; nothing is due.` };
+}
+
+function noCompensation({ orderId, item, isOut, outcome, payment }: Judged): Refusal | undefined {
+  const state = item?.state;
+  if (state === 'rejecting' || state === 'compensating') {
+    return {
+      rule: 'fulfilment-undone',
+      message: `Order ${orderId} is being undone already. To have that tried now: npx waybill fulfilment retry ${orderId}`,
+    };
+  }
+  if (isOut) {
+    return {
+      rule: 'order-dispatched',
+      message: `The parcel of order ${orderId} is out for delivery: the courier completes the delivery or fails it, and what follows from that is done.`,
+    };
+  }
+  if (state !== 'completed') return undefined;
+  if (outcome === 'delivered') {
+    if (payment === 'captured' || payment === 'authorised') return undefined;
+    return { rule: 'nothing-to-undo', message: `Nothing is left of what was paid for order ${orderId}.` };
+  }
+  return { rule: 'nothing-to-undo', message: `Order ${orderId} was not carried out, and all of it is undone.` };
+}

@@ -2,6 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { explained } from './explained.mjs';
+import { fuzzApis } from './fuzz/fuzz-apis.mjs';
+import { pythonNeeds } from './fuzz/schemathesis.mjs';
 import { npm } from './install.mjs';
 import { requireNode } from './node-version.mjs';
 import { checkRealOrders } from './real-orders.mjs';
@@ -84,6 +86,16 @@ async function checks() {
   }
 }
 
+/** Both APIs, asked from outside whatever their documents allow. */
+async function fuzz() {
+  try {
+    await installPackages(pythonNeeds);
+    await fuzzApis({ installed: join(scratch, 'schemathesis'), scratch: join(scratch, 'fuzz') }, note);
+  } catch (error) {
+    note('the APIs are fuzzed', false, error.message);
+  }
+}
+
 async function realOrders(folder) {
   if (!existsSync(folder)) {
     process.stdout.write(`NOT RUN: there are no real orders in ${folder}\n`);
@@ -102,6 +114,7 @@ const orders = resolve(root, process.argv[2] ?? 'no-folder-given');
 try {
   await tests(await servers(), orders);
   await checks();
+  await fuzz();
   await realOrders(orders);
 } finally {
   rmSync(scratch, { recursive: true, force: true });

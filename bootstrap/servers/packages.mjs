@@ -7,8 +7,8 @@ import { run } from '../run.mjs';
 
 // Installs what the servers of the tests need on Debian and its kin: `node bootstrap/servers/packages.mjs`.
 
-/** What must be on this machine, and the package that brings it. */
-const needs = [
+/** What the servers of the tests need on this machine, and the package that brings it. */
+const ofServers = [
   { what: 'RabbitMQ', package: 'rabbitmq-server', isThere: () => existsSync('/usr/lib/rabbitmq/bin/rabbitmq-server') },
   { what: 'nginx', package: 'nginx', isThere: () => programFile('nginx') !== undefined },
   { what: 'a JDK', package: 'default-jdk-headless', isThere: () => programFile('javac') !== undefined },
@@ -20,26 +20,26 @@ const attempts = 3;
 const timeLimits = { update: 120_000, install: 300_000, betweenAttempts: 5_000 };
 
 /** What is not on this machine. */
-function missing() {
+function missing(needs) {
   return needs.filter(({ isThere }) => !isThere());
 }
 
 /** Throws `Explained` with all that is not on this machine. */
-export function requirePackages() {
-  const lacking = missing();
+export function requirePackages(needs = ofServers) {
+  const lacking = missing(needs);
   if (lacking.length === 0) return;
   throw new Explained(
-    `The servers of the tests need ${lacking.map(({ what }) => what).join(', ')}; on Debian and its kin: ` +
+    `This needs ${lacking.map(({ what }) => what).join(', ')}; on Debian and its kin: ` +
       `apt-get install ${lacking.map((one) => one.package).join(' ')}`,
   );
 }
 
 /** Installs what is missing. As root, or with a sudo that asks nothing. Throws `Explained` when that does not work. */
-export async function installPackages() {
-  const packages = missing().map((one) => one.package);
+export async function installPackages(needs = ofServers) {
+  const packages = missing(needs).map((one) => one.package);
   if (packages.length === 0) return;
   process.stderr.write(`Installing ${packages.join(', ')} …\n`);
-  for (let attempt = 1; missing().length > 0 && attempt <= attempts; attempt += 1) {
+  for (let attempt = 1; missing(needs).length > 0 && attempt <= attempts; attempt += 1) {
     if (attempt > 1) await sleep(timeLimits.betweenAttempts);
     try {
       await aptGet(['update'], timeLimits.update);
@@ -49,7 +49,7 @@ export async function installPackages() {
       break; // There is no apt-get, or nothing by which to become root.
     }
   }
-  requirePackages();
+  requirePackages(needs);
 }
 
 function aptGet(args, timeout) {
@@ -66,5 +66,5 @@ export function programFile(name) {
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  await explained(installPackages, 3);
+  await explained(() => installPackages(), 3);
 }

@@ -270,7 +270,11 @@ const query = (name: string, schema: Schema, description: string): Parameter => 
 const limit = query('limit', { type: 'integer', minimum: 1, maximum: longestList, default: defaultLimit }, 'Items.');
 const cursor = query('cursor', text, 'The `next` of the page before, unchanged, with the same filters.');
 const search = (what: string) =>
-  query('q', { type: 'string', minLength: 1, maxLength: 100 }, `Words; each begins a word or an id of ${what}.`);
+  query(
+    'q',
+    { type: 'string', minLength: 1, maxLength: 100, pattern: '\\S' },
+    `Words; each begins a word or an id of ${what}.`,
+  );
 
 const waiting: readonly Parameter[] = [
   {

@@ -26,6 +26,12 @@ test('reads what is given', () => {
   });
 });
 
+test('a search is as long as its document says, in characters', () => {
+  const longest = '𝒜'.repeat(100);
+  expect(readQuery(`q=${encodeURIComponent(longest)}`, takes)).toEqual({ q: longest });
+  expect(faultsOf(`q=${encodeURIComponent(longest)}a`)).toMatchObject([{ parameter: 'q' }]);
+});
+
 test('times become UTC with milliseconds', () => {
   expect(readQuery('from=2026-01-01T09:30:00%2B09:00', takes).from).toBe('2026-01-01T00:30:00.000Z');
 });

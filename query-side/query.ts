@@ -1,5 +1,6 @@
 import { InvalidInput, type FieldFault } from '@waybill/shared-kernel/errors.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
+import { isLongerThan } from '@waybill/shared-kernel/text-length.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
 
 /** What a query parameter takes. */
@@ -83,6 +84,6 @@ export const limit: QueryParameter<number> = {
 
 /** What somebody searches for. */
 export const searchText: QueryParameter<string> = {
-  parse: (text) => (text.trim() !== '' && text.length <= 100 ? text : undefined),
+  parse: (text) => (/\S/.test(text) && !isLongerThan(text, 100) ? text : undefined),
   takes: '1 to 100 characters, not only spaces',
 };

@@ -3,6 +3,7 @@ import 'reflect-metadata';
 import { Type } from 'class-transformer';
 import { IsInt, IsObject, Matches, Max, Min, ValidateBy, ValidateIf, ValidateNested } from 'class-validator';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
+import { isLongerThan } from '@waybill/shared-kernel/text-length.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
 
 /** The field may be left out; `null` is not that. */
@@ -14,14 +15,13 @@ export function IsId(): PropertyDecorator {
   return Matches(idPattern, { message: 'It must be an id: 1 to 64 of A-Z a-z 0-9 _ -.' });
 }
 
-/** Text of 1 to `longest` UTF-16 units that is not blank. */
+/** Text of 1 to `longest` characters that is not blank. */
 export function IsText(longest: number): PropertyDecorator {
   return ValidateBy({
     name: 'isText',
     constraints: [longest],
     validator: {
-      validate: (value: unknown) =>
-        typeof value === 'string' && value.length > 0 && value.length <= longest && /\S/.test(value),
+      validate: (value: unknown) => typeof value === 'string' && /\S/.test(value) && !isLongerThan(value, longest),
       defaultMessage: () => `It must be a text of 1 to ${longest} characters that is not blank.`,
     },
   });

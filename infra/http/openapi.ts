@@ -94,9 +94,9 @@ export const sharedSchemas = {
     examples: [{ amount: 18000, currency: 'KRW' }],
   },
   Address: object({
-    street: { type: 'string', minLength: 1, maxLength: 200 },
-    city: { type: 'string', minLength: 1, maxLength: 100 },
-    postalCode: { type: 'string', minLength: 1, maxLength: 20 },
+    street: { type: 'string', minLength: 1, maxLength: 200, pattern: '\\S' },
+    city: { type: 'string', minLength: 1, maxLength: 100, pattern: '\\S' },
+    postalCode: { type: 'string', minLength: 1, maxLength: 20, pattern: '\\S' },
   }),
   Problem: {
     type: 'object',

@@ -1,4 +1,4 @@
-# One image for every process: `docker run waybill <write-api|read-api|relay|projector|fulfilment|cli …|all>`.
+# One image for every process: `docker run waybill <write-api|read-api|relay|projector|fulfilment|payment-simulator|cli …|all>`.
 # What it runs was installed and compiled here; nothing is when it starts. docs/deployment.md says what each one needs.
 
 FROM node:22.20.0-bookworm-slim AS build
@@ -34,7 +34,7 @@ WORKDIR /srv/waybill
 # Owned by root: the process cannot change what it runs, on a read-only root file system or not.
 COPY --from=build /srv/waybill ./
 USER 1000:1000
-EXPOSE 4000 4001 4002
+EXPOSE 4000 4001 4002 4003
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "infra/deploy/image/healthy.mjs"]

@@ -11,6 +11,7 @@ export const parts = {
   relay: 'command-side/dist/relay/main.js',
   projector: 'projections/dist/main.js',
   fulfilment: 'command-side/dist/fulfilment/main.js',
+  'payment-simulator': 'infra/dist/payment-gateway/simulator/main.js',
   cli: 'projections/dist/cli/main.js',
 };
 

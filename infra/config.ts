@@ -107,6 +107,16 @@ export function apiUsesDataFolder(config: Config): boolean {
   return usesDataFolder(config) || config.identityProvider === undefined || config.masterKey === undefined;
 }
 
+/** The same of the write API, which must know the secret of the gateway's webhooks too. */
+export function writeApiUsesDataFolder(config: Config): boolean {
+  return apiUsesDataFolder(config) || config.webhookSecret === undefined;
+}
+
+/** Whether fulfilment needs the data folder: for what the profile keeps there, or for the built-in payment simulator. */
+export function fulfilmentUsesDataFolder(config: Config): boolean {
+  return usesDataFolder(config) || config.paymentUrl === undefined;
+}
+
 /** Throws `BadConfiguration` unless several processes can work together as configured. */
 export function assertShared({ broker }: Config): void {
   if (broker.kind !== 'memory') return;

@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
-import { apiUsesDataFolder } from './config.js';
+import { apiUsesDataFolder, writeApiUsesDataFolder } from './config.js';
 import { openKeys } from './engines.js';
 import { edgeOf, type Edge } from './http/edge.js';
 import { listen } from './http/listen.js';
@@ -32,8 +32,13 @@ export interface OpenedApi {
 }
 
 const apis = {
-  'write-api': { title: 'write API', port: 'writePort', portVariable: 'WAYBILL_WRITE_PORT' },
-  'read-api': { title: 'read API', port: 'readPort', portVariable: 'WAYBILL_READ_PORT' },
+  'write-api': {
+    title: 'write API',
+    port: 'writePort',
+    portVariable: 'WAYBILL_WRITE_PORT',
+    usesFolder: writeApiUsesDataFolder,
+  },
+  'read-api': { title: 'read API', port: 'readPort', portVariable: 'WAYBILL_READ_PORT', usesFolder: apiUsesDataFolder },
 } as const;
 
 /** Runs an API as a process of its own, until it is told to stop. */
@@ -42,11 +47,10 @@ export function runApi(
   open: (part: ApiPart) => OpenedApi | Promise<OpenedApi>,
 ): Promise<void> {
   return runProcess(async () => {
-    const part = await beginPart(name, apiUsesDataFolder);
+    const { title, port, portVariable, usesFolder } = apis[name];
+    const part = await beginPart(name, usesFolder);
     const { config, clock, randomness, telemetry } = part;
     const { traceRequest } = telemetry;
-    const { title, port, portVariable } = apis[name];
-
     const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock });
     const opened = await open({
       ...part,

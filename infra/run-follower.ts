@@ -4,7 +4,7 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { Standstill, type Progress } from '@waybill/shared-kernel/standstill.js';
 import { steadyClock } from './clock/steady.js';
-import { usesDataFolder } from './config.js';
+import { fulfilmentUsesDataFolder, usesDataFolder } from './config.js';
 import { openBroker, openEventStore, openLeases, openReadStore, type AnyBroker } from './engines.js';
 import { createHealth, readinessOf } from './http/health.js';
 import { listen, type Listening } from './http/listen.js';
@@ -37,7 +37,7 @@ export interface Following {
  */
 export function runFollower(name: string, follow: (follower: Follower) => Following): Promise<void> {
   return runProcess(async () => {
-    const part = await beginPart(name, usesDataFolder);
+    const part = await beginPart(name, name === 'fulfilment' ? fulfilmentUsesDataFolder : usesDataFolder);
     const { config, clock, randomness, timer, report } = part;
 
     const broker = openBroker(config, report);

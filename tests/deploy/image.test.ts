@@ -200,7 +200,7 @@ describePosix("the Dockerfile's steps, without Docker", () => {
   });
 
   test('every process starts as far as its configuration lets it', async () => {
-    for (const name of Object.keys(parts).filter((part) => part !== 'all' && part !== 'cli')) {
+    for (const name of Object.keys(parts).filter((part) => !['all', 'cli', 'payment-simulator'].includes(part))) {
       // Without a broker it refuses; a module that is missing would be another sentence.
       expect([name, await said([name])]).toEqual([
         name,
@@ -209,6 +209,25 @@ describePosix("the Dockerfile's steps, without Docker", () => {
     }
     expect(await said(['cli', '--help'])).toEqual({ code: 0, text: expect.stringContaining('Usage: waybill') });
     expect(await said(['nonsense'])).toEqual({ code: 2, text: expect.stringContaining('write-api, read-api') });
+  }, 120_000);
+
+  test('the payment simulator starts with nothing, is found well, and stops on SIGTERM', async () => {
+    const child = start(['payment-simulator'], { WAYBILL_SIMULATOR_PORT: '0' });
+    let output = '';
+    for await (const chunk of child.stdout) {
+      output += String(chunk);
+      if (output.includes('\n')) break;
+    }
+    const environment = { ...process.env, WAYBILL_WRITE_PORT: '1', WAYBILL_READ_PORT: '1' };
+    const port = /http:\/\/127\.0\.0\.1:(\d+)/.exec(output)?.[1];
+    const checked = spawn(process.execPath, exec('HEALTHCHECK').slice(1), {
+      cwd: folder,
+      env: { ...environment, WAYBILL_SIMULATOR_PORT: port },
+    });
+    expect((await once(checked, 'exit'))[0]).toBe(0);
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    expect((await ended)[0]).toBe(0);
   }, 120_000);
 
   test('what starts is found well by the health check, writes nothing beside its data, and stops on SIGTERM', async () => {

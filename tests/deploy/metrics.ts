@@ -10,6 +10,7 @@ import {
   measureBatches,
   measurePublishing,
 } from '@waybill/infra/telemetry/work-metrics.js';
+import { measureGateway } from '@waybill/infra/telemetry/payment-gateway-metrics.js';
 import { WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 
 const keywords = ['and', 'or', 'unless', 'bool', 'offset', 'sum', 'max', 'min', 'avg', 'count'];
@@ -36,6 +37,9 @@ export async function metricsThatExist(): Promise<ReadonlySet<string>> {
   countSnapshots(metrics)('hit');
   measureAppends(metrics)('order-1', [])(new WrongExpectedRevision('order-1', 0, 1));
   measurePublishing(metrics)([])();
+  const gateway = measureGateway(metrics);
+  gateway.called('authorise', 'authorised', 0.1);
+  gateway.breaker('closed');
   const batches = measureBatches(metrics);
   batches({ consumer: 'orders.v1', partition: 0 }, [])();
   batches({ consumer: 'orders.v1', partition: 0 }, [])(new Error('failed'));

@@ -6,6 +6,7 @@ const ports = [
   process.env.WAYBILL_HEALTH_PORT,
   process.env.WAYBILL_WRITE_PORT || '4000',
   process.env.WAYBILL_READ_PORT || '4001',
+  process.env.WAYBILL_SIMULATOR_PORT || '4003',
 ].filter(Boolean);
 
 const answers = ports.map(async (port) => {

@@ -1,0 +1,31 @@
+import { dataFiles, readConfig } from '../../config.js';
+import { joinDataFolder } from '../../data-folder.js';
+import { processMeans } from '../../process-means.js';
+import { runProcess } from '../../run-process.js';
+import { webhookSecretOf } from '../webhook-secret.js';
+import { startSimulator } from './server.js';
+
+// A payment gateway to try things with, in a process of its own: `npm run start:payment-simulator`.
+
+await runProcess(async () => {
+  const config = readConfig();
+  const { host, simulatorPort: port, dataFolder, webhookUrl } = config;
+  const means = processMeans({ name: 'payment-simulator', level: 'info' });
+  const lock = await joinDataFolder(dataFolder);
+  const simulator = await startSimulator({
+    ...means,
+    host,
+    port,
+    ledgerFile: dataFiles(dataFolder).paymentLedger,
+    webhookSecret: webhookSecretOf(config, means.randomness),
+    report: (fault) => means.report(fault, 'payment simulator'),
+  });
+  if (webhookUrl !== undefined) simulator.notifyAt(webhookUrl);
+  return {
+    greeting: `A simulated payment gateway is running: ${simulator.url}  Webhooks go ${webhookUrl === undefined ? 'nowhere' : `to ${webhookUrl}`}.\n`,
+    stop: async () => {
+      await simulator.close();
+      lock.release();
+    },
+  };
+});

@@ -4,6 +4,7 @@ import pino from 'pino';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
 import { systemRandomness } from './clock/system.js';
 import { logOptions } from './process-means.js';
+import { webhookSignature } from './payment-gateway/webhook-signature.js';
 import { withoutSecrets } from './without-secrets.js';
 
 const token = `eyJ${'a'.repeat(20)}.eyJ${'b'.repeat(40)}.${'c'.repeat(86)}`;
@@ -21,9 +22,24 @@ test('nothing secret gets into a line of the log, by whatever way', () => {
   log.error({ err: error, deeper: { list: [token, sealed, key] } }, `a request failed: ${token} ${sealed}`);
   log.child({ of: 'mongodb://waybill:hunter2@mongodb/waybill' }).warn({ error: cause }, cause.message);
   log.info({ authorization: 'Bearer opaque-token-of-somebody' }, `master key ${key}`);
-  expect(lines).toHaveLength(3);
+  const signature = webhookSignature('whispered', '{}');
+  log.info(
+    { config: { webhookSecret: 'whispered' }, headers: { 'x-waybill-signature': signature } },
+    `WAYBILL_WEBHOOK_SECRET=whispered {"webhookSecret":"whispered"} from https://shop:pay-key@pay.example`,
+  );
+  expect(lines).toHaveLength(4);
   const all = lines.join('');
-  for (const secret of [token, token.slice(0, 40), sealed, key, 'hunter2', 'opaque-token']) {
+  for (const secret of [
+    token,
+    token.slice(0, 40),
+    sealed,
+    key,
+    'hunter2',
+    'opaque-token',
+    'whispered',
+    'pay-key',
+    signature,
+  ]) {
     expect(all).not.toContain(secret);
   }
   for (const line of lines) expect(JSON.parse(line)).toMatchObject({ level: expect.any(Number) });

@@ -7,6 +7,9 @@ const secrets: readonly (readonly [form: RegExp, instead: string])[] = [
   [/sealed\.\d+\.[\w-]+\.[\w+/=-]+/g, '(sealed)'],
   // 32 bytes in base64: the master key, and what it wraps.
   [/(?<![\w+/])[A-Za-z0-9+/]{43}=/g, '(key)'],
+  // What a webhook is signed with, and a signature, by which who has it could try secrets.
+  [/(webhook_?secret\\?"? *[:=] *\\?"?)[^\s"\\,}]+/gi, '$1(secret)'],
+  [/\bsha256=[0-9a-f]{64}\b/gi, 'sha256=(signature)'],
   // Passwords in addresses of servers.
   [/([a-z][a-z0-9+.-]*:\/\/[^:@/\s"\\]*):[^@/\s"\\]*@/gi, '$1:…@'],
 ];

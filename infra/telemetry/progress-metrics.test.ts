@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Registry } from 'prom-client';
+import { Agenda, openStates } from '@waybill/shared-kernel/agenda.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { linkChain } from '@waybill/shared-kernel/link-chain.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
@@ -11,6 +12,7 @@ import { virtualClock } from '../clock/seeded.js';
 import { MemoryEventStore } from '../event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '../read-store/sqlite/read-store.js';
 import {
+  measureFulfilment,
   measureReadModels,
   measureRelay,
   measureSuspended,
@@ -98,6 +100,40 @@ describe('figures of progress', () => {
     expect((await all()).filter(({ value }) => value > 0)).toEqual(quarantined.slice(0, 1));
   });
 
+  test('say how many orders are at what, and how many of those are overdue, none too', async () => {
+    const writer = new Agenda({ readStore, clock });
+    const since = new Date(clock.now()).toISOString();
+    const dueAt = new Date(clock.now() + 60_000).toISOString();
+    const waiting = { revision: 0, state: 'delivering', deadline: 'courier', dueAt, since } as const;
+    for (const orderId of ['o1', 'o2']) {
+      writer.note({ ...waiting, orderId });
+      await writer.flush(partitionOf(orderId));
+    }
+    const measure = measureFulfilment({ readStore, clock });
+    const figures = (overdue: number): readonly Figure[] =>
+      openStates.flatMap((state) => [
+        { name: 'waybill_fulfilment_state', state, value: state === 'delivering' ? 2 : 0 },
+        { name: 'waybill_fulfilment_overdue', state, value: state === 'delivering' ? overdue : 0 },
+      ]);
+    expect(await measure()).toEqual(figures(0));
+    clock.advance(60_000 + 29_999);
+    expect(await measure()).toEqual(figures(0));
+    clock.advance(1);
+    expect(await measure()).toEqual(figures(2));
+    const lists: number[] = [];
+    const watched: Parameters<typeof measureFulfilment>[0]['readStore'] = {
+      declare: (collection) => readStore.declare(collection),
+      groups: (...asked) => readStore.groups(...asked),
+      list: (...asked) => {
+        lists.push(asked[1].limit);
+        return readStore.list(...asked);
+      },
+    };
+    await measureFulfilment({ readStore: watched, clock })();
+    // What nobody is at costs no question.
+    expect(lists).toHaveLength(1);
+  });
+
   test('do not cost more the further something is behind, and count so many at most', async () => {
     const many = Array.from({ length: 30_000 }, () => ({ ...newEvent(), partitionKey: 'p1' }));
     await log.append('product-p1', -1, many);
@@ -147,6 +183,11 @@ describe('gauges', () => {
     now = 2_000;
     expect(await told()).toContain('waybill_relay_lag_events 2');
     expect(timer.waits).toEqual([]);
+  });
+
+  test('have the label of their metric', async () => {
+    tell(async () => [{ name: 'waybill_fulfilment_state', state: 'delivering', value: 3 }]);
+    expect(await told()).toEqual(['waybill_fulfilment_state{state="delivering"} 3']);
   });
 
   test('what cannot be had is left out, and all else is told', async () => {

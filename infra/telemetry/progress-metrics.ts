@@ -1,4 +1,6 @@
 import { Gauge, type Registry } from 'prom-client';
+import { agenda, openStates } from '@waybill/shared-kernel/agenda.js';
+import { countOverdue, figuresByState } from '@waybill/shared-kernel/agenda-figures.js';
 import { measureLagOf, projectionFollower, relayFollower, type Lag } from '@waybill/shared-kernel/measure-lag.js';
 import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
@@ -9,18 +11,30 @@ import { steadyClock } from '../clock/steady.js';
 
 // How far behind the log everything is, and what stands still, measured when somebody asks. docs/operating.md names each.
 
-const help = {
-  waybill_relay_lag_events: 'Events of the log that the relay has not given to the broker.',
-  waybill_relay_lag_seconds: 'Age of the oldest of them.',
-  waybill_projection_lag_events: 'Events of the log that are not in the read model that is read.',
-  waybill_projection_lag_seconds: 'Age of the oldest of them.',
-  waybill_quarantined_documents: 'Documents in quarantine now, by read model; orders that are held back: fulfilment.',
-} as const;
-type Name = keyof typeof help;
+const metrics = {
+  waybill_relay_lag_events: { help: 'Events of the log that the relay has not given to the broker.' },
+  waybill_relay_lag_seconds: { help: 'Age of the oldest of them.' },
+  waybill_projection_lag_events: {
+    help: 'Events of the log that are not in the read model that is read.',
+    label: 'projection',
+  },
+  waybill_projection_lag_seconds: { help: 'Age of the oldest of them.', label: 'projection' },
+  waybill_quarantined_documents: {
+    help: 'Documents in quarantine now, by read model; orders that are held back: fulfilment.',
+    label: 'projection',
+  },
+  waybill_fulfilment_state: { help: 'Orders that are under way, by what they are at.', label: 'state' },
+  waybill_fulfilment_overdue: {
+    help: 'Of those, the ones that are past their deadline by more than half a minute.',
+    label: 'state',
+  },
+} as const satisfies Readonly<Record<string, { readonly help: string; readonly label?: Label }>>;
+type Name = keyof typeof metrics;
+type Label = 'projection' | 'state';
 
-export interface Figure {
+/** With the label of its metric, where that has one. */
+export interface Figure extends Readonly<Partial<Record<Label, string>>> {
   readonly name: Name;
-  readonly projection?: string;
   readonly value: number;
 }
 
@@ -33,8 +47,10 @@ interface Stores {
   readonly clock: Clock;
 }
 
-/** What is counted at most, of events and of quarantined documents: what it costs to look is bounded. */
-const most = { events: 10_000, quarantined: 1_000 };
+/** What is counted at most, of events, of quarantined documents, and of what is overdue in a state: what it costs to look is bounded. */
+const most = { events: 10_000, quarantined: 1_000, overdue: 1_000 };
+/** Milliseconds by which a deadline may be over before it counts: what is done about it is under way. */
+const grace = 30_000;
 /** Milliseconds: for how long figures are passed on, and how long who asks for them waits. */
 const fresh = 2_000;
 const patience = 1_000;
@@ -72,6 +88,28 @@ export function measureSuspended({ readStore }: Pick<Stores, 'readStore'>): Meas
   };
 }
 
+export function measureFulfilment({ readStore, clock }: AgendaStores): Measure {
+  return async () => {
+    await readStore.declare(agenda);
+    const now = clock.now();
+    const found = await figuresByState(readStore, now);
+    const figures = openStates.map(async (state): Promise<readonly Figure[]> => {
+      const { count = 0 } = found[state] ?? {};
+      const overdue = count === 0 ? 0 : await countOverdue(state, readStore, now - grace, most.overdue);
+      return [
+        { name: 'waybill_fulfilment_state', state, value: count },
+        { name: 'waybill_fulfilment_overdue', state, value: overdue },
+      ];
+    });
+    return (await Promise.all(figures)).flat();
+  };
+}
+
+interface AgendaStores {
+  readonly readStore: Pick<ReadStore, 'declare' | 'groups' | 'list'>;
+  readonly clock: Clock;
+}
+
 async function quarantinedIn(collection: CollectionSpec, readStore: Pick<ReadStore, 'quarantined'>): Promise<Figure> {
   const { length } = await readStore.quarantined(collection, undefined, most.quarantined);
   return { name: 'waybill_quarantined_documents', projection: collection.name, value: length };
@@ -97,21 +135,22 @@ export function tellFigures(
   clock: Clock = steadyClock,
 ): void {
   const shared = measures.map((measure) => lately(measure, timer, clock));
-  for (const name of Object.keys(help) as Name[]) {
+  for (const name of Object.keys(metrics) as Name[]) {
+    const { help, label }: { readonly help: string; readonly label?: Label } = metrics[name];
     new Gauge({
       name,
-      help: help[name],
-      labelNames: name.startsWith('waybill_relay') ? [] : ['projection'],
+      help,
+      labelNames: label === undefined ? [] : [label],
       registers: [registry],
       async collect() {
         const found = await Promise.all(shared.map((measure) => measure()));
         this.reset();
         // One without labels is 0 then, which it may not be.
-        if (name.startsWith('waybill_relay')) this.remove();
+        if (label === undefined) this.remove();
         for (const figure of found.flat()) {
           if (figure.name !== name) continue;
-          if (figure.projection === undefined) this.set(figure.value);
-          else this.set({ projection: figure.projection }, figure.value);
+          if (label === undefined) this.set(figure.value);
+          else this.set({ [label]: figure[label] ?? '' }, figure.value);
         }
       },
     });

@@ -49,9 +49,11 @@ export async function metricsThatExist(): Promise<ReadonlySet<string>> {
     'waybill_projection_lag_seconds',
     'waybill_quarantined_documents',
   ] as const;
+  const ofFulfilment = ['waybill_fulfilment_state', 'waybill_fulfilment_overdue'] as const;
   const figures: readonly Figure[] = [
     ...gauges.map((name) => ({ name, value: 1 })),
     ...ofProjections.map((name) => ({ name, projection: 'orders', value: 1 })),
+    ...ofFulfilment.map((name) => ({ name, state: 'delivering', value: 1 })),
   ];
   tellFigures(metrics, [async () => figures], systemTimer);
   const text = `${await metrics.metrics()}\n${await requests.metrics()}`;

@@ -244,9 +244,9 @@ function told(known: KnownFulfilment, now: number): string {
 
 function toldEvents(events: readonly RecordedEvent[]): string {
   const rows = events.map(({ revision, occurredAt, type, actor, data }) => {
-    const reason: unknown = typeof data === 'object' && data !== null ? data['reason'] : undefined;
-    const by = actor === undefined ? '' : `by ${actor.sub}${typeof reason === 'string' ? `: ${reason}` : ''}`;
-    return [revision, occurredAt, type, by];
+    if (actor === undefined) return [revision, occurredAt, type, ''];
+    const { reason } = data;
+    return [revision, occurredAt, type, `by ${actor.sub}${typeof reason === 'string' ? `: ${reason}` : ''}`];
   });
   return table(rows);
 }

@@ -1,9 +1,8 @@
-import type { RequestListener } from 'node:http';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { apiUsesDataFolder, writeApiUsesDataFolder } from './config.js';
 import { openKeys } from './engines.js';
 import { edgeOf, type Edge } from './http/edge.js';
-import { listen } from './http/listen.js';
+import { listen, type Api } from './http/listen.js';
 import type { Readiness } from './http/public-pages.js';
 import { tokenVerifierOf } from './http/token-verifier.js';
 import type { TokenVerifier } from './http/tokens.js';
@@ -22,7 +21,7 @@ export interface ApiPart extends Part, Edge {
 
 /** An API that can be served, and the stores behind it. */
 export interface OpenedApi {
-  readonly api: RequestListener;
+  readonly api: Api;
   /** What `/readyz` answers. */
   readonly ready: () => Promise<Readiness>;
   /** Resolves, with a sentence, when something behind it ended that should not have. */

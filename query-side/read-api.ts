@@ -1,5 +1,5 @@
-import type { RequestListener } from 'node:http';
 import { createApi, type ApiParts } from '@waybill/infra/http/api.js';
+import type { Api } from '@waybill/infra/http/listen.js';
 import type { Route } from '@waybill/infra/http/route.js';
 import { readAccess } from './access.js';
 import { customerDataRoute } from './customer-data.js';
@@ -27,7 +27,7 @@ export function readApiRoutes(means: Means): readonly Route[] {
 }
 
 /** The read API of the contract: appends nothing, and of the log reads only single orders' streams and its end. */
-export function createReadApi(parts: ReadApiParts): RequestListener {
+export function createReadApi(parts: ReadApiParts): Api {
   const { events, readStore, keys, clock, timer, ...api } = parts;
   const routes = readApiRoutes({ events, readStore, keys, clock, timer });
   return createApi({ ...api, routes, access: readAccess, document: readApiDocument });

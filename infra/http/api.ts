@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -9,6 +9,8 @@ import { accessTo, requireRole, type AccessTable } from './access.js';
 import { admit, admitSigned } from './admit.js';
 import { corsHeaders } from './cors.js';
 import type { Edge } from './edge.js';
+import type { Api } from './listen.js';
+import { messagesOf } from './messages.js';
 import { observeRequests } from './metrics.js';
 import { mount } from './mount.js';
 import { isOurFault, problemAnswer, RequestRefused } from './problem.js';
@@ -129,7 +131,7 @@ function trace(traceRequest: TraceRequest, { method }: IncomingMessage, response
 }
 
 /** An API of these routes, with what both APIs have: see the contract, "Both APIs". Everything else is refused. */
-export function createApi(parts: ApiParts): RequestListener {
+export function createApi(parts: ApiParts): Api {
   const { log, randomness, traceRequest } = parts;
   const saysEachRequest = log.isLevelEnabled('info');
   const cors = corsHeaders(parts.corsOrigins ?? []);
@@ -180,5 +182,5 @@ export function createApi(parts: ApiParts): RequestListener {
   mountPublicPages(app, parts, requests);
   app.use(notFound);
   app.use(answerError);
-  return app;
+  return Object.assign(app, { messages: messagesOf(app) });
 }

@@ -1,7 +1,11 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
+import type { Messages } from './messages.js';
 import { answerUnreadable } from './unreadable-request.js';
+
+/** What answers requests, and what they are made as, where that matters to it. */
+export type Api = RequestListener & { readonly messages?: Messages };
 
 export interface Listening {
   /** The one it got, also where 0 was asked for. */
@@ -46,8 +50,8 @@ const limits = {
 } as const;
 
 /** Serves an API. Throws `BadConfiguration` when the port or host cannot be had. */
-export function listen(api: RequestListener, address: Address): Promise<Listening> {
-  const server = createServer(limits, api);
+export function listen(api: Api, address: Address): Promise<Listening> {
+  const server = createServer({ ...limits, ...api.messages }, api);
   answerUnreadable(server);
   let closing = false;
   // `close` ends the idle connections; one that was busy then would idle on for as long as it is kept alive.

@@ -1,0 +1,26 @@
+import type { RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
+import { paymentCorrelationId, paymentService, type PaymentRequest } from './payment-request.js';
+
+export interface AskingMeans {
+  /** Milliseconds that an answer is waited for: then it was lost, and whoever needs it asks again. */
+  readonly timeout: number;
+  readonly report: (fault: Error, of: string) => void;
+}
+
+/**
+ * Asks the payment service and does not wait: what comes of it comes along the log, as events of the payment. Never
+ * throws; that nobody answered is reported.
+ */
+export function askPayments(
+  requestReply: Pick<RequestReply, 'request'>,
+  { timeout, report }: AskingMeans,
+): (request: PaymentRequest) => void {
+  const ask = async (request: PaymentRequest): Promise<void> => {
+    try {
+      await requestReply.request(paymentService, { ...request }, paymentCorrelationId(request), timeout);
+    } catch (fault) {
+      report(fault instanceof Error ? fault : new Error(String(fault)), 'payments');
+    }
+  };
+  return (request) => void ask(request);
+}

@@ -1,0 +1,45 @@
+import { IsIn, Matches, ValidateIf } from 'class-validator';
+import type { PaymentStep } from '@waybill/shared-kernel/events/fulfilment.js';
+import { readCommand } from '../http/read-command.js';
+import { IsId, IsText, IsWhole } from '../http/rules.js';
+import type { PaymentRequest } from './payment-request.js';
+
+const steps: readonly PaymentStep[] = ['authorise', 'capture', 'release'];
+
+function OrNull(): PropertyDecorator {
+  return ValidateIf((_body, value: unknown) => value !== null);
+}
+
+/** What a broker brings is anything. */
+class PaymentRequestBody implements PaymentRequest {
+  @IsId()
+  orderId!: string;
+
+  @IsIn(steps)
+  step!: PaymentStep;
+
+  @IsWhole(1, Number.MAX_SAFE_INTEGER)
+  amount!: number;
+
+  @Matches(/^[A-Z]{3}$/)
+  currency!: string;
+
+  @ValidateIf(({ step }: PaymentRequestBody, value: unknown) => step === 'authorise' || value !== null)
+  @IsText(200)
+  token!: string | null;
+
+  @IsText(200)
+  correlationId!: string;
+
+  @IsText(200)
+  causationId!: string;
+
+  @OrNull()
+  @IsText(200)
+  traceparent!: string | null;
+}
+
+/** A request as it came. Throws `InvalidInput` for what is none. */
+export function readPaymentRequest(body: unknown): PaymentRequest {
+  return readCommand(PaymentRequestBody, body);
+}

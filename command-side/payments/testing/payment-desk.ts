@@ -1,0 +1,59 @@
+import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { OnRequest } from '@waybill/shared-kernel/ports/request-reply.js';
+import { paymentCorrelationId, type PaymentRequest } from '../payment-request.js';
+import { startPaymentService } from '../payment-service.js';
+import { GatewayOfTests } from './gateway.js';
+
+export interface DeskMeans {
+  readonly store: Pick<EventStore, 'append' | 'readStream'>;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly timer: Timer;
+}
+
+/** The payment service and a gateway, without a broker in between: what is asked is worked on when `settle` is called. */
+export class PaymentDesk {
+  readonly gateway = new GatewayOfTests();
+  readonly #means: DeskMeans;
+  readonly #asked: PaymentRequest[] = [];
+  #onRequest: OnRequest | undefined;
+
+  constructor(means: DeskMeans) {
+    this.#means = means;
+  }
+
+  /** As the process manager asks. */
+  readonly ask = (request: PaymentRequest): void => {
+    this.#asked.push(request);
+  };
+
+  /** Works on everything that was asked, one after the other. Whether there was anything. */
+  async settle(): Promise<boolean> {
+    const onRequest = (this.#onRequest ??= await this.#begin());
+    const asked = this.#asked.splice(0);
+    for (const request of asked) await onRequest({ ...request }, paymentCorrelationId(request));
+    return asked.length > 0;
+  }
+
+  /** The service begins anew, as after a crash: what was asked and not worked on is lost. */
+  restart(): void {
+    this.#asked.length = 0;
+    this.#onRequest = undefined;
+  }
+
+  async #begin(): Promise<OnRequest> {
+    let onRequest: OnRequest | undefined;
+    const answer = async (_service: string, given: OnRequest) => {
+      onRequest = given;
+      return { close: () => Promise.resolve() };
+    };
+    const { gateway } = this;
+    const report = (fault: Error): never => {
+      throw fault;
+    };
+    await startPaymentService({ ...this.#means, gateway, report, requestReply: { answer } });
+    if (onRequest === undefined) throw new Error('The payment service did not begin.');
+    return onRequest;
+  }
+}

@@ -11,6 +11,8 @@ import { edgeOf } from '@waybill/infra/http/edge.js';
 import { listen } from '@waybill/infra/http/listen.js';
 import { tokenVerifierOf } from '@waybill/infra/http/token-verifier.js';
 import { cachedKeys, keyCacheBounds } from '@waybill/infra/keys/cached.js';
+import { webhookSecretOf } from '@waybill/infra/payment-gateway/webhook-secret.js';
+import { webhookPath } from '@waybill/infra/payment-gateway/open-gateway.js';
 import { processMeans } from '@waybill/infra/process-means.js';
 import { runProcess, type Running } from '@waybill/infra/run-process.js';
 import { joinedMetrics, type MetricsAsJson } from '@waybill/infra/telemetry/joined-metrics.js';
@@ -92,6 +94,7 @@ async function start(config: Config): Promise<Running> {
     store: telemetry.store(events),
     count: telemetry.countCommands(),
     snapshots,
+    webhookSecret: webhookSecretOf(config, randomness),
     publicReadUrl: config.publicReadUrl ?? read.url,
     ready: async () => {
       await events.head();
@@ -99,6 +102,7 @@ async function start(config: Config): Promise<Running> {
     },
   });
   const write = await listen(writeApi, { host, port: config.writePort, portVariable: 'WAYBILL_WRITE_PORT' });
+  tell({ noticesAt: `${write.url}${webhookPath}` });
   const followersEnded = once(followers, 'error').then(
     ([error]) => `The thread that follows the log ended: ${String(error)}`,
   );

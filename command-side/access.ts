@@ -30,4 +30,6 @@ export const writeAccess = {
   'POST /v1/deliveries/:deliveryId/completion': { courier: ownOrOpen, operator: any, others: 403 },
   'POST /v1/deliveries/:deliveryId/failure': { courier: ownOrOpen, operator: any, others: 403 },
   'POST /v1/deliveries/:deliveryId/return': { courier: ownOrOpen, operator: any, others: 403 },
+
+  'POST /v1/payments/webhook': 'signed',
 } as const satisfies AccessTable;

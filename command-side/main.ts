@@ -2,6 +2,7 @@ import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { openSnapshots } from '@waybill/infra/engines.js';
 import { readinessOf } from '@waybill/infra/http/health.js';
 import { runApi } from '@waybill/infra/run-api.js';
+import { webhookSecretOf } from '@waybill/infra/payment-gateway/webhook-secret.js';
 import { openWrittenLog } from '@waybill/infra/written-log.js';
 import { finishErasures } from './customers/finish-erasures.js';
 import { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
@@ -25,6 +26,7 @@ await runApi('write-api', async (part) => {
     store: telemetry.store(log.events),
     count: telemetry.countCommands(),
     snapshots,
+    webhookSecret: webhookSecretOf(config, part.randomness),
     publicReadUrl: config.publicReadUrl ?? `http://${config.host}:${config.readPort}`,
     ready,
   });

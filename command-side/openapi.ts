@@ -1,9 +1,12 @@
+import { signatureForm, signatureHeader } from '@waybill/infra/http/admit.js';
 import { largestAmount } from './http/money-body.js';
 import { mostLines, mostOfALine } from './ordering/http.js';
+import { noticeStatuses } from './payments/http.js';
 import {
   answer,
   commonParameters,
   id,
+  nullable,
   object,
   pathParameters,
   problems,
@@ -96,6 +99,19 @@ const schemas = {
     reason: text(500),
     next: { enum: ['retry', 'return'], description: 'Another attempt by the same courier, or the way back.' },
   }),
+  PaymentNotice: object(
+    {
+      id: { ...text(200), description: 'The same however often it is told.' },
+      type: { ...text(200), description: '`payment.` and the status.' },
+      reference: { ...id, description: "The order's id." },
+      status: { enum: noticeStatuses, description: 'How the payment stands.' },
+      amount: nullable({ type: 'integer', minimum: 0, description: "The order's total, in minor units." }),
+      currency: nullable({ type: 'string', pattern: '^[A-Z]{3}$', description: 'ISO 4217.' }),
+      reason: { ...text(500), description: 'Why it was declined.' },
+      at: { ...time, description: 'When it happened; now unless given, RFC 3339.' },
+    },
+    ['id', 'type', 'amount', 'currency', 'reason', 'at'],
+  ),
   Nothing: object({}),
 } as const satisfies Record<string, Schema>;
 
@@ -184,6 +200,42 @@ function post(path: string, command: Command): Readonly<Record<string, PathItem>
   };
   return { [path]: { post: operation } };
 }
+
+/** What the gateway says of its own accord: no command of a client's, and answered with nothing. */
+const webhook: Operation = {
+  operationId: 'notePayment',
+  summary: 'The payment stands so at the gateway',
+  ...whoMay(
+    writeAccess,
+    'POST',
+    '/v1/payments/webhook',
+    'For the payment gateway, which signs it and brings neither token nor key. Doubled and late notices change ' +
+      'nothing, nor does one of an order that is not there. Its events name the actor `gateway`.',
+  ),
+  tags: ['Payments'],
+  parameters: [...commonParameters],
+  requestBody: { required: true, content: { 'application/json': { schema: reference('PaymentNotice') } } },
+  responses: {
+    204: answer('It is noted.'),
+    ...problems(
+      'invalid-input',
+      'malformed-json',
+      'rule-violated',
+      'concurrent-request',
+      'body-too-large',
+      'unsupported-media-type',
+      'event-from-the-future',
+    ),
+  },
+};
+
+/** How the gateway shows that it is the gateway. */
+const signature = {
+  type: 'apiKey',
+  in: 'header',
+  name: signatureHeader,
+  description: `HMAC with the secret that the gateway shares: ${signatureForm}.`,
+} as const;
 
 const products = { tag: 'Products', answer: 'Product' } as const;
 const customers = { tag: 'Customers', answer: 'Customer' } as const;
@@ -330,6 +382,7 @@ export const writeApiDocument: OpenApiDocument = {
       body: 'Nothing',
       bodyOptional: true,
     }),
+    '/v1/payments/webhook': { post: webhook },
   },
-  components: { schemas, securitySchemes },
+  components: { schemas, securitySchemes: { ...securitySchemes, signature } },
 };

@@ -1,8 +1,8 @@
-import type { RequestListener } from 'node:http';
 import { createApi, type ApiParts } from '@waybill/infra/http/api.js';
 import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { Api } from '@waybill/infra/http/listen.js';
 import type { Route } from '@waybill/infra/http/route.js';
 import { writeAccess } from './access.js';
 import { aggregatesIn } from './aggregates.js';
@@ -14,6 +14,8 @@ import { CommandHandler, type CountCommand } from './handle-command.js';
 import type { WriteMeans } from './http/write-means.js';
 import { writeApiDocument } from './openapi.js';
 import { orderRoutes } from './ordering/http.js';
+import { paymentRoutes } from './payments/http.js';
+import { PaymentRecords } from './payments/payment-records.js';
 import type { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 
 export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document' | 'randomness'> {
@@ -25,21 +27,31 @@ export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'doc
   readonly count?: CountCommand | undefined;
   /** Without them, long streams are read from their beginning. */
   readonly snapshots?: AggregateSnapshots;
+  /** What the payment gateway signs its notices with. */
+  readonly webhookSecret: string;
   /** Base URL at which clients reach the read API, without a slash at its end. */
   readonly publicReadUrl: string;
 }
 
 /** Every operation of the write API. */
 export function writeRoutes(means: WriteMeans): readonly Route[] {
-  return [...productRoutes(means), ...customerRoutes(means), ...orderRoutes(means), ...deliveryRoutes(means)];
+  return [
+    ...productRoutes(means),
+    ...customerRoutes(means),
+    ...orderRoutes(means),
+    ...deliveryRoutes(means),
+    ...paymentRoutes(means),
+  ];
 }
 
 /** The write API: commands in, events into the log. It needs the event store and the keys, nothing else. */
-export function createWriteApi(parts: WriteApiParts): RequestListener {
-  const { store, keys, clock, randomness, timer, count, publicReadUrl } = parts;
+export function createWriteApi(parts: WriteApiParts): Api {
+  const { store, keys, clock, randomness, timer, count, webhookSecret, publicReadUrl } = parts;
   const handler = new CommandHandler({ store, keys, clock, randomness, timer, count });
   const aggregates = aggregatesIn(store, parts.snapshots);
   const erasures = new Erasures({ store, aggregates, keys, clock, randomness, timer });
-  const means: WriteMeans = { aggregates, handler, erasures, keys, clock, randomness, timer, publicReadUrl };
+  const payments = new PaymentRecords(parts);
+  const doing = { aggregates, handler, erasures, payments };
+  const means: WriteMeans = { ...doing, keys, clock, randomness, timer, webhookSecret, publicReadUrl };
   return createApi({ ...parts, routes: writeRoutes(means), access: writeAccess, document: writeApiDocument });
 }

@@ -1,12 +1,16 @@
 import type { Aggregates } from '../aggregates.js';
 import type { Erasures } from '../customers/erasures.js';
 import type { CommandHandler, CommandMeans } from '../handle-command.js';
+import type { PaymentRecords } from '../payments/payment-records.js';
 
 /** What the routes of the write API work with. */
 export interface WriteMeans extends Omit<CommandMeans, 'store'> {
   readonly aggregates: Aggregates;
   readonly handler: CommandHandler;
   readonly erasures: Erasures;
+  readonly payments: PaymentRecords;
+  /** What the payment gateway signs its notices with. */
+  readonly webhookSecret: string;
   /** Base URL of the read API, without a slash at its end. */
   readonly publicReadUrl: string;
 }

@@ -28,6 +28,7 @@ import { createWriteApi, writeRoutes } from '../write-api.js';
 import { aggregatesIn } from '../aggregates.js';
 import { Erasures } from '../customers/erasures.js';
 import { CommandHandler } from '../handle-command.js';
+import { PaymentRecords } from '../payments/payment-records.js';
 import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { FaultyStore } from './faulty-store.js';
 import type { OpenedStore } from './stores.js';
@@ -48,6 +49,9 @@ export interface Asked extends Call {
   /** The Idempotency-Key; `null` sends none. A new one by default. */
   readonly key?: string | null;
 }
+
+/** What the gateway of these tests signs with. */
+export const webhookSecret = 'the secret of the tests';
 
 /** A write API on a store of its own, and a client of which each exchange is checked against the document. */
 export class WriteApi {
@@ -103,6 +107,7 @@ export class WriteApi {
       log: pino({ level: 'silent' }),
       metrics: new Registry(),
       ready: async () => ({ ready: true, checks: {} }),
+      webhookSecret,
       publicReadUrl: 'http://read.example',
     });
     const address = { host: '127.0.0.1', port: 0, portVariable: 'WAYBILL_WRITE_PORT' };
@@ -115,7 +120,8 @@ export class WriteApi {
     const means = { store, keys, clock, randomness: systemRandomness, timer: systemTimer };
     const aggregates = aggregatesIn(store);
     const erasures = new Erasures({ ...means, aggregates });
-    return writeRoutes({ ...means, aggregates, handler: new CommandHandler(means), erasures, publicReadUrl: '' });
+    const doing = { aggregates, handler: new CommandHandler(means), erasures, payments: new PaymentRecords(means) };
+    return writeRoutes({ ...means, ...doing, webhookSecret, publicReadUrl: '' });
   }
 
   async restart(): Promise<void> {

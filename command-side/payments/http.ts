@@ -1,0 +1,114 @@
+import { IsIn, Matches, ValidateIf } from 'class-validator';
+import type { Answer, Route, SignedRequest } from '@waybill/infra/http/route.js';
+import { InvalidInput, RuleViolated } from '@waybill/shared-kernel/errors.js';
+import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import { requestIdOf } from '@waybill/shared-kernel/idempotency.js';
+import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
+import type { GatewayStatus } from '@waybill/shared-kernel/ports/payment-gateway.js';
+import { utcTime } from '@waybill/shared-kernel/time.js';
+import { readCommand } from '../http/read-command.js';
+import { IsId, IsText, IsTime, IsWhole, Optional } from '../http/rules.js';
+import type { WriteMeans } from '../http/write-means.js';
+import type { PaymentTerms } from './payment.js';
+
+export const noticeStatuses = [
+  'pending',
+  'authorised',
+  'declined',
+  'captured',
+  'voided',
+  'refunded',
+] as const satisfies readonly GatewayStatus[];
+
+/** The field may be left out or be `null`. */
+function OrNothing(): PropertyDecorator {
+  return ValidateIf((_body, value: unknown) => value !== undefined && value !== null);
+}
+
+/** How a payment stands at the gateway: the whole of it each time, so notices may be doubled, late and lost. */
+export class PaymentNoticeBody {
+  @Optional()
+  @IsText(200)
+  id?: string;
+
+  @Optional()
+  @IsText(200)
+  type?: string;
+
+  @IsId()
+  reference!: string;
+
+  @IsIn(noticeStatuses, { message: `It must be one of ${noticeStatuses.join(', ')}.` })
+  status!: GatewayStatus;
+
+  @OrNothing()
+  @IsWhole(0, Number.MAX_SAFE_INTEGER)
+  amount?: number | null;
+
+  @OrNothing()
+  @Matches(/^[A-Z]{3}$/, { message: 'It must be an ISO 4217 currency such as KRW.' })
+  currency?: string | null;
+
+  @Optional()
+  @IsText(500)
+  reason?: string;
+
+  @Optional()
+  @IsTime()
+  at?: string;
+}
+
+const path = '/v1/payments/webhook';
+const gateway = { sub: 'gateway', role: 'gateway' } as const;
+
+/**
+ * What the gateway says of its own accord. Where there is no such order, or nothing to pay for it, there is nothing to
+ * note, and it is taken all the same: it would only come again and again.
+ */
+export function paymentRoutes({ aggregates, payments, webhookSecret, clock }: WriteMeans): readonly Route[] {
+  const notice = async ({ body, traceparent }: SignedRequest): Promise<Answer> => {
+    const said = readNotice(body);
+    const { id, reference, status, at } = said;
+    const placed = await aggregates.orders.find(reference, ({ type }) => type === 'OrderPlaced');
+    const terms = placed === undefined ? undefined : termsOf(placed);
+    if (placed !== undefined && terms !== undefined) {
+      requireTerms(said, terms);
+      await payments.record(terms, said, {
+        correlationId: placed.correlationId,
+        causationId: requestIdOf(gateway.sub, 'POST', path, id ?? `${reference} ${status}`),
+        traceparent,
+        actor: gateway,
+        occurredAt: within(placed.occurredAt, at === undefined ? undefined : utcTime(at), timestamp(clock)),
+      });
+    }
+    return { status: 204 };
+  };
+  return [{ method: 'POST', path, secret: webhookSecret, handle: notice }];
+}
+
+function readNotice(body: unknown): PaymentNoticeBody {
+  const notice = readCommand(PaymentNoticeBody, body);
+  const type = `payment.${notice.status}`;
+  if (notice.type === undefined || notice.type === type) return notice;
+  throw new InvalidInput([{ pointer: '/type', detail: `It must be ${type}, as the status is.` }]);
+}
+
+/** What is to be paid for an order; `undefined`: nothing, or it is history. */
+function termsOf(placed: KnownEvent): PaymentTerms | undefined {
+  if (placed.type !== 'OrderPlaced' || placed.imported === true) return undefined;
+  const { orderId, total, currency } = placed.data;
+  return total === null || total === 0 ? undefined : { orderId, amount: total, currency };
+}
+
+/** Of another sum nobody was asked: that is for people to look into. */
+function requireTerms({ amount, currency }: PaymentNoticeBody, terms: PaymentTerms): void {
+  if ((amount ?? terms.amount) === terms.amount && (currency ?? terms.currency) === terms.currency) return;
+  const { orderId } = terms;
+  throw new RuleViolated('payment-amount', `What is to be paid for order ${orderId} is another amount.`);
+}
+
+/** Clocks of others may be wrong: no earlier than the order, and no later than now. RFC 3339 UTC, all of them. */
+function within(earliest: string, time: string | undefined, latest: string): string {
+  if (time === undefined || time > latest) return latest;
+  return time < earliest ? earliest : time;
+}

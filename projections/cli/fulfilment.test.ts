@@ -8,6 +8,8 @@ import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store
 import { Agenda, type AgendaNote } from '@waybill/shared-kernel/agenda.js';
 import type { FulfilmentEvent } from '@waybill/shared-kernel/events/fulfilment.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { projections } from '../catalogue.js';
+import { liveProjections } from '../rebuild/change-versions.js';
 import { onFulfilment, placed } from '../testing/history.js';
 import { appendAll } from '../testing/logs.js';
 import { Waybill } from './testing/waybill.js';
@@ -51,6 +53,7 @@ async function left(notes: readonly Omit<AgendaNote, 'revision'>[]): Promise<voi
     agenda.note({ ...note, revision: events.length - 1 });
     await agenda.flush(partitionOf(orderId));
   }
+  await liveProjections(projections, readStore);
   await readStore.close();
   await store.close();
 }
@@ -113,6 +116,13 @@ describe('waybill fulfilment list', () => {
     expect(stdout).toMatch(/authorising +2 orders +for \S+ days on average; 2 orders overdue\n/);
     expect(stdout).toMatch(/2 orders overdue, late \(payment\) since 2026-03-01T12:00:00.000Z\n/);
   });
+});
+
+test('the doctor looks at what is overdue', async () => {
+  await left([open, later, late]);
+  const { checks } = await waybill.json<{ readonly checks: readonly object[] }>('doctor');
+  const detail = '2 orders are past their deadline; it goes on when a server runs';
+  expect(checks).toContainEqual({ name: 'fulfilment', state: 'skipped', detail });
 });
 
 describe('waybill fulfilment show', () => {

@@ -14,7 +14,7 @@ import { checkDataFolder, judgeFolder, judgeMissingFolder, judgeSecret, type See
 import { judgeAhead, judgeEventStore } from './event-store.js';
 import { judgeLeases } from './leases.js';
 import { judgePort } from './ports.js';
-import { judgeLags } from './progress.js';
+import { judgeLags, judgeOverdue } from './progress.js';
 import { judgeReadStore } from './read-store.js';
 import { judgeNode } from './runtime.js';
 
@@ -238,5 +238,13 @@ describe('the doctor judges', () => {
   ])('a lag of %j, moving: %s', (lag, moves, state) => {
     const relay = { position: '1', lagEvents: 0, lagSeconds: 0, ...lag };
     expect(judgeLags({ log: { position: '1' }, relay, projections: [] }, moves)).toMatchObject([{ state }]);
+  });
+
+  test.each([
+    [0, true, 'good'],
+    [3, true, 'warning'],
+    [3, false, 'skipped'],
+  ])('%s orders that are overdue, moving: %s', (count, moves, state) => {
+    expect(judgeOverdue(count, moves).state).toBe(state);
   });
 });

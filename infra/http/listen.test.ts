@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { Agent, get, type IncomingMessage, type ServerResponse } from 'node:http';
+import { connect } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
 import { listen } from './listen.js';
@@ -56,3 +57,14 @@ test('closing lets the request under way end, and idle connections do not hold i
   await closed;
   agent.destroy();
 }, 10_000);
+
+test('closing does not wait for connections over which nothing was ever asked', async () => {
+  const server = await listen(hello, anyPort);
+  const ahead = connect(server.port, '127.0.0.1');
+  await once(ahead, 'connect');
+  // Whatever was asked later than this connection was made is answered later than that is known.
+  await (await fetch(server.url)).text();
+  const hungUp = once(ahead, 'close');
+  await server.close();
+  await hungUp;
+});

@@ -1,5 +1,5 @@
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
 import type { Messages } from './messages.js';
 import { answerUnreadable } from './unreadable-request.js';
@@ -54,6 +54,11 @@ export function listen(api: Api, address: Address): Promise<Listening> {
   const server = createServer({ ...limits, ...api.messages }, api);
   answerUnreadable(server);
   let closing = false;
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   // `close` ends the idle connections; one that was busy then would idle on for as long as it is kept alive.
   server.on('request', (_request, response) => {
     response.once('close', () => {
@@ -74,6 +79,8 @@ export function listen(api: Api, address: Address): Promise<Listening> {
         close: () =>
           new Promise((closed, failed) => {
             closing = true;
+            // What clients open ahead of need is not idle to Node, which would wait for it.
+            for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
             server.close((error) => (error === undefined ? closed() : failed(error)));
           }),
       });

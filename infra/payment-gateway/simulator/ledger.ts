@@ -23,7 +23,8 @@ export interface UntoldWebhook {
   readonly body: string;
 }
 
-const schema: Schema = {
+/** Of the file. */
+export const schema: Schema = {
   applicationId: 0x5742_5053,
   version: 1,
   migrate: (database) => {

@@ -57,6 +57,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   const sender = new WebhookSender({ ...options, secret: options.webhookSecret, ledger });
   const deciding = decideInTime({ ledger, clock, timer, report, decided: () => sender.ring() });
   const hanging = new Set<ServerResponse>();
+  let closing = false;
 
   const api = answering({
     ...options,
@@ -72,6 +73,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     },
     entries: (reference) => ledger.entries(reference),
     hang(response) {
+      if (closing) response.destroy();
       hanging.add(response);
       response.once('close', () => hanging.delete(response));
     },
@@ -82,6 +84,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
       url: listening.url,
       notifyAt: (url) => sender.notifyAt(url),
       close: async () => {
+        closing = true;
         for (const response of hanging) response.destroy();
         await listening.close();
         await deciding.stop();

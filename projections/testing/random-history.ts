@@ -19,7 +19,10 @@ import {
 function streams(): Happening[][] {
   const ofOrders = ['o1', 'o2', 'o3', 'o4', 'o5'].flatMap((id) => [
     id === 'o2' ? [placed(id), cancelled(id)] : [placed(id), confirmed(id), dispatched(id)],
-    [onPayment(id, { type: 'PaymentAuthorised', data: { orderId: id, amount: 10500, currency: 'EUR' } })],
+    [
+      onPayment(id, { type: 'PaymentAuthorised', data: { orderId: id, amount: 10500, currency: 'EUR' } }),
+      onPayment(id, { type: 'PaymentCaptured', data: { orderId: id, amount: 10500, currency: 'EUR' } }),
+    ],
     [
       scheduled(id),
       assigned(id),
@@ -28,8 +31,14 @@ function streams(): Happening[][] {
       positionAt(id, 51, '2026-03-01T12:09:00.000Z'),
       completed(id),
     ],
-    [happening(`fulfilment-${id}`, id, { type: 'FulfilmentStarted', data: { orderId: id, customerId: 'ada' } })],
+    [
+      happening(`fulfilment-${id}`, id, {
+        type: 'FulfilmentStarted',
+        data: { orderId: id, customerId: 'ada', items: [], amount: null, currency: null },
+      }),
+    ],
   ]);
+  const ofO1 = { productId: 'P-1', orderId: 'o1' };
   const priced = { productId: 'P-1', unitPrice: 1, currency: 'EUR' };
   const registered = {
     customerId: 'ada',
@@ -39,14 +48,19 @@ function streams(): Happening[][] {
   };
   return [
     ...ofOrders,
-    [listed('P-1'), happening('product-P-1', 'P-1', { type: 'ProductPriceChanged', data: priced })],
+    [
+      listed('P-1'),
+      happening('product-P-1', 'P-1', { type: 'ProductPriceChanged', data: priced }),
+      happening('product-P-1', 'P-1', { type: 'StockReserved', data: { ...ofO1, quantity: 2, stock: 1 } }),
+      happening('product-P-1', 'P-1', { type: 'StockReleased', data: { ...ofO1, quantity: 2, stock: 3 } }),
+    ],
     [happening('customer-ada', 'ada', { type: 'CustomerRegistered', data: registered })],
   ];
 }
 
-/** A log of 1 to 57 events in which these streams interleave somehow, possibly cut off before their ends. */
+/** A log of 1 to 64 events in which these streams interleave somehow, possibly cut off before their ends. */
 export function randomHistory(): fc.Arbitrary<readonly Happening[]> {
-  return fc.array(fc.nat(1_000_000), { minLength: 1, maxLength: 57 }).map((turns) => {
+  return fc.array(fc.nat(1_000_000), { minLength: 1, maxLength: 64 }).map((turns) => {
     const left = streams();
     return turns.map((turn) => {
       const open = left.filter((stream) => stream.length > 0);

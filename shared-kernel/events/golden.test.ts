@@ -66,6 +66,8 @@ const read: { readonly [Type in EventType]: Extract<WaybillEvent, { readonly typ
   ProductPriceChanged: { productId: 'tea', unitPrice: 950, currency: 'EUR' },
   ProductStockChanged: { productId: 'tea', change: -2, stock: 38 },
   ProductWithdrawn: { productId: 'tea' },
+  StockReserved: { productId: 'tea', orderId: 'o1', quantity: 2, stock: 36 },
+  StockReleased: { productId: 'tea', orderId: 'o1', quantity: 2, stock: 38 },
   CustomerRegistered: {
     customerId: 'ann',
     name: 'sealed.1.ann.bmFtZQ',
@@ -75,9 +77,38 @@ const read: { readonly [Type in EventType]: Extract<WaybillEvent, { readonly typ
   CustomerErased: { customerId: 'ann' },
   CustomerAddressChanged: { customerId: 'ann', address: 'sealed.1.ann.YWRkcmVzcyAy' },
   PaymentAuthorised: { orderId: 'o1', amount: 9035, currency: 'EUR' },
-  FulfilmentStarted: { orderId: 'o1', customerId: 'ann' },
-  FulfilmentDeliveryRequested: { orderId: 'o1', deliveryId: 'd1' },
+  PaymentDeclined: { orderId: 'o1', reason: 'card declined' },
+  PaymentCaptured: { orderId: 'o1', amount: 9035, currency: 'EUR' },
+  PaymentVoided: { orderId: 'o1' },
+  PaymentRefunded: { orderId: 'o1', amount: 9035, currency: 'EUR' },
+  FulfilmentStarted: {
+    orderId: 'o1',
+    customerId: 'ann',
+    items: [{ productId: 'tea', quantity: 2 }],
+    amount: 9035,
+    currency: 'EUR',
+  },
+  FulfilmentStockReserved: { orderId: 'o1', items: [{ productId: 'tea', quantity: 2 }] },
+  FulfilmentStockRefused: { orderId: 'o1', productId: 'tea' },
+  FulfilmentStockReleased: { orderId: 'o1' },
+  FulfilmentPaymentRequested: {
+    orderId: 'o1',
+    step: 'authorise',
+    attempt: 1,
+    retryAt: '2026-03-05T11:00:10.000Z',
+    until: '2026-03-05T11:15:00.000Z',
+  },
+  FulfilmentPaymentSettled: { orderId: 'o1', status: 'authorised' },
+  FulfilmentDeliveryRequested: { orderId: 'o1', deliveryId: 'd1', dueAt: '2026-03-06T11:00:00.000Z' },
+  FulfilmentDispatched: { orderId: 'o1', dueAt: '2026-03-07T11:00:00.000Z' },
+  FulfilmentDeadlineMissed: {
+    orderId: 'o1',
+    deadline: 'courier',
+    dueAt: '2026-03-06T11:00:00.000Z',
+    again: null,
+  },
   FulfilmentCancelled: { orderId: 'o1' },
+  FulfilmentFailed: { orderId: 'o1', dueAt: '2026-03-12T11:00:00.000Z' },
   FulfilmentCompleted: { orderId: 'o1', outcome: 'delivered' },
   FulfilmentSuspended: {
     orderId: 'o1',
@@ -88,7 +119,21 @@ const read: { readonly [Type in EventType]: Extract<WaybillEvent, { readonly typ
     error: 'TypeError',
   },
   FulfilmentResumed: { orderId: 'o1', reason: 'mended in 1.4.2' },
+  FulfilmentRetryRequested: { orderId: 'o1', reason: 'the gateway is back' },
+  FulfilmentCompensationRequested: { orderId: 'o1', reason: 'the parcel was empty' },
   RequestDirected: { stream: 'order-o1' },
+};
+
+/** Those of an older version that does not read as the present one's golden file does. */
+const readOfOld: Readonly<Record<string, EventData>> = {
+  'FulfilmentStarted.1.json': {
+    orderId: 'o1',
+    customerId: 'ann',
+    items: [],
+    amount: null,
+    currency: null,
+  },
+  'FulfilmentDeliveryRequested.1.json': { orderId: 'o1', deliveryId: 'd1', dueAt: null },
 };
 
 const files = readdirSync(folder).toSorted();
@@ -106,7 +151,7 @@ describe('golden events', () => {
     expect(`${stored.type}.${stored.schemaVersion}.json`).toBe(file);
     const event = upcast(recorded(stored));
     expect(event.schemaVersion).toBe(currentVersions[event.type]);
-    expect(event.data).toStrictEqual(read[event.type]);
+    expect(event.data).toStrictEqual(readOfOld[file] ?? read[event.type]);
   });
 
   test.each(files)('%s is flat: primitives, or lists of flat objects', (file) => {

@@ -10,6 +10,9 @@ export type Upcasters = Readonly<Record<string, Readonly<Record<number, Upcaster
 
 export const upcasters: Upcasters = {
   OrderCancelled: { 1: (data) => ({ ...data, timeEstimated: false }) },
+  // Before there was stock and payment, nothing was set aside or taken.
+  FulfilmentStarted: { 1: (data) => ({ ...data, items: [], amount: null, currency: null }) },
+  FulfilmentDeliveryRequested: { 1: (data) => ({ ...data, dueAt: null }) },
 };
 
 /** A recorded event whose payload has the shape this code knows. */

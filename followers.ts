@@ -1,15 +1,18 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { Registry } from 'prom-client';
+import { runPayments } from '@waybill/command-side/payments/run-payments.js';
 import { runFulfilment } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { relayProgress, startRelay } from '@waybill/command-side/relay/relay.js';
 import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-snapshots.js';
 import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import type { Config } from '@waybill/infra/config.js';
-import { openBroker, openEventStore, openReadStore, openSnapshots } from '@waybill/infra/engines.js';
+import { openBroker, openEventStore, openReadStore, openRequestReply, openSnapshots } from '@waybill/infra/engines.js';
+import { openGateway } from '@waybill/infra/payment-gateway/open-gateway.js';
 import type { MetricsAsJson } from '@waybill/infra/telemetry/joined-metrics.js';
 import {
+  measureFulfilment,
   measureReadModels,
   measureRelay,
   measureSuspended,
@@ -31,8 +34,8 @@ export interface FollowersData {
   readonly appender: MessagePort | undefined;
 }
 
-/** What the thread is told: to say its metrics, or to stop. */
-export type FollowersTold = 'metrics' | 'stop';
+/** What the thread is told: where the payment gateway's notices are taken, to say its metrics, or to stop. */
+export type FollowersTold = { readonly noticesAt: string } | 'metrics' | 'stop';
 
 /** What the thread says: that it follows the log, what of it stands still when that changes, and every fault that made it wait and try again. */
 export type FollowersSay =
@@ -81,7 +84,21 @@ const means = {
 };
 
 const projector = keepReadModels(projections, { ...means, readStore });
-const fulfilment = runFulfilment({ ...means, store: telemetry.store(store), positions: readStore, snapshots });
+const watchedStore = telemetry.store(store);
+const gateway = await openGateway(config, { ...means, watch: telemetry.watchGateway() });
+const payments = runPayments({
+  ...means,
+  store: watchedStore,
+  gateway,
+  requestReply: openRequestReply(config, report),
+});
+const fulfilment = runFulfilment({
+  ...means,
+  store: watchedStore,
+  askPayment: payments.ask,
+  positions: readStore,
+  snapshots,
+});
 const relay = startRelay({ ...means, broker: telemetry.publisher(broker) });
 void projector.following.then(() => {
   say({ says: 'following' });
@@ -89,7 +106,13 @@ void projector.following.then(() => {
 
 const stores = { store, readStore, clock };
 const live = () => liveProjections(projections, readStore);
-tellFigures(metrics, [measureRelay(stores), measureReadModels(live, stores), measureSuspended(stores)], timer);
+const measures = [
+  measureRelay(stores),
+  measureReadModels(live, stores),
+  measureSuspended(stores),
+  measureFulfilment(stores),
+];
+tellFigures(metrics, measures, timer);
 
 const standstill = new Standstill(steadyClock);
 const stopping = new AbortController();
@@ -118,6 +141,7 @@ async function stop(): Promise<void> {
   await looking;
   await relay.stop();
   await Promise.all([projector.stop(), fulfilment.stop()]);
+  await payments.stop();
   await broker.close();
   await snapshots.close();
   await store.close();
@@ -128,5 +152,6 @@ async function stop(): Promise<void> {
 
 main.on('message', (told: FollowersTold) => {
   if (told === 'stop') void stop();
+  else if (told !== 'metrics') gateway.notifyAt(told.noticesAt);
   else void metrics.getMetricsAsJSON().then((found) => say({ says: 'metrics', metrics: found }));
 });

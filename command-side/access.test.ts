@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { rolesOf, type Access } from '@waybill/infra/http/access.js';
 import { roles, type Role } from '@waybill/infra/http/caller.js';
-import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
-import { upcast } from '@waybill/shared-kernel/events/upcast.js';
+import { webhookSignature, webhookSignatureHeader } from '@waybill/infra/payment-gateway/webhook-signature.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { writeAccess } from './access.js';
-import { Fulfiller } from './fulfilment/fulfil.js';
-import { orderConcerned } from './fulfilment/fulfilment.js';
 import { writeApiDocument } from './openapi.js';
+import { fulfilmentOf } from './testing/fulfilment.js';
 import { stores } from './testing/stores.js';
-import { address, won, WriteApi } from './testing/write-api.js';
+import { address, webhookSecret, won, WriteApi } from './testing/write-api.js';
 
-type Operation = keyof typeof writeAccess;
+/** The one that no token opens. */
+const notice = 'POST /v1/payments/webhook';
+type Operation = Exclude<keyof typeof writeAccess, typeof notice>;
 
 /** To whom what is asked for below is their own. */
 const owners: Readonly<Record<Role, string>> = {
@@ -50,18 +50,12 @@ const order = (orderId: string) => ({
 });
 
 let api: WriteApi;
+let fulfil: () => Promise<void>;
 let made = 0;
 
 /** A delivery of its own for each question, with `k1` or nobody: what was asked before leaves no trace. */
 async function deliver(orderId: string, isAssigned: boolean): Promise<void> {
-  const { store, clock } = api;
-  const fulfiller = new Fulfiller({ store, clock, randomness: systemRandomness, timer: systemTimer });
-  for (let from = 0; from < 3; from += 1) {
-    for (const event of await api.events(`order-${orderId}`)) {
-      const known = upcast(event);
-      await fulfiller.handle(orderConcerned(known)!, known, () => Promise.resolve(false));
-    }
-  }
+  await fulfil();
   const claim = { as: 'courier:k1', body: { courierId: 'k1' } };
   if (isAssigned) await api.done(`/v1/deliveries/${deliveryIdOf(orderId)}/assignment`, claim);
 }
@@ -87,6 +81,7 @@ async function addressOf(operation: Operation, isOpen: boolean): Promise<string>
 
 beforeAll(async () => {
   api = await WriteApi.start(stores[0]![1]);
+  fulfil = fulfilmentOf(api);
   await api.done('/v1/products', { as: 'merchant:m1', body: { productId: 'tea', name: 'Tea', unitPrice: won(500) } });
   await api.done('/v1/customers', { as: 'customer:ann', body: { name: 'Ann', phone: '1', address } });
 });
@@ -101,7 +96,7 @@ async function statusOf(operation: Operation, as: string | undefined, isOpen = f
   return [200, 201, 409].includes(status) ? 200 : status;
 }
 
-const operations = Object.entries(writeAccess) as [Operation, Access][];
+const operations = Object.entries(writeAccess).filter(([, access]) => access !== 'signed') as [Operation, Access][];
 const cells = operations.flatMap(([operation, access]) => roles.map((role) => [operation, role, access] as const));
 
 /** What is made for whoever asks is always their own. */
@@ -144,6 +139,30 @@ describe.each(operations)('%s', (operation, access: Access) => {
     const described = writeApiDocument.paths[path]?.post;
     expect(Object.keys(described?.['x-roles'] ?? {})).toEqual(rolesOf(access));
     expect(described?.security).toEqual([{ bearer: [] }]);
+  });
+});
+
+describe(notice, () => {
+  const path = notice.replace('POST ', '');
+  const body = { reference: 'nobody', status: 'authorised' };
+  const headers = { [webhookSignatureHeader]: webhookSignature(webhookSecret, JSON.stringify(body)) };
+
+  test.each(roles)('as %s', async (role) => {
+    expect(await api.post(path, { as: `${role}:${owners[role]}`, body })).toMatchObject({ status: 401 });
+  });
+
+  test('without a token', async () => {
+    expect(await api.post(path, { body })).toMatchObject({ status: 401 });
+  });
+
+  test('signed, whoever brings it', async () => {
+    expect(await api.post(path, { body, headers })).toMatchObject({ status: 204 });
+    expect(await api.post(path, { as: 'customer:stranger', body, headers })).toMatchObject({ status: 204 });
+  });
+
+  test('is described as the table says', () => {
+    expect(writeAccess[notice]).toBe('signed');
+    expect(writeApiDocument.paths[path]?.post).toMatchObject({ security: [{ signature: [] }], 'x-roles': {} });
   });
 });
 

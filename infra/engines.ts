@@ -4,10 +4,13 @@ import type { Clock, Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
 import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
 import { openMemoryBroker } from './broker/memory/broker.js';
+import { openMemoryRequestReply } from './broker/memory/request-reply.js';
 import { openRabbitMqBroker, type RabbitMqBroker } from './broker/rabbitmq/broker.js';
 import { noticeFault } from './broker/rabbitmq/notice.js';
+import { openRabbitMqRequestReply } from './broker/rabbitmq/request-reply.js';
 import { dataFiles, type Config } from './config.js';
 import { openEventStoreDb } from './event-store/eventstoredb/eventstoredb-event-store.js';
 import { openSqliteEventStore } from './event-store/sqlite/sqlite-event-store.js';
@@ -53,6 +56,18 @@ export function openBroker({ broker }: Config, report?: ReportFault): AnyBroker 
     notify: (notice) => {
       const fault = noticeFault(notice);
       if (fault !== undefined) report?.(fault, 'broker');
+    },
+  });
+}
+
+/** Request and reply by the same broker as the events. */
+export function openRequestReply({ broker }: Config, report?: ReportFault): RequestReply {
+  if (broker.kind === 'memory') return openMemoryRequestReply();
+  return openRabbitMqRequestReply({
+    url: broker.url,
+    notify: (notice) => {
+      const fault = noticeFault(notice);
+      if (fault !== undefined) report?.(fault, 'requests');
     },
   });
 }

@@ -35,7 +35,10 @@ export interface Following {
  * Runs a part that follows the log as a process of its own, until it is told to stop. It answers `/healthz`, `/readyz`
  * and `/metrics` at `WAYBILL_HEALTH_PORT`, if that is set.
  */
-export function runFollower(name: string, follow: (follower: Follower) => Following): Promise<void> {
+export function runFollower(
+  name: string,
+  follow: (follower: Follower) => Following | Promise<Following>,
+): Promise<void> {
   return runProcess(async () => {
     const part = await beginPart(name, name === 'fulfilment' ? fulfilmentUsesDataFolder : usesDataFolder);
     const { config, clock, randomness, timer, report } = part;
@@ -46,7 +49,7 @@ export function runFollower(name: string, follow: (follower: Follower) => Follow
     const store = followedLog(log, readStore);
     const leases = openLeases(config);
     const leasing = { leases, timer, randomness, clock: steadyClock, report };
-    const following = follow({ ...part, broker, store, readStore, leasing });
+    const following = await follow({ ...part, broker, store, readStore, leasing });
     const standstill = new Standstill(steadyClock);
     const ready = () =>
       readinessOf({

@@ -51,9 +51,9 @@ describe.each(stores)('deliveries over HTTP, %s', (_, open) => {
       'OrderDelivered',
     ]);
     expect(await api.types(`fulfilment-${orderId}`)).toEqual([
-      'FulfilmentStarted',
-      'FulfilmentDeliveryRequested',
-      'FulfilmentCompleted',
+      ...['FulfilmentStarted', 'FulfilmentPaymentRequested', 'FulfilmentPaymentSettled'],
+      ...['FulfilmentDeliveryRequested', 'FulfilmentDispatched'],
+      ...['FulfilmentPaymentRequested', 'FulfilmentPaymentSettled', 'FulfilmentCompleted'],
     ]);
     const log = await api.events(`delivery-${deliveryId}`);
     expect(log.every((event) => event.partitionKey === orderId)).toBe(true);

@@ -1,26 +1,55 @@
 import type { Decider } from '@waybill/shared-kernel/decider.js';
-import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
-import type { FulfilmentEvent } from '@waybill/shared-kernel/events/fulfilment.js';
-import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
+import type { EventType, WaybillEvent } from '@waybill/shared-kernel/events/catalogue.js';
+import type {
+  FulfilmentEvent,
+  PaymentSettled,
+  PaymentStep,
+  StockItem,
+} from '@waybill/shared-kernel/events/fulfilment.js';
+import type { OrderPlaced } from '@waybill/shared-kernel/events/order.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import {
+  deadlineOf,
+  evolve,
+  isEnding,
+  owesMoney,
+  owesStock,
+  type Asked,
+  type BegunFulfilment,
+  type FulfilmentState,
+} from './fulfilment-state.js';
+import { later, patience, patienceAgain, retryAt } from './patience.js';
 
-/**
- * What carries an order from its placement to its end. Pure: events of the order and its delivery come in, facts about
- * the fulfilment and commands to others go out. What is due after an event follows from the state and the event alone,
- * whether or not it was said before, so after a crash at any point the same events again make up for what was not
- * done. Every command it asks for is silence the second time.
- */
-export type FulfilmentState =
-  | { readonly status: 'none' }
-  | { readonly status: 'confirming'; readonly orderId: string }
-  | { readonly status: 'delivering'; readonly orderId: string; readonly deliveryId: string }
-  | { readonly status: 'cancelled'; readonly orderId: string; readonly deliveryId: string | undefined }
-  | { readonly status: 'completed'; readonly orderId: string; readonly outcome: 'delivered' | 'failed' };
+// What carries an order from its placement to its end: stock, payment, delivery, and the undoing of each. Pure: what
+// happened and what came of commands goes in, facts about the fulfilment and commands to others come out. What is due
+// follows from the state and from what it is told, whether or not it was told that before, so after a crash at any
+// point the same events again make up for what was not done. Every command it asks for is silence the second time.
+//
+// Undoing begins at the order's stream, which is the arbiter: what fails here only asks for the order to be rejected,
+// and what was done is undone when the order says that it is rejected, or cancelled.
 
-/** What it asks of the order and the delivery; what else these need to know, their own streams say. */
+/** What it asks of others; what else these need to know, their own streams say. */
 export type FulfilmentCommand =
+  | { readonly type: 'ReserveStock'; readonly orderId: string; readonly items: readonly StockItem[] }
+  | {
+      readonly type: 'ReleaseStock';
+      readonly orderId: string;
+      readonly items: readonly StockItem[];
+      /** They were set aside; otherwise it is for the products to know. */
+      readonly isCertain: boolean;
+    }
+  | {
+      readonly type: 'RequestPayment';
+      readonly orderId: string;
+      readonly step: PaymentStep;
+      /** Minor units. */
+      readonly amount: number;
+      readonly currency: string;
+    }
   | { readonly type: 'ConfirmOrder'; readonly orderId: string }
+  | { readonly type: 'RejectOrder'; readonly orderId: string; readonly reason: string }
+  | { readonly type: 'CancelOrder'; readonly orderId: string; readonly reason: string; readonly by: string }
   | { readonly type: 'ScheduleDelivery'; readonly orderId: string; readonly deliveryId: string }
   | { readonly type: 'CancelDelivery'; readonly orderId: string; readonly deliveryId: string }
   | {
@@ -32,24 +61,19 @@ export type FulfilmentCommand =
   | { readonly type: 'RecordDelivery'; readonly orderId: string }
   | { readonly type: 'RecordDeliveryFailure'; readonly orderId: string; readonly reason: string };
 
-function evolve(state: FulfilmentState, event: FulfilmentEvent): FulfilmentState {
-  const { orderId } = event.data;
-  switch (event.type) {
-    case 'FulfilmentStarted':
-      return state.status === 'none' ? { status: 'confirming', orderId } : state;
-    case 'FulfilmentDeliveryRequested':
-      return isEnded(state) ? state : { status: 'delivering', orderId, deliveryId: event.data.deliveryId };
-    case 'FulfilmentCancelled': {
-      if (isEnded(state)) return state;
-      const deliveryId = state.status === 'delivering' ? state.deliveryId : undefined;
-      return { status: 'cancelled', orderId, deliveryId };
-    }
-    case 'FulfilmentCompleted':
-      return isEnded(state) ? state : { status: 'completed', orderId, outcome: event.data.outcome };
-    default:
-      event satisfies never;
-      return state;
-  }
+/** What came of a command at once. */
+export type CommandOutcome =
+  | { readonly type: 'StockWasReserved'; readonly data: { readonly items: readonly StockItem[] } }
+  | { readonly type: 'StockWasRefused'; readonly data: { readonly productId: string } }
+  | { readonly type: 'StockWasReleased'; readonly data: object };
+
+/** What it is told: an event of the log, what came of a command, or that it is later than it was. */
+export type Told = WaybillEvent | CommandOutcome | { readonly type: 'TimePassed'; readonly data: object };
+
+/** What it is told, and when: milliseconds since 1970-01-01T00:00:00Z. */
+export interface Notice {
+  readonly told: Told;
+  readonly now: number;
 }
 
 /**
@@ -68,85 +92,217 @@ const concerning: ReadonlySet<string> = new Set<EventType>([
   'OrderRejected',
   'OrderCancelled',
   'OrderDispatched',
+  'PaymentAuthorised',
+  'PaymentDeclined',
+  'PaymentCaptured',
+  'PaymentVoided',
+  'PaymentRefunded',
   'DeliveryScheduled',
   'DeliveryCompleted',
   'DeliveryFailed',
+  'DeliveryReturned',
+  'FulfilmentRetryRequested',
+  'FulfilmentCompensationRequested',
   'FulfilmentResumed',
 ]);
 
-/** What an event means for the fulfilment; nothing, when it meant it before. */
-export function react(state: FulfilmentState, event: KnownEvent): readonly FulfilmentEvent[] {
-  switch (event.type) {
-    case 'OrderPlaced': {
-      if (state.status !== 'none') return [];
-      const { orderId, customerId } = event.data;
-      return [{ type: 'FulfilmentStarted', data: { orderId, customerId } }];
+/** What it means for the fulfilment; nothing, when it meant it before. */
+export function react({ told, now }: Notice, state: FulfilmentState): readonly FulfilmentEvent[] {
+  if (state.status === 'none') return told.type === 'OrderPlaced' ? [started(told.data)] : [];
+  const { orderId } = state;
+  switch (told.type) {
+    case 'StockWasReserved':
+      return state.status === 'reserving' ? stockReserved(state, told.data.items, now) : [];
+    case 'StockWasRefused': {
+      const { productId } = told.data;
+      return state.status === 'reserving' ? [{ type: 'FulfilmentStockRefused', data: { orderId, productId } }] : [];
     }
+    case 'StockWasReleased':
+      return state.status === 'compensating' ? [{ type: 'FulfilmentStockReleased', data: { orderId } }] : [];
+    case 'PaymentAuthorised':
+      return settled(state, 'authorised');
+    case 'PaymentDeclined':
+      return settled(state, 'declined');
+    case 'PaymentVoided':
+      return settled(state, 'voided');
+    case 'PaymentRefunded':
+      return settled(state, 'refunded');
+    case 'PaymentCaptured':
+      return settled(state, 'captured');
     case 'OrderConfirmed': {
-      if (state.status !== 'confirming') return [];
-      const { orderId } = state;
-      return [{ type: 'FulfilmentDeliveryRequested', data: { orderId, deliveryId: deliveryIdOf(orderId) } }];
+      if (isEnding(state) || state.deliveryId !== undefined) return [];
+      const dueAt = later(now, patience.courier);
+      return [{ type: 'FulfilmentDeliveryRequested', data: { orderId, deliveryId: deliveryIdOf(orderId), dueAt } }];
     }
     case 'OrderRejected':
     case 'OrderCancelled':
-      if (state.status === 'none' || isEnded(state)) return [];
-      return [{ type: 'FulfilmentCancelled', data: { orderId: state.orderId } }];
+      if (isEnding(state)) return [];
+      return [{ type: 'FulfilmentCancelled', data: { orderId } }, ...moneyBack(state, now)];
+    case 'OrderDispatched':
+      if (state.status !== 'delivering' || state.isDispatched) return [];
+      return [{ type: 'FulfilmentDispatched', data: { orderId, dueAt: later(now, patience.delivery) } }];
     case 'DeliveryCompleted':
       if (state.status !== 'delivering') return [];
-      return [{ type: 'FulfilmentCompleted', data: { orderId: state.orderId, outcome: 'delivered' } }];
-    case 'DeliveryFailed':
-      if (state.status !== 'delivering' || event.data.next === 'retry') return [];
-      return [{ type: 'FulfilmentCompleted', data: { orderId: state.orderId, outcome: 'failed' } }];
+      if (state.money === 'asked' || state.money === 'authorised') return [request(orderId, 'capture', now)];
+      return [{ type: 'FulfilmentCompleted', data: { orderId, outcome: 'delivered' } }];
+    case 'DeliveryFailed': {
+      if (state.status !== 'delivering' || told.data.next === 'retry') return [];
+      const dueAt = later(now, patience.return);
+      return [{ type: 'FulfilmentFailed', data: { orderId, dueAt } }, ...moneyBack(state, now)];
+    }
+    case 'FulfilmentCompensationRequested':
+      return state.status === 'compensating' && state.asked === undefined ? moneyBack(state, now) : [];
+    case 'FulfilmentRetryRequested':
+      return 'asked' in state && state.asked !== undefined ? [again(orderId, state.asked, now)] : [];
+    case 'TimePassed':
+      return late(state, now);
     default:
       return [];
   }
 }
 
-/** What is to be done in this state once `event` has happened: now for the first time, or again. */
-export function dueCommands(state: FulfilmentState, event: KnownEvent): readonly FulfilmentCommand[] {
+function started({ orderId, customerId, lines, total, currency, paymentToken }: OrderPlaced): FulfilmentEvent {
+  const quantities = new Map<string, number>();
+  for (const { productId, quantity } of lines) {
+    quantities.set(productId, (quantities.get(productId) ?? 0) + quantity);
+  }
+  const items = [...quantities].map(([productId, quantity]) => ({ productId, quantity }));
+  const charge = total === null || total === 0 || paymentToken === null ? nothingToPay : { amount: total, currency };
+  return { type: 'FulfilmentStarted', data: { orderId, customerId, items, ...charge } };
+}
+
+const nothingToPay = { amount: null, currency: null };
+
+function stockReserved({ orderId, charge }: BegunFulfilment, items: readonly StockItem[], now: number) {
+  const facts: FulfilmentEvent[] = [];
+  if (items.length > 0 || charge === undefined) {
+    facts.push({ type: 'FulfilmentStockReserved', data: { orderId, items } });
+  }
+  if (charge !== undefined) facts.push(request(orderId, 'authorise', now));
+  return facts;
+}
+
+/** The payment's stream says how it stands: whoever asked for it, that is so from now on. */
+function settled(state: BegunFulfilment, status: PaymentSettled['status']): readonly FulfilmentEvent[] {
+  const { orderId, money } = state;
+  const isHeld = status === 'authorised' || status === 'captured';
+  // What is owed back stays so until it is given back.
+  if (state.status === 'completed' || (state.status === 'compensating' && isHeld)) return [];
+  if (money === (isHeld ? status : 'settled')) return [];
+  const fact: FulfilmentEvent = { type: 'FulfilmentPaymentSettled', data: { orderId, status } };
+  if (state.status !== 'capturing' || status === 'authorised') return [fact];
+  return [fact, { type: 'FulfilmentCompleted', data: { orderId, outcome: 'delivered' } }];
+}
+
+function moneyBack(state: BegunFulfilment, now: number): readonly FulfilmentEvent[] {
+  return owesMoney(state) ? [request(state.orderId, 'release', now)] : [];
+}
+
+function request(orderId: string, step: PaymentStep, now: number): FulfilmentEvent {
+  const until = step === 'authorise' ? later(now, patience.payment) : null;
+  const data = { orderId, step, attempt: 1, retryAt: retryAt(now, step, 1), until };
+  return { type: 'FulfilmentPaymentRequested', data };
+}
+
+function again(orderId: string, { step, attempt: before, until }: Asked, now: number): FulfilmentEvent {
+  const attempt = before + 1;
+  const data = { orderId, step, attempt, retryAt: retryAt(now, step, attempt), until };
+  return { type: 'FulfilmentPaymentRequested', data };
+}
+
+/** What follows from a deadline that is over. */
+function late(state: BegunFulfilment, now: number): readonly FulfilmentEvent[] {
+  const deadline = deadlineOf(state);
+  if (deadline === undefined || Date.parse(deadline.dueAt) > now) return [];
+  const { orderId } = state;
+  const { name, dueAt } = deadline;
+  const asked = 'asked' in state ? state.asked : undefined;
+  if (name !== 'payment' || asked === undefined) {
+    const next = name === 'payment' ? null : later(now, patienceAgain[name]);
+    return [{ type: 'FulfilmentDeadlineMissed', data: { orderId, deadline: name, dueAt, again: next } }];
+  }
+  if (asked.until === null || Date.parse(asked.until) > now) return [again(orderId, asked, now)];
+  return [{ type: 'FulfilmentDeadlineMissed', data: { orderId, deadline: name, dueAt: asked.until, again: null } }];
+}
+
+/** What is to be done in this state once it was told this: now for the first time, or again. */
+export function dueCommands(state: FulfilmentState, told: Told): readonly FulfilmentCommand[] {
+  if (state.status === 'none') return [];
+  return [...byState(state), ...byWhatWasTold(state, told)];
+}
+
+function byState(state: BegunFulfilment): readonly FulfilmentCommand[] {
+  const { orderId } = state;
   switch (state.status) {
-    case 'none':
-      return [];
+    case 'reserving':
+      return [{ type: 'ReserveStock', orderId, items: state.items }];
+    case 'authorising':
+    case 'capturing':
+      return payment(state, state.asked);
+    case 'rejecting':
+      return [{ type: 'RejectOrder', orderId, reason: state.reason }];
     case 'confirming':
-      return [{ type: 'ConfirmOrder', orderId: state.orderId }];
-    case 'delivering': {
-      const { orderId, deliveryId } = state;
-      if (event.type === 'OrderConfirmed') return [{ type: 'ScheduleDelivery', orderId, deliveryId }];
-      // The pick-up may have died between the order's stream and the delivery's.
-      if (event.type !== 'OrderDispatched') return [];
-      return [{ type: 'RecordPickUp', orderId, deliveryId, courierId: event.data.courierId }];
+      return [{ type: 'ConfirmOrder', orderId }];
+    case 'compensating': {
+      const release = owesStock(state) && state.goods === 'here' ? [releaseOf(state)] : [];
+      return [...release, ...payment(state, state.asked)];
     }
-    case 'cancelled': {
-      const { orderId, deliveryId } = state;
-      if (deliveryId === undefined) return [];
-      switch (event.type) {
-        case 'OrderCancelled':
-        case 'OrderRejected':
-        // It was being scheduled as the order was cancelled.
-        case 'DeliveryScheduled':
-          return [{ type: 'CancelDelivery', orderId, deliveryId }];
-        default:
-          return [];
-      }
-    }
-    case 'completed': {
-      const { orderId } = state;
-      if (event.type === 'DeliveryCompleted') return [{ type: 'RecordDelivery', orderId }];
-      if (event.type !== 'DeliveryFailed' || event.data.next === 'retry') return [];
-      return [{ type: 'RecordDeliveryFailure', orderId, reason: event.data.reason }];
-    }
+    case 'delivering':
+    case 'completed':
+      return [];
     default:
       return state satisfies never;
   }
 }
 
-function isEnded(state: FulfilmentState): boolean {
-  return state.status === 'cancelled' || state.status === 'completed';
+function releaseOf({ orderId, items, reserved }: BegunFulfilment): FulfilmentCommand {
+  return { type: 'ReleaseStock', orderId, items: reserved ?? items, isCertain: reserved !== undefined };
 }
 
-/** The process manager as an aggregate: what it is told is an event, what it decides are facts of its own. */
-export const fulfilment: Decider<KnownEvent, FulfilmentState, FulfilmentEvent> = {
+function payment({ orderId, charge }: BegunFulfilment, asked: Asked | undefined): readonly FulfilmentCommand[] {
+  if (asked === undefined || charge === undefined) return [];
+  return [{ type: 'RequestPayment', orderId, step: asked.step, ...charge }];
+}
+
+function byWhatWasTold(state: BegunFulfilment, told: Told): readonly FulfilmentCommand[] {
+  const { orderId, deliveryId } = state;
+  const ending = isEnding(state);
+  switch (told.type) {
+    case 'OrderConfirmed':
+    case 'FulfilmentRetryRequested':
+      return deliveryId === undefined || ending ? [] : [{ type: 'ScheduleDelivery', orderId, deliveryId }];
+    case 'OrderDispatched':
+      // The pick-up may have died between the order's stream and the delivery's.
+      if (deliveryId === undefined || ending) return [];
+      return [{ type: 'RecordPickUp', orderId, deliveryId, courierId: told.data.courierId }];
+    case 'OrderCancelled':
+    case 'OrderRejected':
+    // It was being scheduled as the order was cancelled.
+    case 'DeliveryScheduled':
+      if (deliveryId === undefined || !('outcome' in state) || state.outcome !== 'cancelled') return [];
+      return [{ type: 'CancelDelivery', orderId, deliveryId }];
+    case 'DeliveryCompleted':
+      return state.status === 'delivering' ? [] : [{ type: 'RecordDelivery', orderId }];
+    case 'DeliveryFailed':
+      if (told.data.next === 'retry' || state.status === 'delivering') return [];
+      return [{ type: 'RecordDeliveryFailure', orderId, reason: told.data.reason }];
+    case 'DeliveryReturned':
+      if (state.status !== 'compensating' || !owesStock(state)) return [];
+      return [releaseOf(state)];
+    case 'FulfilmentDeadlineMissed': {
+      if (told.data.deadline !== 'courier' || ending) return [];
+      return [{ type: 'CancelOrder', orderId, reason: 'No courier picked it up in time.', by: 'system' }];
+    }
+    case 'FulfilmentCompensationRequested':
+      return ending ? [] : [{ type: 'CancelOrder', orderId, reason: told.data.reason, by: 'operator' }];
+    default:
+      return [];
+  }
+}
+
+/** The process manager as an aggregate: what it is told is the command, what it decides are facts of its own. */
+export const fulfilment: Decider<Notice, FulfilmentState, FulfilmentEvent> = {
   initialState: { status: 'none' },
-  decide: (event, state) => react(state, event),
+  decide: react,
   evolve,
 };

@@ -1,34 +1,43 @@
 import { steadyClock } from '@waybill/infra/clock/steady.js';
-import { openSnapshots } from '@waybill/infra/engines.js';
+import { openRequestReply, openSnapshots } from '@waybill/infra/engines.js';
+import { openGateway } from '@waybill/infra/payment-gateway/open-gateway.js';
 import { runFollower } from '@waybill/infra/run-follower.js';
-import { measureSuspended, tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
+import { measureFulfilment, measureSuspended, tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
 import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
+import { runPayments } from '../payments/run-payments.js';
 import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { runFulfilment } from './run-fulfilment.js';
 
-// The process manager in a process of its own: `npm run start:fulfilment`. Several divide the partitions among them.
+// The process manager in a process of its own, and the payment service beside it: `npm run start:fulfilment`. Several
+// divide the partitions among them, and each request for a payment goes to one of them.
 
-await runFollower('fulfilment', (follower) => {
+await runFollower('fulfilment', async (follower) => {
+  const { config, telemetry, report } = follower;
+  const store = telemetry.store(follower.store);
   const snapshots = new AggregateSnapshots({
     ...follower,
-    store: openSnapshots(follower.config),
+    store: openSnapshots(config),
     clock: steadyClock,
-    count: follower.telemetry.countSnapshots(),
+    count: telemetry.countSnapshots(),
   });
+  const gateway = await openGateway(config, { ...follower, watch: telemetry.watchGateway() });
+  const payments = runPayments({ ...follower, store, gateway, requestReply: openRequestReply(config, report) });
   const fulfilment = runFulfilment({
     ...follower,
-    store: follower.telemetry.store(follower.store),
-    watchBatch: follower.telemetry.watchBatches(),
+    store,
+    askPayment: payments.ask,
+    watchBatch: telemetry.watchBatches(),
     snapshots,
     positions: follower.readStore,
     checkpoints: follower.readStore,
     assign: leasedPartitions(follower.leasing),
   });
-  tellFigures(follower.metrics, [measureSuspended(follower)], follower.timer);
+  tellFigures(follower.metrics, [measureSuspended(follower), measureFulfilment(follower)], follower.timer);
   return {
     progress: async () => fulfilment.progress(),
     stop: async () => {
       await fulfilment.stop();
+      await payments.stop();
       await snapshots.close();
     },
   };

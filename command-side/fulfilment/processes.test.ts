@@ -69,8 +69,8 @@ test('process managers of which one after the other is killed do for each order 
   const whole = new AbortController();
   // How many events there are when it dies and somebody else comes.
   const deaths = new Map([
-    [300, one],
-    [1200, other],
+    [500, one],
+    [2000, other],
   ]);
   for await (const batch of store.subscribe(0, 50, whole.signal)) {
     events.push(...batch.events);
@@ -80,7 +80,7 @@ test('process managers of which one after the other is killed do for each order 
       await kill(victim);
       start();
     }
-    if (events.length >= 5 * orderIds.length) whole.abort();
+    if (events.length >= 8 * orderIds.length) whole.abort();
   }
   await placing;
 
@@ -88,7 +88,10 @@ test('process managers of which one after the other is killed do for each order 
   for (const { stream, type } of await store.readAll(0, 10_000)) (streams[stream] ??= []).push(type);
   for (const orderId of orderIds) {
     expect(streams[`order-${orderId}`]).toEqual(['OrderPlaced', 'OrderConfirmed']);
-    expect(streams[`fulfilment-${orderId}`]).toEqual(['FulfilmentStarted', 'FulfilmentDeliveryRequested']);
+    expect(streams[`fulfilment-${orderId}`]).toEqual([
+      ...['FulfilmentStarted', 'FulfilmentPaymentRequested'],
+      ...['FulfilmentPaymentSettled', 'FulfilmentDeliveryRequested'],
+    ]);
     expect(streams[`delivery-${deliveryIdOf(orderId)}`]).toEqual(['DeliveryScheduled']);
   }
 }, 90_000);

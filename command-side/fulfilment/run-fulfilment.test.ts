@@ -1,17 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { seededRandomness } from '@waybill/infra/clock/seeded.js';
+import { systemTimer } from '@waybill/infra/clock/system.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { startRelay } from '../relay/relay.js';
 import { FaultyStore, type Fate } from '../testing/faulty-store.js';
-import { LatePositions } from './late-positions.js';
-import { fulfilmentConsumer, fulfilmentOf, runFulfilment } from './run-fulfilment.js';
+import { fulfilmentConsumer, fulfilmentOf, runFulfilment, sharedByPartitions } from './run-fulfilment.js';
 import { Bench, Driven, types } from './testing/fulfilment-bench.js';
+
+const begun = ['FulfilmentStarted', 'FulfilmentPaymentRequested'];
+const requested = [...begun, 'FulfilmentPaymentSettled', 'FulfilmentDeliveryRequested'];
 
 describe('fulfilment', () => {
   test('from the log over the broker: a placed order is confirmed and its delivery scheduled', async () => {
@@ -20,17 +23,20 @@ describe('fulfilment', () => {
       broker: bench.broker,
       store: bench.log,
       checkpoints: bench.readStore,
-      timer: bench.timer,
+      timer: systemTimer,
       randomness: seededRandomness('relay'),
     });
-    const running = runFulfilment({ ...bench.means(), assign: everyPartition });
+    const running = runFulfilment({ ...bench.means(), timer: systemTimer, assign: everyPartition });
     const orders = Array.from({ length: 50 }, (_, index) => `o${index}`);
     await Promise.all(orders.map((orderId) => bench.place(orderId)));
-    await until(async () => (await bench.events()).length === 250);
+    await until(async () => {
+      await bench.payments.settle();
+      return (await bench.events()).length === 400;
+    });
     const histories = await bench.histories();
     for (const orderId of orders) {
       expect(types(histories, `order-${orderId}`)).toEqual(['OrderPlaced', 'OrderConfirmed']);
-      expect(types(histories, `fulfilment-${orderId}`)).toEqual(['FulfilmentStarted', 'FulfilmentDeliveryRequested']);
+      expect(types(histories, `fulfilment-${orderId}`)).toEqual(requested);
       expect(histories[`delivery-${deliveryIdOf(orderId)}`]).toMatchObject([
         {
           type: 'DeliveryScheduled',
@@ -66,26 +72,36 @@ describe('fulfilment', () => {
     const bench = new Bench();
     await bench.place('o1');
     await new Driven(bench).work(100);
-    const [placed, started, confirmed, requested, scheduled] = await bench.events();
-    const causes = [started, confirmed, requested, scheduled].map((event) => event!.causationId);
-    expect(causes[0]).toBe(placed!.id);
-    expect(causes[1]).toBe(started!.id);
-    expect(causes[2]).toBe(confirmed!.id);
-    expect(causes[3]).toBe(requested!.id);
-    expect(new Set((await bench.events()).map((event) => event.correlationId)).size).toBe(1);
+    const events = await bench.events();
+    const causes = Object.fromEntries(
+      events.map(({ type, causationId }) => [type, events.find(({ id }) => id === causationId)?.type]),
+    );
+    expect(causes).toEqual({
+      OrderPlaced: undefined,
+      FulfilmentStarted: 'OrderPlaced',
+      FulfilmentPaymentRequested: 'OrderPlaced',
+      PaymentAuthorised: 'OrderPlaced',
+      FulfilmentPaymentSettled: 'PaymentAuthorised',
+      OrderConfirmed: 'PaymentAuthorised',
+      FulfilmentDeliveryRequested: 'OrderConfirmed',
+      DeliveryScheduled: 'OrderConfirmed',
+    });
+    expect(new Set(events.map(({ correlationId }) => correlationId)).size).toBe(1);
   });
 
-  test('reads no stream on the way of most orders', async () => {
+  test('reads no stream on the way of most orders but that of a product, once for all who want it', async () => {
     const bench = new Bench();
-    let reads = 0;
+    const read: string[] = [];
     bench.store.readStream = async (...asked) => {
-      reads += 1;
+      read.push(asked[0]);
       return bench.log.readStream(...asked);
     };
     await Promise.all(Array.from({ length: 20 }, (_, index) => bench.place(`o${index}`)));
     await new Driven(bench).work(100);
-    expect((await bench.events()).length).toBe(100);
-    expect(reads).toBe(0);
+    expect((await bench.events()).length).toBe(160);
+    expect(new Set(read)).toEqual(new Set(['product-p1']));
+    // Each of the partitions has orders of its own at a time.
+    expect(read.length).toBeLessThanOrEqual(partitionCount);
   });
 
   test('lets imported history pass', async () => {
@@ -98,7 +114,8 @@ describe('fulfilment', () => {
 
   test('works on orders side by side, and on the events of one in sequence', async () => {
     const bench = new Bench();
-    const target = fulfilmentOf(0, bench.means(), { done: () => {} });
+    const means = bench.means();
+    const target = fulfilmentOf(0, means, sharedByPartitions(means));
     const orders = ['o1', 'o2', 'o3'];
     for (const orderId of orders) await bench.place(orderId);
     const underWay = new Set<string>();
@@ -121,18 +138,20 @@ describe('fulfilment', () => {
     await bench.place('o1');
     await bench.place('o2');
     const events = await bench.events();
-    const late = new LatePositions(fulfilmentConsumer, bench.means());
-    const target = fulfilmentOf(0, bench.means(), late);
-    bench.store.fate = (stream) => (stream === 'order-o1' ? 'lost' : 'done');
+    const means = bench.means();
+    const shared = sharedByPartitions(means);
+    const { late } = shared;
+    const target = fulfilmentOf(0, means, shared);
+    bench.store.fate = (stream) => (stream === 'fulfilment-o1' ? 'lost' : 'done');
     await expect(target.apply(events, 2)).rejects.toThrow('The append was lost');
     await late.flush(0);
     expect(await target.position()).toBe(0);
-    expect(types(await bench.histories(), 'order-o2')).toEqual(['OrderPlaced', 'OrderConfirmed']);
+    expect(types(await bench.histories(), 'fulfilment-o2')).toEqual(begun);
     bench.store.fate = () => 'done';
     await target.apply(events, 2);
     await late.flush(0);
     expect(await target.position()).toBe(2);
-    expect(types(await bench.histories(), 'order-o1')).toEqual(['OrderPlaced', 'OrderConfirmed']);
+    expect(types(await bench.histories(), 'fulfilment-o1')).toEqual(begun);
   });
 
   test('another that was here before and is late does no harm', async () => {
@@ -148,9 +167,10 @@ describe('fulfilment', () => {
     await late.save();
     const histories = await bench.histories();
     expect(types(histories, 'fulfilment-o1')).toEqual([
-      'FulfilmentStarted',
-      'FulfilmentDeliveryRequested',
+      ...requested,
       'FulfilmentCancelled',
+      'FulfilmentPaymentRequested',
+      'FulfilmentPaymentSettled',
     ]);
     expect(types(histories, `delivery-${deliveryIdOf('o1')}`)).toEqual(['DeliveryScheduled', 'DeliveryCancelled']);
     expect(await bench.readStore.consumerPosition('fulfilment', partitionOf('o1'))).toBe(

@@ -16,21 +16,30 @@ import { askTogether } from '@waybill/shared-kernel/ask-together.js';
 import type { Category } from '@waybill/shared-kernel/stream.js';
 import { progressOf, type Progress } from '@waybill/shared-kernel/standstill.js';
 import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
+import { Agenda } from '@waybill/shared-kernel/agenda.js';
 import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js';
-import { orderConcerned } from './fulfilment.js';
+import { AggregateStreams } from '../aggregate-streams.js';
+import { product } from '../catalogue/product.js';
+import { StockKeeper } from '../catalogue/stock-keeper.js';
 import type { FulfilMeans } from './fulfil.js';
+import { orderConcerned } from './fulfilment.js';
+import { keepDeadlines } from './keep-deadlines.js';
 import { LatePositions } from './late-positions.js';
+import { withLogFaults } from './passing-fault.js';
 import { SuspendingFulfiller } from './suspend.js';
 
 /** Name of the process manager's queues and of its positions. */
 export const fulfilmentConsumer = 'fulfilment';
 
-/** Whose events it reacts to; of its own it is the one that has a suspended order go on. */
-export const fulfilmentCategories: readonly Category[] = ['order', 'delivery', 'fulfilment'];
+/** Whose events it reacts to; of its own those by which somebody has it go on, do it again or undo it. */
+export const fulfilmentCategories: readonly Category[] = ['order', 'payment', 'delivery', 'fulfilment'];
 
-export interface FulfilmentMeans extends ConsumerMeans, Pick<FulfilMeans, 'snapshots'> {
+export interface FulfilmentMeans extends ConsumerMeans, Pick<FulfilMeans, 'snapshots' | 'askPayment'> {
   readonly store: EventStore;
-  readonly positions: Pick<ReadStore, 'consumerPosition' | 'saveConsumerPosition' | 'declare' | 'load' | 'commit'>;
+  readonly positions: Pick<
+    ReadStore,
+    'consumerPosition' | 'saveConsumerPosition' | 'declare' | 'load' | 'commit' | 'list'
+  >;
   /** Told of each order that is suspended. */
   readonly quarantined?: ReportQuarantine;
   /** Told of each batch that is worked on. */
@@ -38,19 +47,45 @@ export interface FulfilmentMeans extends ConsumerMeans, Pick<FulfilMeans, 'snaps
   readonly clock: Clock;
 }
 
+/** What all partitions of a process share. */
+export interface SharedByPartitions {
+  readonly late: Pick<LatePositions, 'done'>;
+  readonly stock: FulfilMeans['stock'];
+  readonly agenda: Agenda;
+}
+
+export function sharedByPartitions(means: FulfilmentMeans): SharedByPartitions & { readonly late: LatePositions } {
+  const { store, snapshots, positions: readStore } = means;
+  const products = new AggregateStreams(withLogFaults(store), 'product', product, { snapshots });
+  return {
+    late: new LatePositions(fulfilmentConsumer, means),
+    stock: new StockKeeper(products, means),
+    agenda: new Agenda({ ...means, readStore }),
+  };
+}
+
+/** One partition of the process manager. */
+export interface FulfilmentTarget extends PartitionTarget {
+  /** Does what is due because a deadline has passed, for some of those of which one has. */
+  lookAtDeadlines(): Promise<void>;
+}
+
+/** Orders whose deadline has passed that are looked at together. */
+const lookedAtOnce = 100;
+
 /**
  * One partition of the process manager. Orders are worked on side by side, so that their appends are grouped; the
  * events of one order one after the other. `late` is told of a batch when everything due after each of its events is in
- * the log, and saves the position soon after. An event that cannot be handled suspends its order, see
+ * the log, or asked for, and saves the position soon after. An event that cannot be handled suspends its order, see
  * `SuspendingFulfiller`; what may pass pauses the partition, and the same events come again, which does no harm.
  */
 export function fulfilmentOf(
   partition: number,
   means: FulfilmentMeans,
-  late: Pick<LatePositions, 'done'>,
-): PartitionTarget {
-  const { positions } = means;
-  const fulfiller = new SuspendingFulfiller({ ...means, readStore: positions });
+  { late, stock, agenda }: SharedByPartitions,
+): FulfilmentTarget {
+  const { positions, clock } = means;
+  const fulfiller = new SuspendingFulfiller({ ...means, readStore: positions, stock, agenda });
   return {
     consumer: fulfilmentConsumer,
     partition,
@@ -60,15 +95,25 @@ export function fulfilmentOf(
       return positions.consumerPosition(fulfilmentConsumer, partition);
     },
     apply: async (events, position) => {
-      const outcomes = await Promise.allSettled(
+      await allOf(
         [...byOrder(events)].map(async ([orderId, ofOrder]) => {
           for (const event of ofOrder) await fulfiller.handle(orderId, event);
         }),
       );
-      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+      await agenda.flush(partition);
       late.done(partition, position);
     },
+    lookAtDeadlines: async () => {
+      const orderIds = await agenda.due(partition, clock.now(), lookedAtOnce);
+      await allOf(orderIds.map((orderId) => fulfiller.look(orderId)));
+      await agenda.flush(partition);
+    },
   };
+}
+
+/** Waits for all, then rejects with the first fault, if there is one. */
+async function allOf(works: readonly Promise<unknown>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(works)) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
 function byOrder(events: readonly RecordedEvent[]): Map<string, RecordedEvent[]> {
@@ -104,19 +149,24 @@ export interface RunningFulfilment {
  */
 export function runFulfilment(means: RunningFulfilmentMeans, tuning?: ConsumerTuning): RunningFulfilment {
   const consumers = new Map<number, PartitionConsumer>();
-  const late = new LatePositions(fulfilmentConsumer, means);
+  const together = sharedByPartitions(means);
+  const { late, agenda } = together;
   const shared = { ...means, checkpoints: askTogether(means.checkpoints, means.timer) };
   const assignment = means.assign(fulfilmentConsumer, (partition) => {
-    const consumer = consumePartition(
-      watchedTarget(fulfilmentOf(partition, means, late), means.watchBatch),
-      shared,
-      tuning,
-    );
+    const target = fulfilmentOf(partition, means, together);
+    const consumer = consumePartition(watchedTarget(target, means.watchBatch), shared, tuning);
     consumers.set(partition, consumer);
+    const deadlines = keepDeadlines(
+      `${fulfilmentConsumer}/deadlines`,
+      () => target.lookAtDeadlines(),
+      () => consumer.state().mode === 'following',
+      means,
+    );
     return {
       stop: async () => {
-        await consumer.stop();
+        await Promise.all([consumer.stop(), deadlines.stop()]);
         await late.flush(partition);
+        agenda.forget(partition);
         consumers.delete(partition);
       },
     };

@@ -52,6 +52,20 @@ export class SuspendingFulfiller {
     else await this.#attempt(orderId, event, event);
   }
 
+  /** Does what is due because a deadline of an order has passed. Rejects as `handle` does. */
+  async look(orderId: string): Promise<void> {
+    const head = { position: Infinity };
+    try {
+      const mustWait = () => this.#mustWait(orderId, head);
+      if (this.#suspects.has(orderId) && (await mustWait())) return;
+      await this.#fulfiller.look(orderId, mustWait);
+    } catch (error) {
+      const passing = passingFault(error);
+      // What else there is comes to light with the order's next event, whose fault it then is.
+      throw passing === undefined ? error : passing.fault;
+    }
+  }
+
   /** False: the order stands still. `at`: the event on whose account it is handled. */
   async #attempt(orderId: string, event: RecordedEvent, at: RecordedEvent): Promise<boolean> {
     const mustWait = () => this.#mustWait(orderId, at);
@@ -70,7 +84,7 @@ export class SuspendingFulfiller {
     }
   }
 
-  async #mustWait(orderId: string, at: RecordedEvent): Promise<boolean> {
+  async #mustWait(orderId: string, at: Pick<RecordedEvent, 'position'>): Promise<boolean> {
     // Read anew each time: if it still is suspended then, what ends that comes after this event, and sees to it.
     const suspensions = await readSuspensions(this.#means.store, orderId);
     if (!isSuspended(suspensions, at.position)) return false;
@@ -128,7 +142,7 @@ export class SuspendingFulfiller {
   async #waiting(orderId: string, resumed: RecordedEvent): Promise<readonly RecordedEvent[]> {
     const { store } = this.#means;
     const events: RecordedEvent[] = [];
-    for (const stream of [streamName('order', orderId), streamName('delivery', deliveryIdOf(orderId))]) {
+    for (const stream of streamsOf(orderId)) {
       for await (const event of readWholeStream(store, stream)) {
         if (event.position < resumed.position && orderConcerned(event) === orderId) events.push(event);
       }
@@ -151,4 +165,14 @@ export class SuspendingFulfiller {
   async #keepListed(orderId: string, { last }: Suspensions, error?: string): Promise<void> {
     if (last !== undefined) await noteSuspension(orderId, last, this.#means, error);
   }
+}
+
+/** The streams of an order whose events are handled. */
+function streamsOf(orderId: string): readonly string[] {
+  return [
+    streamName('order', orderId),
+    streamName('payment', orderId),
+    streamName('delivery', deliveryIdOf(orderId)),
+    streamName('fulfilment', orderId),
+  ];
 }

@@ -24,7 +24,10 @@ export type PlacedOrder =
 
 type FinalStatus = 'rejected' | 'cancelled' | 'delivered' | 'delivery_failed';
 
-interface Placement extends Pick<OrderPlaced, 'orderId' | 'customerId' | 'deliveryAddress' | 'promisedBy'> {
+interface Placement extends Pick<
+  OrderPlaced,
+  'orderId' | 'customerId' | 'deliveryAddress' | 'paymentToken' | 'promisedBy'
+> {
   readonly merchantIds: readonly string[];
   readonly imported: boolean;
 }
@@ -144,13 +147,14 @@ function dispatch(state: PlacedOrder, courierId: string): readonly OrderEvent[] 
 }
 
 function placed(order: OrderPlaced, imported: boolean): PlacedOrder {
-  const { orderId, customerId, deliveryAddress, promisedBy } = order;
+  const { orderId, customerId, deliveryAddress, paymentToken, promisedBy } = order;
   const merchantIds = [...new Set(order.lines.flatMap((line) => line.merchantId ?? []))];
-  return { status: 'placed', orderId, customerId, merchantIds, deliveryAddress, promisedBy, imported };
+  return { status: 'placed', orderId, customerId, merchantIds, deliveryAddress, paymentToken, promisedBy, imported };
 }
 
-function placement({ orderId, customerId, merchantIds, deliveryAddress, promisedBy, imported }: Placement): Placement {
-  return { orderId, customerId, merchantIds, deliveryAddress, promisedBy, imported };
+function placement(order: Placement): Placement {
+  const { orderId, customerId, merchantIds, deliveryAddress, paymentToken, promisedBy, imported } = order;
+  return { orderId, customerId, merchantIds, deliveryAddress, paymentToken, promisedBy, imported };
 }
 
 function isFinal(state: PlacedOrder): state is PlacedOrder & { readonly status: FinalStatus } {

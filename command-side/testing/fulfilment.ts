@@ -1,20 +1,40 @@
 import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { AggregateStreams } from '../aggregate-streams.js';
+import { product } from '../catalogue/product.js';
+import { StockKeeper } from '../catalogue/stock-keeper.js';
 import { Fulfiller } from '../fulfilment/fulfil.js';
 import { orderConcerned } from '../fulfilment/fulfilment.js';
-import type { WriteApi } from './write-api.js';
+import { PaymentDesk } from '../payments/testing/payment-desk.js';
 
-/** The process manager of a write API: each call lets it work on all that happened since the last. */
-export function fulfilmentOf({ store, clock }: WriteApi): () => Promise<void> {
-  const fulfiller = new Fulfiller({ store, clock, randomness: systemRandomness, timer: systemTimer });
+const never = (): Promise<boolean> => Promise.resolve(false);
+
+/**
+ * The process manager and the payments of a log: each call lets them work on all that happened since the last, until
+ * nothing more happens.
+ */
+export function fulfilmentOf({
+  store,
+  clock,
+}: {
+  readonly store: EventStore;
+  readonly clock: Clock;
+}): () => Promise<void> {
+  const means = { store, clock, randomness: systemRandomness, timer: systemTimer };
+  const payments = new PaymentDesk(means);
+  const stock = new StockKeeper(new AggregateStreams(store, 'product', product), means);
+  const agenda = { note: () => {} };
+  const fulfiller = new Fulfiller({ ...means, stock, agenda, askPayment: payments.ask });
   let handled = 0;
   return async function fulfil(): Promise<void> {
     for (const event of await store.readAll(handled, 1000)) {
       handled = event.position;
-      const known = upcast(event);
-      const concerned = orderConcerned(known);
-      if (concerned !== undefined) await fulfiller.handle(concerned, known, () => Promise.resolve(false));
+      const concerned = orderConcerned(event);
+      if (concerned !== undefined) await fulfiller.handle(concerned, upcast(event), never);
     }
-    if ((await store.head()) > handled) await fulfil();
+    const isPaid = await payments.settle();
+    if (isPaid || (await store.head()) > handled) await fulfil();
   };
 }

@@ -13,9 +13,9 @@ import type { AggregateStreams } from '../../aggregate-streams.js';
 import { aggregatesIn } from '../../aggregates.js';
 import type { DeliveryCommand } from '../../delivery/delivery.js';
 import { envelopes } from '../../envelope.js';
+import { PaymentDesk } from '../../payments/testing/payment-desk.js';
 import { FaultyStore } from '../../testing/faulty-store.js';
-import { LatePositions } from '../late-positions.js';
-import { fulfilmentConsumer, fulfilmentOf, type FulfilmentMeans } from '../run-fulfilment.js';
+import { fulfilmentOf, sharedByPartitions, type FulfilmentMeans } from '../run-fulfilment.js';
 
 const clock = virtualClock('2026-01-01T10:00:00Z');
 
@@ -28,13 +28,20 @@ export class Bench {
   readonly readStore = openSqliteReadStore(':memory:');
   readonly broker = openMemoryBroker();
   readonly timer = manualTimer();
+  readonly payments: PaymentDesk;
   readonly #aggregates = aggregatesIn(this.log);
   readonly #randomness = seededRandomness('clients');
+
+  constructor() {
+    const { log: store, timer } = this;
+    this.payments = new PaymentDesk({ store, timer, clock, randomness: seededRandomness('payments') });
+  }
 
   means(store: EventStore = this.store): FulfilmentMeans {
     const { broker, readStore, timer } = this;
     const randomness = seededRandomness('fulfilment');
-    return { broker, store, checkpoints: readStore, positions: readStore, timer, randomness, clock };
+    const askPayment = this.payments.ask;
+    return { broker, store, checkpoints: readStore, positions: readStore, timer, randomness, clock, askPayment };
   }
 
   place(orderId: string, imported?: true): Promise<void> {
@@ -116,36 +123,36 @@ export class Driven {
   readonly #store: EventStore;
   readonly #means: Partial<FulfilmentMeans>;
   readonly #positions = new Map<number, number>();
-  #late: LatePositions;
+  #shared;
   #targets;
 
   constructor(bench: Bench, store: EventStore = bench.store, means: Partial<FulfilmentMeans> = {}) {
     this.#bench = bench;
     this.#store = store;
     this.#means = means;
-    this.#late = this.#remember();
+    this.#shared = this.#remember();
     this.#targets = this.#begin();
   }
 
-  #remember(): LatePositions {
-    return new LatePositions(fulfilmentConsumer, { ...this.#bench.means(this.#store), ...this.#means });
+  #remember() {
+    return sharedByPartitions({ ...this.#bench.means(this.#store), ...this.#means });
   }
 
   #begin() {
     this.#positions.clear();
     const means = { ...this.#bench.means(this.#store), ...this.#means };
-    return Array.from({ length: partitionCount }, (_, partition) => fulfilmentOf(partition, means, this.#late));
+    return Array.from({ length: partitionCount }, (_, partition) => fulfilmentOf(partition, means, this.#shared));
   }
 
   /** It was killed: what it had not saved is lost. */
   restart(): void {
-    this.#late = this.#remember();
+    this.#shared = this.#remember();
     this.#targets = this.#begin();
   }
 
   /** What is saved from time to time, and when it stops in order. */
   async save(): Promise<void> {
-    for (const { partition } of this.#targets) await this.#late.flush(partition);
+    for (const { partition } of this.#targets) await this.#shared.late.flush(partition);
   }
 
   /** Works on what there is, in batches of at most `size` events of the log: on everything, or so many batches of each partition. */
@@ -168,6 +175,7 @@ export class Driven {
         this.#positions.set(partition, end.position);
         moved = true;
       }
+      if (await this.#bench.payments.settle()) moved = true;
     }
   }
 }

@@ -7,10 +7,14 @@ import { openSqliteLeaseStore } from '@waybill/infra/lease/sqlite/lease-store.js
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
 import type { RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
+import { openMemoryRequestReply } from '@waybill/infra/broker/memory/request-reply.js';
+import { askPayments } from '../../payments/ask-payments.js';
+import { startPaymentService } from '../../payments/payment-service.js';
+import { GatewayOfTests } from '../../payments/testing/gateway.js';
 import { startRelay, type RelayMeans } from '../../relay/relay.js';
 import { runFulfilment } from '../run-fulfilment.js';
 
-// A process manager among several on one data folder, its argument. It has a broker and a relay to itself, tells its
+// A process manager among several on one data folder, its argument. It has a broker, a relay and payments to itself, tells its
 // parent whenever it holds another number of partitions, and works until it is killed.
 
 const folder = process.argv[2]!;
@@ -24,13 +28,16 @@ const checkpoints: RelayMeans['checkpoints'] = {
   relayCheckpoint: async () => checkpoint,
   saveRelayCheckpoint: async (reached) => void (checkpoint = reached),
 };
-const means = { broker: openMemoryBroker(), store, checkpoints, timer, randomness };
+const means = { broker: openMemoryBroker(), store, checkpoints, timer, randomness, clock: systemClock };
 
 startRelay(means);
+const requestReply = openMemoryRequestReply();
+const report = (fault: Error): void => console.error(fault);
+await startPaymentService({ ...means, requestReply, gateway: new GatewayOfTests(), report });
 const fulfilment = runFulfilment({
   ...means,
   positions,
-  clock: systemClock,
+  askPayment: askPayments(requestReply, { timeout: 10_000, report }),
   assign: leasedPartitions({ leases, timer, randomness, clock: steadyClock }),
 });
 

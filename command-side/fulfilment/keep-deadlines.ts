@@ -1,0 +1,48 @@
+import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
+
+export interface DeadlineMeans {
+  readonly timer: Timer;
+  readonly randomness: Randomness;
+  /** Told of each look that failed. */
+  readonly report?: (fault: Error, of: string) => void;
+}
+
+/** Milliseconds from one look to the next. */
+const pause = 1_000;
+const backOff: BackOff = { first: pause, most: 30_000 };
+
+/**
+ * Has the deadlines of a partition looked at, again and again until it is stopped. `look` is called only while
+ * `isLevel`: what came in time is known before anything is said to be late. A look that fails is made again.
+ */
+export function keepDeadlines(
+  of: string,
+  look: () => Promise<void>,
+  isLevel: () => boolean,
+  { timer, randomness, report }: DeadlineMeans,
+): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const run = async (): Promise<void> => {
+    for (let failures = 0; !signal.aborted;) {
+      if (isLevel()) {
+        try {
+          await look();
+          failures = 0;
+        } catch (error) {
+          failures += 1;
+          report?.(error instanceof Error ? error : new Error(String(error)), of);
+        }
+      }
+      await timer.sleep(failures === 0 ? pause : backOffDelay(backOff, failures - 1, randomness), signal);
+    }
+  };
+  const running = run();
+  return {
+    stop: () => {
+      stopping.abort();
+      return running;
+    },
+  };
+}

@@ -1,0 +1,46 @@
+import type { Answering, RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
+import type { PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
+import { askPayments } from './ask-payments.js';
+import type { PaymentRequest } from './payment-request.js';
+import { startPaymentService, type PaymentServiceMeans } from './payment-service.js';
+
+export interface RunningPaymentMeans extends Omit<PaymentServiceMeans, 'requestReply' | 'gateway'> {
+  readonly requestReply: RequestReply;
+  readonly gateway: PaymentGateway;
+}
+
+export interface RunningPayments {
+  /** As the process manager asks. */
+  readonly ask: (request: PaymentRequest) => void;
+  /** Lets what is being worked on come to its end, if that is soon, and closes the ways to broker and gateway. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds for which an answer is waited for: longer than the service waits for the gateway. */
+const patience = 60_000;
+
+/** Milliseconds for which what is being worked on may hold up the end. It is asked for again when somebody is back. */
+const lastOrders = 2_000;
+
+/**
+ * The payment service in this process, and the way to it and to those of others: it begins to answer as soon as the
+ * broker can be reached.
+ */
+export function runPayments(means: RunningPaymentMeans): RunningPayments {
+  const { requestReply, gateway, timer, report } = means;
+  let answering: Answering | undefined;
+  startPaymentService(means).then(
+    (begun) => {
+      answering = begun;
+    },
+    (fault: unknown) => report(fault instanceof Error ? fault : new Error(String(fault)), 'payments'),
+  );
+  return {
+    ask: askPayments(requestReply, { timeout: patience, report }),
+    stop: async () => {
+      await Promise.race([answering?.close(), timer.sleep(lastOrders)]);
+      await requestReply.close();
+      await Promise.race([gateway.close(), timer.sleep(lastOrders)]);
+    },
+  };
+}

@@ -5,12 +5,15 @@
  */
 export const pureFiles = [
   'command-side/catalogue/product.ts',
+  'command-side/catalogue/stock.ts',
   'command-side/customers/customer.ts',
   'command-side/delivery/delivery.ts',
   'command-side/delivery/reports.ts',
   'command-side/fulfilment/fulfilment.ts',
   'command-side/fulfilment/fulfilment-stream.ts',
   'command-side/ordering/order.ts',
+  'command-side/payments/payment.ts',
+  'infra/payment-gateway/simulator/payment.ts',
   'projections/customers.ts',
   'projections/deliveries.ts',
   'projections/delivery-progress.ts',

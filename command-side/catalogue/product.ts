@@ -30,6 +30,8 @@ function evolve(state: ProductState, event: ProductEvent): ProductState {
     case 'ProductPriceChanged':
       return { ...state, unitPrice: event.data.unitPrice, currency: event.data.currency };
     case 'ProductStockChanged':
+    case 'StockReserved':
+    case 'StockReleased':
       return { ...state, stock: event.data.stock };
     case 'ProductWithdrawn':
       return { ...state, status: 'withdrawn' };
@@ -86,5 +88,5 @@ export const product: Decider<ProductCommand, ProductState, ProductEvent> = {
   initialState: { status: 'none' },
   decide,
   evolve,
-  stateVersion: 1,
+  stateVersion: 2,
 };

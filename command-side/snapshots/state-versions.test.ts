@@ -13,26 +13,34 @@ import { delivery } from '../delivery/delivery.js';
  * `stateVersion`, then put the new digest here. Never the digest alone.
  */
 const states = {
-  Delivery: { of: delivery, version: 1, digest: 'dDbrRo3Wi508iHM21C3W1YkBhS53G3ZYAClrfPcWRfw' },
-  Product: { of: product, version: 1, digest: 'hafzW1tNtSDwknEuf_l6G9Im6gMn84101CWblPiLDN8' },
-  Customer: { of: customer, version: 2, digest: 'XT31zaJjir6wIaeE2NhH1eBMVRHQSAv1f_gNNnVKm8k' },
+  Delivery: { of: delivery, events: /^Delivery/, version: 1, digest: 'dDbrRo3Wi508iHM21C3W1YkBhS53G3ZYAClrfPcWRfw' },
+  Product: {
+    of: product,
+    events: /^(Product|Stock)/,
+    version: 2,
+    digest: 'GfJH3xZ_atT7GVdUb04RBkC6romZwyjj17k2V-IWWj8',
+  },
+  Customer: { of: customer, events: /^Customer/, version: 2, digest: 'XT31zaJjir6wIaeE2NhH1eBMVRHQSAv1f_gNNnVKm8k' },
 };
 
 const golden = new URL('../../../shared-kernel/events/golden/', import.meta.url);
 
-test.each(Object.entries(states))('a %s is of the version that its snapshots say', (name, { of, version, digest }) => {
-  const events = Object.entries(currentVersions).flatMap(([type, schemaVersion]) =>
-    type.startsWith(name)
-      ? [JSON.parse(readFileSync(new URL(`${type}.${schemaVersion}.json`, golden), 'utf8')) as DomainEvent]
-      : [],
-  );
-  const made = statesOf(of as Decider<unknown, unknown, DomainEvent>, events);
-  expect(made).toEqual(JSON.parse(JSON.stringify(made)));
-  expect([of.stateVersion, createHash('sha256').update(JSON.stringify(made)).digest('base64url')]).toEqual([
-    version,
-    digest,
-  ]);
-});
+test.each(Object.entries(states))(
+  'a %s is of the version that its snapshots say',
+  (_, { of, events: its, version, digest }) => {
+    const events = Object.entries(currentVersions).flatMap(([type, schemaVersion]) =>
+      its.test(type)
+        ? [JSON.parse(readFileSync(new URL(`${type}.${schemaVersion}.json`, golden), 'utf8')) as DomainEvent]
+        : [],
+    );
+    const made = statesOf(of as Decider<unknown, unknown, DomainEvent>, events);
+    expect(made).toEqual(JSON.parse(JSON.stringify(made)));
+    expect([of.stateVersion, createHash('sha256').update(JSON.stringify(made)).digest('base64url')]).toEqual([
+      version,
+      digest,
+    ]);
+  },
+);
 
 /** After every one of the events, after every two, and after every three that begin with the first. */
 function statesOf({ evolve, initialState }: Decider<unknown, unknown, DomainEvent>, events: readonly DomainEvent[]) {

@@ -32,6 +32,17 @@ test('a product is what was said of it last', () => {
   });
 });
 
+test('what orders have set aside is not there for others, until it is given back', () => {
+  const ofOrder = { productId: 'P-1', orderId: 'o1' };
+  const held = onProduct({ type: 'StockReserved', data: { ...ofOrder, quantity: 2, stock: 1 } });
+  const givenBack = onProduct({ type: 'StockReleased', data: { ...ofOrder, quantity: 2, stock: 3 } });
+  const stockAfter = (...happenings: (typeof held)[]): number | undefined => {
+    const { sections, revisions } = foldDocument(products, known([listed('P-1', {}), ...happenings]));
+    return productView(sections, revisions)?.stock;
+  };
+  expect([stockAfter(held), stockAfter(held, givenBack)]).toEqual([1, 3]);
+});
+
 test('stock that is not counted is not shown', () => {
   const data = { productId: 'P-1', merchantId: 'm1', name: 'Lamp', unitPrice: 1, currency: 'KRW', stock: null };
   const { sections, revisions } = foldDocument(products, known([onProduct({ type: 'ProductListed', data })]));

@@ -32,6 +32,8 @@ function fold(before: unknown, event: KnownEvent): ProductSection {
     case 'ProductPriceChanged':
       return { ...section, unitPrice: { amount: event.data.unitPrice, currency: event.data.currency } };
     case 'ProductStockChanged':
+    case 'StockReserved':
+    case 'StockReleased':
       return { ...section, stock: event.data.stock };
     case 'ProductWithdrawn':
       return { ...section, withdrawn: true };

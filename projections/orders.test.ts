@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { foldDocument } from './fold-document.js';
-import { orders, orderView, partiesOf, type OrderView } from './orders.js';
+import { orders, orderView, partiesOf, type OrderView, type PaymentStatus } from './orders.js';
 import {
   assigned,
   cancelled,
@@ -27,8 +27,13 @@ function viewOf(happenings: readonly Happening[]): OrderView | undefined {
   return orderView(sections, revisions);
 }
 
+const amount = { orderId: 'o1', amount: 10500, currency: 'EUR' };
+const authorised = onPayment('o1', { type: 'PaymentAuthorised', data: amount });
+const captured = onPayment('o1', { type: 'PaymentCaptured', data: amount });
+
 const wholeLife = [
   placed('o1', at(0)),
+  authorised,
   confirmed('o1', at(1)),
   scheduled('o1', at(2)),
   assigned('o1', 'cleo', at(3)),
@@ -37,6 +42,7 @@ const wholeLife = [
   positionAt('o1', 52.1, at(6).at),
   completed('o1', at(7)),
   onOrder('o1', { type: 'OrderDelivered', data: { orderId: 'o1' } }, at(8)),
+  captured,
 ];
 
 describe('the view of an order', () => {
@@ -57,7 +63,7 @@ describe('the view of an order', () => {
       total: { amount: 10500, currency: 'EUR' },
       placedAt: '2026-03-01T12:00:00.000Z',
       confirmedAt: '2026-03-01T12:01:00.000Z',
-      payment: { status: 'none' },
+      payment: { status: 'captured' },
       delivery: {
         deliveryId: deliveryIdOf('o1'),
         status: 'delivered',
@@ -71,7 +77,7 @@ describe('the view of an order', () => {
   });
 
   test('of a fresh order says no more than is known', () => {
-    expect(viewOf([placed('o1', at(0))])).toMatchObject({ status: 'placed', revision: 0, payment: { status: 'none' } });
+    expect(viewOf([placed('o1', at(0))])).toMatchObject({ status: 'placed', revision: 0 });
     expect(Object.keys(viewOf([placed('o1')])!)).not.toEqual(
       expect.arrayContaining([
         expect.stringMatching(/delivery$|confirmedAt|promisedBy|cancellation|rejection|imported/),
@@ -92,10 +98,9 @@ describe('the view of an order', () => {
       paymentToken: null,
       promisedBy: '2026-04-01T00:00:00.000Z',
     };
-    const amount = { orderId: 'o1', amount: 1050, currency: 'BRL' };
     const happenings = [
       onOrder('o1', { type: 'OrderPlaced', data: order }, history),
-      onPayment('o1', { type: 'PaymentAuthorised', data: amount }, history),
+      onPayment('o1', { type: 'PaymentAuthorised', data: { orderId: 'o1', amount: 1050, currency: 'BRL' } }, history),
       onOrder(
         'o1',
         { type: 'OrderCancelled', data: { orderId: 'o1', reason: 'canceled', by: 'unknown', timeEstimated: true } },
@@ -174,6 +179,33 @@ describe('the status of an order is the strongest of what happened', () => {
   });
 });
 
+describe('the payment of an order', () => {
+  const declined = onPayment('o1', { type: 'PaymentDeclined', data: { orderId: 'o1', reason: 'insufficient funds' } });
+  const voided = onPayment('o1', { type: 'PaymentVoided', data: { orderId: 'o1' } });
+  const refunded = onPayment('o1', { type: 'PaymentRefunded', data: amount });
+
+  test.each<[PaymentStatus, string, Happening[]]>([
+    ['pending', 'while nothing is known of it', [placed('o1')]],
+    ['authorised', '', [placed('o1'), authorised]],
+    ['declined', '', [placed('o1'), declined]],
+    ['captured', '', [placed('o1'), authorised, captured]],
+    ['voided', '', [placed('o1'), authorised, voided]],
+    ['refunded', '', [placed('o1'), authorised, captured, refunded]],
+    ['voided', 'of what was cancelled', [placed('o1'), authorised, cancelled('o1'), voided]],
+    ['none', 'of what was cancelled before anything was known', [placed('o1'), cancelled('o1')]],
+    ['none', 'of what was confirmed before there were payments', [placed('o1'), confirmed('o1')]],
+    ['none', 'of history', [placed('o1', { imported: true })]],
+  ])('is %s %s', (status, _when, happenings) => {
+    expect(viewOf(happenings)?.payment).toEqual({ status });
+  });
+
+  test.each([0, null])('is none where the total is %s', (total) => {
+    const { stream, event } = placed('o1');
+    const free = { stream, event: { ...event, data: { ...event.data, total } } };
+    expect(viewOf([free])?.payment).toEqual({ status: 'none' });
+  });
+});
+
 describe('an order as documents hold it', () => {
   test('is found by customer, merchants, days, and words that are nobody’s personal data', () => {
     const { sections } = foldDocument(orders, known(wholeLife));
@@ -211,10 +243,7 @@ describe('an order as documents hold it', () => {
   });
 
   test('is the same bytes, however its streams interleave', () => {
-    const events = known([
-      ...wholeLife,
-      onPayment('o1', { type: 'PaymentAuthorised', data: { orderId: 'o1', amount: 10500, currency: 'EUR' } }),
-    ]);
+    const events = known(wholeLife);
     const streams = [...new Set(events.map((event) => event.stream))].map((stream) =>
       events.filter((event) => event.stream === stream),
     );

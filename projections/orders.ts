@@ -43,7 +43,7 @@ interface Cancellation {
 }
 
 interface PaymentSection {
-  readonly status: PaymentStatus;
+  readonly status: Exclude<PaymentStatus, 'none' | 'pending'>;
 }
 
 interface OrderSections {
@@ -104,8 +104,39 @@ function foldOrder(section: OrderSection, event: KnownEvent): OrderSection {
 
 function fold(section: unknown, event: KnownEvent): unknown {
   if (event.type.startsWith('Delivery')) return foldProgress(section as DeliveryProgress | undefined, event);
-  if (event.type === 'PaymentAuthorised') return { status: 'authorised' } satisfies PaymentSection;
+  if (event.type.startsWith('Payment')) return foldPayment(section as PaymentSection | undefined, event);
   return foldOrder((section as OrderSection | undefined) ?? untouched, event);
+}
+
+function foldPayment(section: PaymentSection | undefined, event: KnownEvent): PaymentSection | undefined {
+  switch (event.type) {
+    case 'PaymentAuthorised':
+      return { status: 'authorised' };
+    case 'PaymentDeclined':
+      return { status: 'declined' };
+    case 'PaymentCaptured':
+      return { status: 'captured' };
+    case 'PaymentVoided':
+      return { status: 'voided' };
+    case 'PaymentRefunded':
+      return { status: 'refunded' };
+    default:
+      return section;
+  }
+}
+
+/**
+ * How the payment stands. While nothing is known of it, it is pending where the order waits for it, and else none: in
+ * imported history, where nothing costs anything, and where the order came to an end before anything was authorised.
+ */
+function paymentStatusOf(
+  payment: PaymentSection | undefined,
+  { imported, total }: Placed,
+  status: OrderStatus,
+): PaymentStatus {
+  if (payment !== undefined) return payment.status;
+  const waits = status === 'placed' && !imported && total !== null && total > 0;
+  return waits ? 'pending' : 'none';
 }
 
 /** The strongest of what happened, whatever the order in which it did. */
@@ -271,10 +302,11 @@ export function orderView(sections: Sections, revisions: Revisions): OrderView |
   const placed = order?.placed ?? null;
   if (order === undefined || placed === null) return undefined;
   const { currency, total, promisedBy } = placed;
+  const status = statusOf(order, delivery);
   return {
     orderId: placed.orderId,
     customerId: placed.customerId,
-    status: statusOf(order, delivery),
+    status,
     lines: placed.lines.map((line) => lineView(line, currency)),
     total: total === null ? null : { amount: total, currency },
     placedAt: placed.placedAt,
@@ -282,7 +314,7 @@ export function orderView(sections: Sections, revisions: Revisions): OrderView |
     ...(order.confirmedAt !== null && { confirmedAt: order.confirmedAt }),
     ...(order.rejection !== null && { rejection: withEstimate(order.rejection) }),
     ...(order.cancellation !== null && { cancellation: withEstimate(order.cancellation) }),
-    payment: { status: payment?.status ?? 'none' },
+    payment: { status: paymentStatusOf(payment, placed, status) },
     ...(delivery !== undefined && { delivery: deliveryOf(delivery) }),
     deliveryAddress: placed.deliveryAddress,
     revision: revisions.order ?? -1,

@@ -77,7 +77,12 @@ const order = object(
     rejection: object({ reason: text, at: time, timeEstimated: { const: true } }, ['timeEstimated']),
     cancellation: object({ reason: text, by: text, at: time, timeEstimated: { const: true } }, ['timeEstimated']),
     payment: object({
-      status: { enum: ['none', 'pending', 'authorised', 'declined', 'captured', 'voided', 'refunded'] },
+      status: {
+        enum: ['none', 'pending', 'authorised', 'declined', 'captured', 'voided', 'refunded'],
+        description:
+          '`pending` while the order waits for it. `none` where there is nothing to pay, in history that was brought ' +
+          'in without it, and where the order came to an end before anything was authorised.',
+      },
     }),
     delivery: object(
       {

@@ -1,7 +1,16 @@
 import { resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
-import { isEmbedded, readConfig, shown, usesDataFolder, type Environment } from './config.js';
+import {
+  apiUsesDataFolder,
+  fulfilmentUsesDataFolder,
+  isEmbedded,
+  readConfig,
+  shown,
+  usesDataFolder,
+  writeApiUsesDataFolder,
+  type Environment,
+} from './config.js';
 
 function refusal(environment: Environment): string {
   try {
@@ -29,6 +38,27 @@ describe('the configuration', () => {
     expect(readConfig({ WAYBILL_EVENT_STORE: 'sqlite:', WAYBILL_BROKER: 'memory:', WAYBILL_READ_STORE: '' })).toEqual(
       config,
     );
+  });
+
+  test('needs one for the secret of webhooks and for the built-in simulator, where nobody gave them', () => {
+    const servers = {
+      WAYBILL_EVENT_STORE: 'esdb://h?tls=false',
+      WAYBILL_READ_STORE: 'mongodb://h/waybill',
+      WAYBILL_MASTER_KEY: 'k',
+      WAYBILL_OIDC_ISSUER: 'i',
+      WAYBILL_JWKS_URL: 'https://id.example/keys',
+    };
+    const uses = (environment: Environment) => {
+      const config = readConfig({ ...servers, ...environment });
+      return [apiUsesDataFolder(config), writeApiUsesDataFolder(config), fulfilmentUsesDataFolder(config)];
+    };
+    expect(uses({})).toEqual([false, true, true]);
+    expect(uses({ WAYBILL_WEBHOOK_SECRET: 's' })).toEqual([false, false, true]);
+    expect(uses({ WAYBILL_WEBHOOK_SECRET: 's', WAYBILL_PAYMENT_URL: 'https://p.example' })).toEqual([
+      false,
+      false,
+      false,
+    ]);
   });
 
   test.each([

@@ -71,7 +71,7 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
   async load(id: string): Promise<Loaded<State>> {
     const seen = this.lastSeen(id);
     const loaded = seen === undefined ? await this.#loadAnew(id) : await this.#foldOn(id, seen);
-    this.#keep(id, loaded);
+    if (loaded !== seen) this.#keep(id, loaded);
     return loaded;
   }
 

@@ -146,10 +146,14 @@ export class CommandHandler {
     const events = streams.decider.decide(command, loaded.state);
     const unchanged = events.length === 0;
     const partitionKey = task.partitionKey(loaded.state);
-    const of = { id, stream: streams.streamOf(id), partitionKey, replayed: false, unchanged };
-    if (unchanged) return { ...of, ...standing(loaded) };
-    if (pointed !== undefined && id !== task.derivedId) await this.#pointers.direct(pointed, of.stream, cause);
-    return { ...of, ...standing(await streams.append(id, loaded, envelopes(events, of.partitionKey, cause))) };
+    const stream = streams.streamOf(id);
+    let reached = loaded;
+    if (!unchanged) {
+      if (pointed !== undefined && id !== task.derivedId) await this.#pointers.direct(pointed, stream, cause);
+      reached = await streams.append(id, loaded, envelopes(events, partitionKey, cause));
+    }
+    const { state, revision, position } = reached;
+    return { id, stream, partitionKey, state, revision, position, replayed: false, unchanged };
   }
 
   async #replay<Command, State, Event extends DomainEvent>(
@@ -196,12 +200,4 @@ export class CommandHandler {
 function outcomeOf({ replayed, unchanged }: Handled<unknown>): string {
   if (replayed) return 'replayed';
   return unchanged ? 'unchanged' : 'recorded';
-}
-
-function standing<State>({
-  state,
-  revision,
-  position,
-}: Loaded<State>): Pick<Loaded<State>, 'state' | 'revision' | 'position'> {
-  return { state, revision, position };
 }

@@ -10,14 +10,11 @@ export function commandAnswer(
   location?: string,
 ): Answer {
   const { stream, revision, position, partitionKey, replayed } = handled;
-  return json(
-    status,
-    { ...body, revision },
-    {
-      ETag: `"${revision}"`,
-      'Consistency-Token': encodeConsistencyToken({ stream, revision, position, partitionKey }),
-      ...(location === undefined ? undefined : { Location: location }),
-      ...(replayed ? { 'Idempotency-Replayed': 'true' } : undefined),
-    },
-  );
+  const headers: Record<string, string> = {
+    ETag: `"${revision}"`,
+    'Consistency-Token': encodeConsistencyToken({ stream, revision, position, partitionKey }),
+  };
+  if (location !== undefined) headers['Location'] = location;
+  if (replayed) headers['Idempotency-Replayed'] = 'true';
+  return json(status, { ...body, revision }, headers);
 }

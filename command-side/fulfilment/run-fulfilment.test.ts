@@ -201,6 +201,20 @@ describe('a process manager', () => {
     retried: fail('retry'),
     failed: fail('return'),
     completed,
+    returned: (bench, orderId) =>
+      bench.onDelivery(orderId, { type: 'ReturnDelivery', deliveryId: deliveryIdOf(orderId) }),
+  };
+
+  /** Whoever is quicker takes stock first: who took how much is the same, and so is what is left. */
+  const comparable = async (bench: Bench) => {
+    const { 'product-p1': ofProduct = [], ...histories } = await bench.histories();
+    const moved = ofProduct.map(({ type, data }) => `${type} ${String(data['orderId'])} ${String(data['quantity'])}`);
+    return {
+      histories,
+      moved: moved.toSorted(),
+      left: ofProduct.at(-1)?.data['stock'],
+      ledger: bench.payments.gateway.ledger.length,
+    };
   };
 
   const anyFate = fc.constantFrom<Fate>('done', 'done', 'lost', 'unheard');
@@ -223,6 +237,7 @@ describe('a process manager', () => {
       fc.asyncProperty(anyStory, async (story) => {
         const [lived, died] = [new Bench(), new Bench()];
         const [calm, haunted] = [new Driven(lived), new Driven(died)];
+        await Promise.all([lived.list(100), died.list(100)]);
         for (const orderId of orders) {
           await lived.place(orderId);
           await died.place(orderId);
@@ -246,11 +261,11 @@ describe('a process manager', () => {
             if (!alive && deaths.shift() === true) haunted.restart();
           }
         }
-        expect(await died.histories()).toEqual(await lived.histories());
+        expect(await comparable(died)).toEqual(await comparable(lived));
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
-  });
+  }, 90_000);
 
   test('leaves the same, each event once, when another works on the same partitions, whoever is quicker when', async () => {
     const anyStory = fc.array(
@@ -278,6 +293,7 @@ describe('a process manager', () => {
           return store;
         };
         const [one, other] = [new Driven(shared, slow()), new Driven(shared, slow())];
+        await Promise.all([alone.list(100), shared.list(100)]);
         for (const orderId of orders) {
           await alone.place(orderId);
           await shared.place(orderId);
@@ -293,11 +309,11 @@ describe('a process manager', () => {
           await calm.work(1000);
           await Promise.all([one.work(size), other.work(otherSize, batches)]);
         }
-        expect(await shared.histories()).toEqual(await alone.histories());
+        expect(await comparable(shared)).toEqual(await comparable(alone));
         const events = await shared.events();
         expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
       }),
-      { numRuns: 40 },
+      { numRuns: 30 },
     );
   }, 60_000);
 });

@@ -6,9 +6,11 @@ import type { DomainEvent } from '@waybill/shared-kernel/decider.js';
 import { WaybillError } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { categoryOf, deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import type { AggregateStreams } from '../../aggregate-streams.js';
 import { aggregatesIn } from '../../aggregates.js';
 import type { DeliveryCommand } from '../../delivery/delivery.js';
@@ -17,31 +19,41 @@ import { PaymentDesk } from '../../payments/testing/payment-desk.js';
 import { FaultyStore } from '../../testing/faulty-store.js';
 import { fulfilmentOf, sharedByPartitions, type FulfilmentMeans } from '../run-fulfilment.js';
 
-const clock = virtualClock('2026-01-01T10:00:00Z');
+const longestAfterConflict = 100;
 
 export type Happened = Pick<RecordedEvent, 'revision' | 'type' | 'data' | 'partitionKey'>;
 
 /** A log on which clients act, and what the process manager needs beside it. */
 export class Bench {
-  readonly log = new MemoryEventStore(clock);
+  readonly clock = virtualClock('2026-01-01T10:00:00Z');
+  readonly log = new MemoryEventStore(this.clock);
   readonly store = new FaultyStore(this.log);
   readonly readStore = openSqliteReadStore(':memory:');
   readonly broker = openMemoryBroker();
-  readonly timer = manualTimer();
+  /** Waits for the test, but not before trying again what met a conflict. */
+  readonly timer: Timer = {
+    sleep: (ms, signal) => (ms <= longestAfterConflict ? turns(1) : manualTimer().sleep(ms, signal)),
+  };
   readonly payments: PaymentDesk;
   readonly #aggregates = aggregatesIn(this.log);
   readonly #randomness = seededRandomness('clients');
 
   constructor() {
-    const { log: store, timer } = this;
+    const { log: store, timer, clock } = this;
     this.payments = new PaymentDesk({ store, timer, clock, randomness: seededRandomness('payments') });
   }
 
   means(store: EventStore = this.store): FulfilmentMeans {
-    const { broker, readStore, timer } = this;
+    const { broker, readStore, timer, clock } = this;
     const randomness = seededRandomness('fulfilment');
     const askPayment = this.payments.ask;
     return { broker, store, checkpoints: readStore, positions: readStore, timer, randomness, clock, askPayment };
+  }
+
+  /** Puts the product that everybody orders into the catalogue, counted. */
+  list(stock: number): Promise<void> {
+    const product = { productId: 'p1', merchantId: 'm1', name: 'Tea', unitPrice: 5, currency: 'KRW', stock };
+    return this.#act(this.#aggregates.products, 'p1', { type: 'ListProduct', product }, 'p1');
   }
 
   place(orderId: string, imported?: true): Promise<void> {
@@ -153,6 +165,12 @@ export class Driven {
   /** What is saved from time to time, and when it stops in order. */
   async save(): Promise<void> {
     for (const { partition } of this.#targets) await this.#shared.late.flush(partition);
+  }
+
+  /** Looks at the deadlines of all partitions, and works on what comes of it. */
+  async look(): Promise<void> {
+    for (const target of this.#targets) await target.lookAtDeadlines();
+    await this.work(1000);
   }
 
   /** Works on what there is, in batches of at most `size` events of the log: on everything, or so many batches of each partition. */

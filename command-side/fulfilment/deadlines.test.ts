@@ -1,0 +1,200 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import { turns } from '@waybill/shared-kernel/testing/turns.js';
+import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { seededRandomness } from '@waybill/infra/clock/seeded.js';
+import type { Fate } from '../testing/faulty-store.js';
+import { keepDeadlines } from './keep-deadlines.js';
+import { patience, patienceAgain } from './patience.js';
+import { Bench, Driven, types } from './testing/fulfilment-bench.js';
+
+const minute = 60_000;
+const lost: Fate = 'lost';
+
+/** A process manager at work on one order. */
+async function begun(prepare: (bench: Bench) => void = () => {}) {
+  const bench = new Bench();
+  prepare(bench);
+  const driven = new Driven(bench);
+  await bench.place('o1');
+  await driven.work(100);
+  const ofFulfilment = async () => types(await bench.histories(), 'fulfilment-o1')!;
+  const ofOrder = async () => types(await bench.histories(), 'order-o1')!;
+  return { bench, driven, ofFulfilment, ofOrder };
+}
+
+/** A gateway that does not answer. */
+const away = ({ payments }: Bench): void => {
+  payments.gateway.fate = () => lost;
+};
+
+describe('a payment that nobody answers', () => {
+  test('is asked for again until somebody does, and not before its time', async () => {
+    const { bench, driven, ofOrder, ofFulfilment } = await begun(away);
+    bench.clock.advance(19_999);
+    await driven.look();
+    expect(await ofFulfilment()).toEqual(['FulfilmentStarted', 'FulfilmentPaymentRequested']);
+    bench.clock.advance(1);
+    await driven.look();
+    expect(await ofOrder()).toEqual(['OrderPlaced']);
+    bench.payments.gateway.fate = () => 'done';
+    bench.clock.advance(2 * minute);
+    await driven.look();
+    expect(await ofOrder()).toEqual(['OrderPlaced', 'OrderConfirmed']);
+    const asked = (await ofFulfilment()).filter((type) => type === 'FulfilmentPaymentRequested');
+    expect(asked).toHaveLength(3);
+    expect(bench.payments.gateway.ledger).toEqual([{ reference: 'o1', kind: 'authorised', amount: 5 }]);
+  });
+
+  test('is given up in the end: the order is rejected, and nothing of it can be taken any more', async () => {
+    const { bench, driven, ofOrder, ofFulfilment } = await begun(away);
+    for (let passed = 0; passed <= patience.payment; passed += minute) {
+      bench.clock.advance(minute);
+      await driven.look();
+    }
+    expect(await ofOrder()).toEqual(['OrderPlaced', 'OrderRejected']);
+    expect((await ofFulfilment()).at(-1)).toBe('FulfilmentPaymentRequested');
+    bench.payments.gateway.fate = () => 'done';
+    bench.clock.advance(10 * minute);
+    await driven.look();
+    expect((await ofFulfilment()).at(-1)).toBe('FulfilmentPaymentSettled');
+    const late = { reference: 'o1', amount: 5, currency: 'KRW', token: 'tok_approve' };
+    expect(await bench.payments.gateway.authorise(late)).toMatchObject({ status: 'voided' });
+    expect(bench.payments.gateway.kept('o1')).toBe(0);
+  });
+});
+
+describe('a delivery', () => {
+  test('that no courier picks up in time is cancelled with its order, and everything is given back', async () => {
+    const { bench, driven, ofOrder } = await begun();
+    bench.clock.advance(patience.courier);
+    await driven.look();
+    expect(await ofOrder()).toEqual(['OrderPlaced', 'OrderConfirmed', 'OrderCancelled']);
+    const histories = await bench.histories();
+    expect(histories['order-o1']?.at(-1)?.data).toMatchObject({
+      by: 'system',
+      reason: 'No courier picked it up in time.',
+    });
+    expect(types(histories, `delivery-${deliveryIdOf('o1')}`)).toEqual(['DeliveryScheduled', 'DeliveryCancelled']);
+    expect(types(histories, 'payment-o1')).toEqual(['PaymentAuthorised', 'PaymentVoided']);
+  });
+
+  test('that is overdue is said to be, once a day, and goes on', async () => {
+    const { bench, driven, ofFulfilment, ofOrder } = await begun();
+    await bench.dispatch('o1');
+    await driven.work(100);
+    const missed = async () => (await ofFulfilment()).filter((type) => type === 'FulfilmentDeadlineMissed').length;
+    bench.clock.advance(patience.delivery);
+    await driven.look();
+    await driven.look();
+    expect(await missed()).toBe(1);
+    bench.clock.advance(patienceAgain.delivery);
+    await driven.look();
+    expect(await missed()).toBe(2);
+    await bench.onDelivery('o1', { type: 'CompleteDelivery', deliveryId: deliveryIdOf('o1'), proof: null });
+    await driven.work(100);
+    expect((await ofOrder()).at(-1)).toBe('OrderDelivered');
+    bench.clock.advance(patience.return);
+    await driven.look();
+    expect(await missed()).toBe(2);
+  });
+});
+
+describe('a deadline', () => {
+  test('that fell due while everything was down is found after the restart, once', async () => {
+    const { bench, driven, ofOrder, ofFulfilment } = await begun();
+    await driven.save();
+    bench.clock.advance(30 * patience.courier);
+    const [next, another] = [new Driven(bench), new Driven(bench)];
+    await Promise.all([next.look(), another.look()]);
+    await next.look();
+    expect((await ofFulfilment()).filter((type) => type === 'FulfilmentDeadlineMissed')).toHaveLength(1);
+    expect((await ofOrder()).filter((type) => type === 'OrderCancelled')).toHaveLength(1);
+  });
+
+  test('misses nothing that came before it: what is in the log is worked on first', async () => {
+    const { bench, driven, ofOrder } = await begun();
+    await bench.cancel('o1');
+    bench.clock.advance(2 * patience.courier);
+    await driven.look();
+    expect((await ofOrder()).filter((type) => type === 'OrderCancelled')).toHaveLength(1);
+  });
+
+  test('is not looked at while the fulfilment is suspended', async () => {
+    const { bench, driven, ofFulfilment } = await begun();
+    const stream = 'fulfilment-o1';
+    const { length } = await bench.log.readStream(stream, 0, 100);
+    await bench.log.append(stream, length - 1, [
+      {
+        id: '8c1e3a52-0000-4000-8000-000000000001',
+        type: 'FulfilmentSuspended',
+        schemaVersion: 1,
+        occurredAt: '2026-01-01T10:00:00.000Z',
+        correlationId: 'c',
+        causationId: 'c',
+        partitionKey: 'o1',
+        data: { orderId: 'o1', eventId: 'e', eventType: 'OrderConfirmed', stream: 'order-o1', revision: 1, error: 'E' },
+      },
+    ]);
+    bench.clock.advance(2 * patience.courier);
+    await driven.look();
+    expect((await ofFulfilment()).at(-1)).toBe('FulfilmentSuspended');
+  });
+
+  test('whose consequences died half-way has them all the same', async () => {
+    const anyFates = fc.array(fc.constantFrom<Fate>('done', 'lost', 'unheard'), { maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(anyFates, async (fates) => {
+        const { bench, driven, ofFulfilment } = await begun();
+        bench.clock.advance(patience.courier);
+        const ahead = [...fates];
+        bench.store.fate = () => ahead.shift() ?? 'done';
+        // What was not done by then is, an hour later, looked at again.
+        for (let round = 0; round < 14; round += 1) {
+          await driven.look().catch(() => driven.restart());
+          bench.clock.advance(patienceAgain.courier);
+        }
+        await driven.look();
+        const histories = await bench.histories();
+        expect(types(histories, 'order-o1')).toEqual(['OrderPlaced', 'OrderConfirmed', 'OrderCancelled']);
+        expect(types(histories, 'payment-o1')).toEqual(['PaymentAuthorised', 'PaymentVoided']);
+        expect((await ofFulfilment()).at(-1)).toBe('FulfilmentPaymentSettled');
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('keeping deadlines', () => {
+  test('looks again and again while level, tells what went wrong, and ends when it is stopped', async () => {
+    const timer = manualTimer();
+    const faults: string[] = [];
+    let level = false;
+    let looks = 0;
+    const look = (): Promise<void> => {
+      looks += 1;
+      return looks === 1 ? Promise.reject(new Unavailable('read store', 'gone')) : Promise.resolve();
+    };
+    const report = ({ message }: Error, of: string): void => void faults.push(`${of}: ${message}`);
+    const means = { timer, randomness: seededRandomness('keep'), report };
+    const keeping = keepDeadlines('fulfilment/deadlines', look, () => level, means);
+    const next = async (): Promise<void> => {
+      timer.elapse();
+      await turns(2);
+    };
+    await turns(2);
+    expect(looks).toBe(0);
+    level = true;
+    await next();
+    expect(looks).toBe(1);
+    expect(faults).toEqual(['fulfilment/deadlines: gone']);
+    await next();
+    expect(looks).toBe(2);
+    await keeping.stop();
+    timer.elapse();
+    await turns(2);
+    expect(looks).toBe(2);
+  });
+});

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { openMemoryRequestReply } from '@waybill/infra/broker/memory/request-reply.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { slowness } from '@waybill/infra/payment-gateway/simulator/payment.js';
 import type { PaymentStep } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { Fate } from '../testing/faulty-store.js';
 import { askPayments } from './ask-payments.js';
@@ -21,7 +22,7 @@ describe('a step', () => {
   test('is done at the gateway, is in the log, and is answered', async () => {
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     expect(await bench.ask('authorise', { traceparent })).toEqual(authorised);
-    expect(bench.gateway.ledger).toEqual([{ reference: 'o1', kind: 'authorised', amount: 500 }]);
+    expect(bench.gateway.ledger).toEqual([{ reference: 'o1', kind: 'authorisation', amount: 500, currency: 'KRW' }]);
     const [event] = await bench.events();
     expect(event).toMatchObject({
       type: 'PaymentAuthorised',
@@ -46,22 +47,25 @@ describe('a step', () => {
 
   test('may be declined, with a reason', async () => {
     expect(await bench.ask('authorise', { token: 'tok_decline' })).toEqual({ status: 'declined' });
-    expect((await bench.events())[0]?.data).toEqual({ orderId: 'o1', reason: 'insufficient funds' });
+    expect((await bench.events())[0]?.data).toEqual({ orderId: 'o1', reason: 'The card was declined.' });
     expect(await bench.ask('release')).toEqual({ status: 'declined' });
   });
 
   test('may be pending until the gateway knows', async () => {
     expect(await bench.ask('authorise', { token: 'tok_slow' })).toEqual(pending);
     expect(await bench.types()).toEqual([]);
-    bench.gateway.settle('o1', 'authorised');
+    bench.clock.advance(slowness);
     expect(await bench.ask('authorise', { token: 'tok_slow' })).toEqual(authorised);
   });
 
   test('that is not for a payment as it stands asks the gateway for nothing', async () => {
     expect(await bench.ask('capture')).toEqual(pending);
     await bench.ask('authorise', { token: 'tok_decline' });
+    const calls: string[] = [];
+    bench.gateway.fate = (call) => (calls.push(call), 'done');
     expect(await bench.ask('capture')).toEqual({ status: 'declined' });
-    expect(bench.gateway.ledger).toHaveLength(1);
+    expect(await bench.ask('release')).toEqual({ status: 'declined' });
+    expect(calls).toEqual([]);
   });
 
   test('of release forestalls an authorisation that was never heard of', async () => {
@@ -190,6 +194,13 @@ describe('at once', () => {
     expect(await bench.types()).toEqual(['PaymentAuthorised']);
   });
 
+  test('whoever hears of something records the same event of it', async () => {
+    const another = new PaymentBench();
+    await bench.ask('authorise');
+    await another.take({ reference: 'o1', status: 'authorised' });
+    expect((await another.events()).map(({ id }) => id)).toEqual((await bench.events()).map(({ id }) => id));
+  });
+
   const fates = fc.array(fc.constantFrom<Fate>('done', 'done', 'lost', 'unheard'), { maxLength: 12 });
   const requests = fc.array(
     fc.record({
@@ -199,9 +210,16 @@ describe('at once', () => {
     }),
     { minLength: 1, maxLength: 6 },
   );
-  const tokens = fc.constantFrom('tok_approve', 'tok_approve', 'tok_decline', 'tok_slow');
+  const tokens = fc.constantFrom(
+    'tok_approve',
+    'tok_approve',
+    'tok_double',
+    'tok_decline',
+    'tok_slow',
+    'tok_fail_once',
+  );
 
-  test('in any interleaving of two services, whatever gets lost, the money is what the log says', async () => {
+  test('in any interleaving of two services and the notices, whatever gets lost, the money is what the log says', async () => {
     let taken = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -217,13 +235,18 @@ describe('at once', () => {
           each.gateway.fate = () => scheduler.schedule(Promise.resolve(fatesOfCalls.next().value ?? 'done'));
           each.store.fate = () => scheduler.schedule(Promise.resolve(fatesOfAppends.next().value ?? 'done'));
           const answers: Promise<unknown>[] = [];
+          each.gateway.notify = (notice) => {
+            const arrival = scheduler.schedule(Promise.resolve()).then(() => each.take(notice));
+            answers.push(arrival.catch(() => undefined));
+          };
           for (const { step, of, after } of asked) {
             const asking = each.ask(step, step === 'authorise' ? { token } : {}, services[of]);
             answers.push(asking);
             if (after === 'the one before') await scheduler.waitFor(asking);
           }
-          await scheduler.waitFor(Promise.all(answers));
+          while (answers.length > 0) await scheduler.waitFor(Promise.all(answers.splice(0)));
 
+          each.gateway.notify = () => {};
           each.gateway.fate = () => 'done';
           each.store.fate = () => 'done';
           // Whoever was not answered asks again, in the order of an order's life.

@@ -1,144 +1,145 @@
 import { createHash } from 'node:crypto';
+import {
+  fallDue,
+  receive,
+  type Asked,
+  type EntryKind,
+  type Payment,
+} from '@waybill/infra/payment-gateway/simulator/payment.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type {
-  Authorisation,
-  GatewayPayment,
-  GatewayStatus,
-  PaymentGateway,
-} from '@waybill/shared-kernel/ports/payment-gateway.js';
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { Authorisation, GatewayPayment, PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import type { Fate } from '../../testing/faulty-store.js';
 import type { GatewayCall } from '../payment.js';
 
 /** What was done to whose money, once each. */
 export interface Booking {
   readonly reference: string;
-  readonly kind: Exclude<GatewayStatus, 'pending'>;
+  readonly kind: EntryKind;
   /** Minor units. */
   readonly amount: number;
+  readonly currency: string;
 }
-
-/** What becomes of an authorisation; `pending`: it is settled later. */
-export type Verdict = (authorisation: Authorisation) => 'authorised' | 'declined' | 'pending';
 
 /** Whether a call is done and answered, is lost on its way, or is done and its answer is lost. `nth` of its kind, from 1. */
 export type FateOfCall = (call: GatewayCall, reference: string, nth: number) => Fate | Promise<Fate>;
 
-interface Account {
-  readonly amount: number;
-  readonly status: GatewayStatus;
-}
-
-/** A payment gateway within this process, with books of its own to be compared with the log. */
+/**
+ * The simulated gateway within this process: no server and no waiting, its books in memory, and whether it is reached
+ * is up to a test. What becomes of a payment is said by its token.
+ */
 export class GatewayOfTests implements PaymentGateway {
   readonly ledger: Booking[] = [];
-  verdict: Verdict = verdictOfToken;
   fate: FateOfCall = () => 'done';
-  readonly #accounts = new Map<string, Account>();
+  /** Told what a webhook would say: as often as the simulator would, and whenever an answer is lost. */
+  notify: (notice: GatewayPayment) => void = () => {};
+  readonly #payments = new Map<string, Payment>();
   readonly #calls = new Map<string, number>();
+  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #clock: Clock;
+
+  /** Without a clock what is pending stays so. */
+  constructor(clock: Clock = { now: () => 0 }) {
+    this.#clock = clock;
+  }
 
   authorise(authorisation: Authorisation): Promise<GatewayPayment> {
-    const { reference, amount } = authorisation;
-    return this.#meet('authorise', reference, (account) => {
-      if (account === undefined) this.#book(reference, { amount, status: this.verdict(authorisation) });
-    });
+    return this.#call('authorise', { ask: 'authorise', ...authorisation });
   }
 
   capture(reference: string): Promise<GatewayPayment> {
-    return this.#meet('capture', reference, (account) => {
-      if (account?.status === 'authorised') this.#book(reference, { ...account, status: 'captured' });
-    });
+    return this.#call('capture', { ask: 'capture', reference });
   }
 
   void(reference: string): Promise<GatewayPayment> {
-    return this.#meet('void', reference, (account = { amount: 0, status: 'pending' }) => {
-      const { status } = account;
-      if (status === 'pending' || status === 'authorised') this.#book(reference, { ...account, status: 'voided' });
-    });
+    return this.#call('void', { ask: 'void', reference });
   }
 
   refund(reference: string): Promise<GatewayPayment> {
-    return this.#meet('refund', reference, (account) => {
-      if (account?.status === 'captured') this.#book(reference, { ...account, status: 'refunded' });
-    });
+    return this.#call('refund', { ask: 'refund', reference });
   }
 
-  close(): Promise<void> {
-    return Promise.resolve();
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
   }
 
-  /** Settles what is pending, if it still is, and gives the notice that it would send. */
-  settle(reference: string, status: 'authorised' | 'declined'): GatewayPayment {
-    const account = this.#accounts.get(reference);
-    if (account?.status === 'pending') this.#book(reference, { ...account, status });
-    return this.standing(reference);
+  /** Decides whatever is due by now, and tells. */
+  decide(): void {
+    for (const payment of [...this.#payments.values()]) {
+      const outcome = fallDue(payment, this.#clock.now());
+      if (outcome !== undefined) this.#keep(payment.reference, outcome);
+    }
   }
 
-  /** How a payment stands; what its notices say. */
-  standing(reference: string): GatewayPayment {
-    const status = this.#accounts.get(reference)?.status;
-    if (status === undefined) throw new Error(`The gateway has never heard of ${reference}.`);
-    return { reference, status, ...(status === 'declined' && { reason: 'insufficient funds' }) };
+  /** How a payment stands; `undefined`: it has never heard of it. */
+  standing(reference: string): GatewayPayment | undefined {
+    const payment = this.#payments.get(reference);
+    if (payment === undefined || payment.status === 'failed') return undefined;
+    const { status, reason } = payment;
+    return { reference, status, ...(reason !== null && { reason }) };
   }
 
   /** Captured less refunded, minor units. */
   kept(reference: string): number {
     let sum = 0;
-    for (const booking of this.ledger) {
-      if (booking.reference !== reference) continue;
-      if (booking.kind === 'captured') sum += booking.amount;
-      if (booking.kind === 'refunded') sum -= booking.amount;
+    for (const { reference: of, kind, amount } of this.ledger) {
+      if (of !== reference) continue;
+      if (kind === 'capture') sum += amount;
+      if (kind === 'refund') sum -= amount;
     }
     return sum;
   }
 
-  async #meet(
-    call: GatewayCall,
-    reference: string,
-    change: (account: Account | undefined) => void,
-  ): Promise<GatewayPayment> {
+  #call(call: GatewayCall, asked: Asked): Promise<GatewayPayment> {
+    const answer = this.#meet(call, asked);
+    this.#underWay.add(answer);
+    const settled = (): void => void this.#underWay.delete(answer);
+    answer.then(settled, settled);
+    return answer;
+  }
+
+  async #meet(call: GatewayCall, asked: Asked): Promise<GatewayPayment> {
+    const { reference } = asked;
     const nth = (this.#calls.get(`${call} ${reference}`) ?? 0) + 1;
     this.#calls.set(`${call} ${reference}`, nth);
     const fate = await this.fate(call, reference, nth);
     if (fate === 'lost') throw new Unavailable('payment gateway', 'The call was lost.');
-    change(this.#accounts.get(reference));
-    if (fate === 'unheard') throw new Unavailable('payment gateway', 'The answer was lost.');
-    return this.standing(reference);
+    const outcome = receive(this.#payments.get(reference), asked, this.#clock.now());
+    const wasHeard = fate === 'done';
+    const standing = this.#keep(reference, wasHeard ? outcome : { ...outcome, webhooks: outcome.webhooks + 1 });
+    if (!wasHeard) throw new Unavailable('payment gateway', 'The answer was lost.');
+    switch (outcome.answer) {
+      case 'silence':
+      case 'fault':
+        throw new Unavailable('payment gateway', `It answers with ${outcome.answer}.`);
+      case 'mismatch':
+        throw new Error(`Another amount was asked for ${reference} before.`);
+      case 'unknown':
+        throw new Error(`The gateway has never heard of ${reference}.`);
+      case 'payment':
+        return standing!;
+      default:
+        return outcome.answer satisfies never;
+    }
   }
 
-  #book(reference: string, account: Account): void {
-    this.#accounts.set(reference, account);
-    const { status, amount } = account;
-    if (status !== 'pending') this.ledger.push({ reference, kind: status, amount });
+  #keep(reference: string, { payment, booked, webhooks }: ReturnType<typeof receive>): GatewayPayment | undefined {
+    if (payment === undefined) return undefined;
+    this.#payments.set(reference, payment);
+    const { amount, currency } = payment;
+    for (const kind of booked) this.ledger.push({ reference, kind, amount: amount!, currency: currency! });
+    const standing = this.standing(reference);
+    if (standing !== undefined) for (let told = 0; told < webhooks; told += 1) this.notify(standing);
+    return standing;
   }
 }
 
-/** As the built-in simulator has it, without its waits. */
-export function verdictOfToken({ token }: Authorisation): ReturnType<Verdict> {
-  if (token === 'tok_decline') return 'declined';
-  return token === 'tok_slow' ? 'pending' : 'authorised';
-}
-
-/** Shares of all, from 0 to 1. */
-export interface Shares<Outcome extends string> {
-  readonly seed: string;
-  readonly shares: Readonly<Partial<Record<Outcome, number>>>;
-}
-
-/** Verdicts by chance: for the same seed the same of each reference, whenever it is asked. The rest is authorised. */
-export function seededVerdict({ seed, shares }: Shares<'declined' | 'pending'>): Verdict {
-  return ({ reference }) => drawn(`${seed} verdict ${reference}`, shares) ?? 'authorised';
-}
-
-/** Fates by chance: for the same seed the same of each call, in whatever order they come. The rest is done. */
-export function seededFate({ seed, shares }: Shares<'lost' | 'unheard'>): FateOfCall {
-  return (call, reference, nth) => drawn(`${seed} ${call} ${reference} ${nth}`, shares) ?? 'done';
-}
-
-function drawn<Outcome extends string>(name: string, shares: Shares<Outcome>['shares']): Outcome | undefined {
-  let left = createHash('sha256').update(name).digest().readUInt32BE() / 2 ** 32;
-  for (const outcome in shares) {
-    left -= shares[outcome] ?? 0;
-    if (left < 0) return outcome;
-  }
-  return undefined;
+/** Fates by chance: for the same seed the same of each call, in whatever order they come. Shares of all, from 0 to 1. */
+export function seededFate(seed: string, shares: { readonly lost: number; readonly unheard: number }): FateOfCall {
+  return (call, reference, nth) => {
+    const digest = createHash('sha256').update(`${seed} ${call} ${reference} ${nth}`).digest();
+    const drawn = digest.readUInt32BE() / 2 ** 32;
+    if (drawn < shares.lost) return 'lost';
+    return drawn < shares.lost + shares.unheard ? 'unheard' : 'done';
+  };
 }

@@ -5,8 +5,11 @@ import type { PaymentStep } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { PaymentEvent } from '@waybill/shared-kernel/events/payment.js';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
+import type { GatewayPayment } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import type { Body, RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
 import { FaultyStore } from '../../testing/faulty-store.js';
+import { PaymentRecords } from '../payment-records.js';
 import { paymentCorrelationId, paymentService, type PaymentRequest } from '../payment-request.js';
 import { startPaymentService } from '../payment-service.js';
 import { GatewayOfTests } from './gateway.js';
@@ -32,11 +35,14 @@ export function requestFor(step: PaymentStep, asked: Partial<PaymentRequest> = {
 export class PaymentBench {
   readonly clock = virtualClock('2026-01-01T10:00:00Z');
   readonly store = new FaultyStore(new MemoryEventStore(this.clock));
-  readonly gateway = new GatewayOfTests();
+  readonly gateway = new GatewayOfTests(this.clock);
   /** The broker of the first service. */
   readonly requestReply = openMemoryRequestReply();
   readonly faults: string[] = [];
   readonly counted: string[] = [];
+  readonly #chance = { randomness: seededRandomness('payments'), timer: { sleep: () => Promise.resolve() } };
+
+  readonly #records = new PaymentRecords({ ...this.#chance, store: this.store });
 
   /** A service, in a process of its own. */
   async start(requestReply: RequestReply = this.requestReply): Promise<RequestReply> {
@@ -45,8 +51,7 @@ export class PaymentBench {
       gateway: this.gateway,
       store: this.store,
       clock: this.clock,
-      randomness: seededRandomness('payments'),
-      timer: { sleep: () => Promise.resolve() },
+      ...this.#chance,
       report: ({ message }) => this.faults.push(message),
       count: (step, outcome) => this.counted.push(`${step} ${outcome}`),
     });
@@ -56,6 +61,13 @@ export class PaymentBench {
   ask(step: PaymentStep, asked?: Partial<PaymentRequest>, of: RequestReply = this.requestReply): Promise<Body> {
     const request = requestFor(step, asked);
     return of.request(paymentService, { ...request }, paymentCorrelationId(request), patient);
+  }
+
+  /** What the write API does with a notice. */
+  async take({ reference, ...said }: GatewayPayment): Promise<void> {
+    const { amount, currency, correlationId, causationId } = requestFor('release');
+    const told = { correlationId, causationId, traceparent: undefined, occurredAt: timestamp(this.clock) };
+    await this.#records.record({ orderId: reference, amount, currency }, said, told);
   }
 
   events(orderId = 'o1'): Promise<readonly RecordedEvent[]> {

@@ -1,4 +1,5 @@
 import { paymentGatewayContract } from '@waybill/shared-kernel/ports/payment-gateway.contract.js';
+import type { PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { systemRandomness } from '../clock/system.js';
 import { openHttpGateway } from './http-gateway.js';
 import { Ledger } from './simulator/ledger.js';
@@ -7,13 +8,16 @@ import { simulatorUnderTest } from './testing/simulator-under-test.js';
 
 paymentGatewayContract('HTTP, to the simulator', async () => {
   const simulator = await simulatorUnderTest();
-  const gateway = openHttpGateway({
-    url: simulator.url,
-    randomness: systemRandomness,
-    tuning: { timeout: 300, backOff: { first: 1, most: 2 } },
-  });
+  const open = (timeout: number): PaymentGateway =>
+    openHttpGateway({
+      url: simulator.url,
+      randomness: systemRandomness,
+      tuning: { timeout, backOff: { first: 1, most: 2 } },
+    });
+  const [gateway, hasty] = [open(20_000), open(50)];
   return {
     gateway,
+    hasty,
     booksOf: async (reference) => {
       const ledger = new Ledger(simulator.ledgerFile, simulator.clock);
       try {
@@ -25,7 +29,7 @@ paymentGatewayContract('HTTP, to the simulator', async () => {
     decide: async () => simulator.clock.advance(slowness),
     vanish: () => simulator.close(),
     close: async () => {
-      await gateway.close();
+      await Promise.all([gateway.close(), hasty.close()]);
       await simulator.remove();
     },
   };

@@ -14,6 +14,8 @@ export interface BookEntry {
 /** A gateway, and what its operator sees of it. Tokens are those of the simulator. */
 export interface GatewayUnderTest {
   readonly gateway: PaymentGateway;
+  /** The same, which waits for an answer for a moment only. */
+  readonly hasty: PaymentGateway;
   /** What was booked of a payment, in order. */
   booksOf(reference: string): Promise<readonly BookEntry[]>;
   /** The time comes at which pending payments are decided. */
@@ -156,7 +158,7 @@ export function paymentGatewayContract(name: string, open: () => Promise<Gateway
     });
 
     test('a gateway that never answers is unavailable, in time; asked to let go, it does', async () => {
-      expect(await refusal(authorise('tok_hang'))).toBeInstanceOf(Unavailable);
+      expect(await refusal(underTest.hasty.authorise(payment('tok_hang')))).toBeInstanceOf(Unavailable);
       expect(await gateway.void(reference)).toEqual(stands('voided'));
     });
 

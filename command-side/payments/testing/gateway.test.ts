@@ -10,6 +10,7 @@ paymentGatewayContract('within the process', async () => {
   const gateway = new GatewayOfTests(clock);
   return {
     gateway,
+    hasty: gateway,
     booksOf: async (reference) => gateway.ledger.filter((booking) => booking.reference === reference),
     decide: async () => clock.advance(slowness),
     vanish: async () => {

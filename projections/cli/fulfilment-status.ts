@@ -2,7 +2,7 @@ import { agenda, itemOf, openStates, type AgendaItem, type OpenState } from '@wa
 import { countOverdue, figuresByState, listOpen, type StateFigures } from '@waybill/shared-kernel/agenda-figures.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { counted, table } from './table.js';
+import { counted } from './table.js';
 
 /** How many orders are under way, and what of that is late. */
 export interface FulfilmentStatus {
@@ -33,19 +33,19 @@ export async function fulfilmentStatus(
   return { states, overdue, oldest: oldest === undefined ? null : { orderId: oldest.key, ...itemOf(oldest) } };
 }
 
-export function toldFulfilment({ states, overdue, oldest }: FulfilmentStatus): string {
+/** Rows of four columns: what, state, how many, how they are. */
+export function toldFulfilment({ states, overdue, oldest }: FulfilmentStatus): readonly (readonly string[])[] {
   const rows = openStates.flatMap((state) => {
     const figures = states[state];
     if (figures === undefined) return [];
     const { count, meanSeconds, overdue: late } = figures;
     const mean = `for ${spanText(meanSeconds)} on average`;
-    return [[state, counted(count, 'order'), late === 0 ? mean : `${mean}; ${counted(late, 'order')} overdue`]];
+    const told = late === 0 ? mean : `${mean}; ${counted(late, 'order')} overdue`;
+    return [['fulfilment', state, counted(count, 'order'), told]];
   });
-  const since =
-    oldest === null
-      ? ''
-      : `  ${counted(overdue, 'order')} overdue, ${oldest.orderId} (${oldest.deadline}) since ${oldest.dueAt}\n`;
-  return `${table(rows)}${since}`;
+  if (oldest === null) return rows;
+  const { orderId, deadline, dueAt } = oldest;
+  return [...rows, ['', '', '', `${counted(overdue, 'order')} overdue, ${orderId} (${deadline}) since ${dueAt}`]];
 }
 
 const units = [

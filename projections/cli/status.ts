@@ -110,6 +110,7 @@ function told(status: Status): string {
     ['log', '', log.position, ''],
     ['relay', '', relay.position, server.running ? behind(relay) : 'works while the server runs'],
     ...rows,
+    ...toldFulfilment(fulfilment),
     ...(suspended === 0 ? [] : [['fulfilment', '', '', `${counted(suspended, 'order')} held back`]]),
   ]);
   const waiting = (queues ?? []).map(({ consumer, queues: count, messages, read }) => [
@@ -120,7 +121,7 @@ function told(status: Status): string {
   ]);
   const letters =
     deadLetters === null ? '' : `  ${counted(deadLetters, 'message')} in the dead-letter queue of the broker\n`;
-  return `${facts}${toldFulfilment(fulfilment)}${table(waiting)}  ${quarantine === 0 ? 'nothing' : counted(quarantine, 'document')} in quarantine\n${letters}`;
+  return `${facts}${table(waiting)}  ${quarantine === 0 ? 'nothing' : counted(quarantine, 'document')} in quarantine\n${letters}`;
 }
 
 function behind({ lagEvents, lagSeconds }: Omit<Lag, 'position'>): string {

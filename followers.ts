@@ -89,6 +89,7 @@ const gateway = await openGateway(config, { ...means, watch: telemetry.watchGate
 const payments = runPayments({
   ...means,
   store: watchedStore,
+  count: telemetry.countPayments(),
   gateway,
   requestReply: openRequestReply(config, report),
 });

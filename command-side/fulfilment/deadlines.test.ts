@@ -8,6 +8,7 @@ import { seededRandomness } from '@waybill/infra/clock/seeded.js';
 import type { Fate } from '../testing/faulty-store.js';
 import { keepDeadlines } from './keep-deadlines.js';
 import { patience, patienceAgain } from './patience.js';
+import { CloudedStore } from './testing/clouded-store.js';
 import { Bench, Driven, types } from './testing/fulfilment-bench.js';
 
 const minute = 60_000;
@@ -45,7 +46,7 @@ describe('a payment that nobody answers', () => {
     expect(await ofOrder()).toEqual(['OrderPlaced', 'OrderConfirmed']);
     const asked = (await ofFulfilment()).filter((type) => type === 'FulfilmentPaymentRequested');
     expect(asked).toHaveLength(3);
-    expect(bench.payments.gateway.ledger).toEqual([{ reference: 'o1', kind: 'authorised', amount: 5 }]);
+    expect(bench.payments.gateway.ledger).toMatchObject([{ reference: 'o1', kind: 'authorisation', amount: 5 }]);
   });
 
   test('is given up in the end: the order is rejected, and nothing of it can be taken any more', async () => {
@@ -141,6 +142,23 @@ describe('a deadline', () => {
     bench.clock.advance(2 * patience.courier);
     await driven.look();
     expect((await ofFulfilment()).at(-1)).toBe('FulfilmentSuspended');
+  });
+
+  test('of a fulfilment that cannot be read suspends it, and holds up no other', async () => {
+    const bench = new Bench();
+    const store = new CloudedStore(bench.log);
+    const driven = new Driven(bench, store);
+    for (const orderId of ['o1', 'o2']) await bench.place(orderId);
+    await driven.work(100);
+    store.clouds.set('fulfilment-o1@0', 'version');
+    driven.restart();
+    bench.clock.advance(patience.courier);
+    await driven.look();
+    const histories = await bench.histories();
+    expect(types(histories, 'fulfilment-o1')?.at(-1)).toBe('FulfilmentSuspended');
+    expect(types(histories, 'order-o2')?.at(-1)).toBe('OrderCancelled');
+    const { data, revision } = histories['fulfilment-o1']!.at(-1)!;
+    expect(data).toMatchObject({ stream: 'fulfilment-o1', revision: revision - 1, error: 'Error' });
   });
 
   test('whose consequences died half-way has them all the same', async () => {

@@ -21,7 +21,13 @@ await runFollower('fulfilment', async (follower) => {
     count: telemetry.countSnapshots(),
   });
   const gateway = await openGateway(config, { ...follower, watch: telemetry.watchGateway() });
-  const payments = runPayments({ ...follower, store, gateway, requestReply: openRequestReply(config, report) });
+  const payments = runPayments({
+    ...follower,
+    store,
+    gateway,
+    requestReply: openRequestReply(config, report),
+    count: telemetry.countPayments(),
+  });
   const fulfilment = runFulfilment({
     ...follower,
     store,

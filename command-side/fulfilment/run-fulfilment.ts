@@ -105,8 +105,11 @@ export function fulfilmentOf(
     },
     lookAtDeadlines: async () => {
       const orderIds = await agenda.due(partition, clock.now(), lookedAtOnce);
-      await allOf(orderIds.map((orderId) => fulfiller.look(orderId)));
-      await agenda.flush(partition);
+      try {
+        await allOf(orderIds.map((orderId) => fulfiller.look(orderId)));
+      } finally {
+        await agenda.flush(partition);
+      }
     },
   };
 }

@@ -61,8 +61,11 @@ export class SuspendingFulfiller {
       await this.#fulfiller.look(orderId, mustWait);
     } catch (error) {
       const passing = passingFault(error);
-      // What else there is comes to light with the order's next event, whose fault it then is.
-      throw passing === undefined ? error : passing.fault;
+      if (passing !== undefined) throw passing.fault;
+      // It is the last event of its stream, whichever that is, that it cannot go on from.
+      const { revision } = await readSuspensions(this.#means.store, orderId);
+      const [last] = await this.#means.store.readStream(streamName('fulfilment', orderId), revision, 1);
+      if (last !== undefined) await this.#suspend(orderId, last, last, error);
     }
   }
 

@@ -8,7 +8,14 @@ import { measureGateway } from './payment-gateway-metrics.js';
 import { startTracing, type TraceRequest, type Tracing } from './tracing.js';
 import { WatchedEventStore } from './watched-event-store.js';
 import { watchedPublisher } from './watched-publisher.js';
-import { countCommands, countSnapshots, measureAppends, measureBatches, measurePublishing } from './work-metrics.js';
+import {
+  countCommands,
+  countPayments,
+  countSnapshots,
+  measureAppends,
+  measureBatches,
+  measurePublishing,
+} from './work-metrics.js';
 
 /** How a process tells, in metrics and traces, of what it does. Each thread has its own. */
 export interface Telemetry {
@@ -19,6 +26,7 @@ export interface Telemetry {
   /** For what consumes partitions. Once per process. */
   watchBatches(): WatchBatch;
   countCommands(): (route: string, outcome: string) => void;
+  countPayments(): (step: string, outcome: string) => void;
   countSnapshots(): (result: 'hit' | 'miss' | 'ignored') => void;
   /** For the way to the payment gateway. Once per process. */
   watchGateway(): WatchGateway;
@@ -40,6 +48,7 @@ export function telemetryOf(metrics: Registry, tracing: Tracing | undefined): Te
     publisher: (broker) => watchedPublisher(broker, watchAll(both(measurePublishing(metrics), tracing?.publish))),
     watchBatches: () => watchAll(both(measureBatches(metrics), tracing?.batch)),
     countCommands: () => countCommands(metrics),
+    countPayments: () => countPayments(metrics),
     countSnapshots: () => countSnapshots(metrics),
     watchGateway: () => measureGateway(metrics),
     traceRequest: tracing?.request,

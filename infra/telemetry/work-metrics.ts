@@ -114,6 +114,16 @@ export function measureBatches(registry: Registry): WatchBatch {
   };
 }
 
+export function countPayments(registry: Registry): (step: string, outcome: string) => void {
+  const payments = new Counter({
+    name: 'waybill_payments_total',
+    help: 'Requests to the payment service by step and outcome: how the payment stands, unavailable (the gateway), or failed.',
+    labelNames: ['step', 'outcome'],
+    registers: [registry],
+  });
+  return (step, outcome) => payments.inc({ step, outcome });
+}
+
 export function countSnapshots(registry: Registry): (result: 'hit' | 'miss' | 'ignored') => void {
   const lookups = new Counter({
     name: 'waybill_snapshot_lookups_total',

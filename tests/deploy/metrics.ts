@@ -5,6 +5,7 @@ import { observeRequests } from '@waybill/infra/http/metrics.js';
 import { tellFigures, type Figure } from '@waybill/infra/telemetry/progress-metrics.js';
 import {
   countCommands,
+  countPayments,
   countSnapshots,
   measureAppends,
   measureBatches,
@@ -34,6 +35,7 @@ export async function metricsThatExist(): Promise<ReadonlySet<string>> {
   countFault('test');
   countQuarantined('orders');
   countCommands(metrics)('/v1/orders', 'recorded');
+  countPayments(metrics)('capture', 'captured');
   countSnapshots(metrics)('hit');
   measureAppends(metrics)('order-1', [])(new WrongExpectedRevision('order-1', 0, 1));
   measurePublishing(metrics)([])();

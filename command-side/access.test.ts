@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { rolesOf, type Access } from '@waybill/infra/http/access.js';
 import { roles, type Role } from '@waybill/infra/http/caller.js';
+import { webhookSecret } from '@waybill/infra/payment-gateway/testing/simulator-under-test.js';
 import { webhookSignature, webhookSignatureHeader } from '@waybill/infra/payment-gateway/webhook-signature.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { writeAccess } from './access.js';
 import { writeApiDocument } from './openapi.js';
 import { fulfilmentOf } from './testing/fulfilment.js';
 import { stores } from './testing/stores.js';
-import { address, webhookSecret, won, WriteApi } from './testing/write-api.js';
+import { address, won, WriteApi } from './testing/write-api.js';
 
 /** The one that no token opens. */
 const notice = 'POST /v1/payments/webhook';

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { webhookSecret } from '@waybill/infra/payment-gateway/testing/simulator-under-test.js';
 import { webhookSignature, webhookSignatureHeader } from '@waybill/infra/payment-gateway/webhook-signature.js';
 import { beginning, noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import { stores } from '../testing/stores.js';
-import { address, pointers, webhookSecret, won, WriteApi } from '../testing/write-api.js';
+import { address, pointers, won, WriteApi } from '../testing/write-api.js';
 
 const path = '/v1/payments/webhook';
 const notice = { reference: 'o1', status: 'authorised' };

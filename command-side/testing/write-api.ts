@@ -18,6 +18,7 @@ import {
 } from '@waybill/infra/http/testing/checked-client.js';
 import { createTokenVerifier } from '@waybill/infra/http/tokens.js';
 import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
+import { webhookSecret } from '@waybill/infra/payment-gateway/testing/simulator-under-test.js';
 import { openMemorySnapshotStore } from '@waybill/infra/snapshots/memory/snapshot-store.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
@@ -49,9 +50,6 @@ export interface Asked extends Call {
   /** The Idempotency-Key; `null` sends none. A new one by default. */
   readonly key?: string | null;
 }
-
-/** What the gateway of these tests signs with. */
-export const webhookSecret = 'the secret of the tests';
 
 /** A write API on a store of its own, and a client of which each exchange is checked against the document. */
 export class WriteApi {

@@ -15,6 +15,8 @@ import { dataFiles } from '@waybill/infra/config.js';
 import { lockDataFolder, prepareDataFolder } from '@waybill/infra/data-folder.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { openSqliteKeyStore, wrappedKeysIn } from '@waybill/infra/keys/sqlite/key-store.js';
+import { Ledger, type Entry } from '@waybill/infra/payment-gateway/simulator/ledger.js';
+import type { Asked } from '@waybill/infra/payment-gateway/simulator/payment.js';
 import { Database } from '@waybill/infra/sqlite/database.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { newEvent } from '@waybill/shared-kernel/testing/new-event.js';
@@ -282,6 +284,24 @@ describe('waybill backup and restore', () => {
     expect(await waybill.run('import', 'olist', folder)).toMatchObject({ code: 0 });
     expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true, events: whole.length });
   }, 60_000);
+
+  test('what the payment simulator booked comes back', async () => {
+    await waybill.importSmall();
+    const booked = async (asked?: Asked): Promise<readonly Entry[]> => {
+      const ledger = new Ledger(dataFiles(waybill.dataFolder).paymentLedger, systemClock);
+      if (asked !== undefined) await ledger.receive(asked);
+      const entries = ledger.entries();
+      await ledger.close();
+      return entries;
+    };
+    const payment = { reference: 'o-1', amount: 100, currency: 'KRW', token: 'tok_approve' };
+    const entries = await booked({ ask: 'authorise', ...payment });
+    expect(entries).toHaveLength(1);
+    expect(await waybill.run('backup', copy())).toMatchObject({ code: 0 });
+    waybill.dataFolder = join(waybill.scratch, 'restored');
+    expect(await waybill.run('restore', copy())).toMatchObject({ code: 0 });
+    expect(await booked()).toEqual(entries);
+  });
 
   test('backup refuses a folder that holds something', async () => {
     await waybill.importSmall();

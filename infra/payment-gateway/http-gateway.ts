@@ -65,7 +65,9 @@ const usual: GatewayTuning = {
   breakFrom: 1 / 3,
   breakFor: 10_000,
   concurrent: 32,
-  waiting: 256,
+  // As many as a sale makes in a minute. Who waits costs a little memory; who is refused comes back much later, with all
+  // the others. While the gateway does not answer, the breaker refuses those who wait.
+  waiting: 10_000,
 };
 
 export interface HttpGatewayOptions {
@@ -126,7 +128,8 @@ export function openHttpGateway(options: HttpGatewayOptions): PaymentGateway {
       .execute(({ signal }) => {
         if (closing) throw new Unavailable('payment gateway', 'The payment gateway is asked nothing more: we stop.');
         return attempt(exchange, signal);
-      })
+        // A signal of its own: many calls at once would be many listeners on the one that they share else.
+      }, new AbortController().signal)
       .then(
         (payment) => {
           told(payment.status);

@@ -36,10 +36,12 @@ class Answerer implements Answering {
 
 class MemoryRequestReply implements RequestReply {
   readonly #services = new Map<string, Answerer[]>();
-  readonly #closing = new AbortController();
+  /** How each who waits for an answer is told that none will come. */
+  readonly #waiting = new Set<() => void>();
+  #isClosed = false;
 
   async request(service: string, body: Body, correlationId: string, timeout: number): Promise<Body> {
-    if (this.#closing.signal.aborted) throw new Unavailable('broker', 'The broker is closed.');
+    if (this.#isClosed) throw new Unavailable('broker', 'The broker is closed.');
     const answerers = this.#services.get(service) ?? [];
     const next = answerers.shift();
     if (next === undefined) throw new Unavailable('service', `Nobody answers for ${service}.`);
@@ -60,23 +62,25 @@ class MemoryRequestReply implements RequestReply {
 
   async close(): Promise<void> {
     this.#services.clear();
-    this.#closing.abort();
+    this.#isClosed = true;
+    for (const giveUp of [...this.#waiting]) giveUp();
   }
 
   #within(timeout: number, service: string, answer: Promise<Body>): Promise<Body> {
     return new Promise((resolve, reject) => {
-      const { signal } = this.#closing;
-      const isClosed = (): void => reject(new Unavailable('broker', 'The broker is closed.'));
-      const timer = setTimeout(
-        () => reject(new Unavailable('service', `${service} did not answer within ${timeout} ms.`)),
-        timeout,
-      );
-      signal.addEventListener('abort', isClosed, { once: true });
       const settle = (): void => {
         clearTimeout(timer);
-        signal.removeEventListener('abort', isClosed);
+        this.#waiting.delete(giveUp);
       };
-      signal.addEventListener('abort', settle, { once: true });
+      const giveUp = (): void => {
+        settle();
+        reject(new Unavailable('broker', 'The broker is closed.'));
+      };
+      const timer = setTimeout(() => {
+        settle();
+        reject(new Unavailable('service', `${service} did not answer within ${timeout} ms.`));
+      }, timeout);
+      this.#waiting.add(giveUp);
       answer.finally(settle).then(resolve, reject);
     });
   }

@@ -150,6 +150,7 @@ describe('a deadline', () => {
     const driven = new Driven(bench, store);
     for (const orderId of ['o1', 'o2']) await bench.place(orderId);
     await driven.work(100);
+    await driven.save();
     store.clouds.set('fulfilment-o1@0', 'version');
     driven.restart();
     bench.clock.advance(patience.courier);

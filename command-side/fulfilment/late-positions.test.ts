@@ -12,12 +12,14 @@ describe('positions saved late', () => {
   let told: string[];
   let timer: ManualTimer;
   let late: LatePositions;
+  let prepare: (partition: number) => Promise<void>;
 
   function begin(): void {
     saved = [];
     fault = undefined;
     told = [];
     timer = manualTimer();
+    prepare = () => Promise.resolve();
     late = new LatePositions('c', {
       positions: {
         saveConsumerPosition: async (_, partition, position) => {
@@ -27,6 +29,7 @@ describe('positions saved late', () => {
       },
       timer,
       randomness: seededRandomness('late'),
+      prepare: (partition) => prepare(partition),
       report: ({ message }, of) => told.push(`${of}: ${message}`),
     });
   }
@@ -52,6 +55,25 @@ describe('positions saved late', () => {
     late.done(0, 101);
     await elapse();
     expect(saved).toHaveLength(3);
+  });
+
+  test('are preceded by what has to be there before them, and wait for it where that fails', async () => {
+    const steps: string[] = [];
+    prepare = async (partition) => {
+      steps.push(`prepared ${partition} when ${saved.length} were saved`);
+      // What is done meanwhile is not prepared, and its position not saved.
+      late.done(0, 8);
+      if (steps.length === 1) throw new Unavailable('read store', 'away');
+    };
+    late.done(0, 7);
+    await elapse();
+    expect(saved).toEqual([]);
+    expect(told).toEqual(['c/position: away']);
+    prepare = async () => {
+      late.done(0, 9);
+    };
+    await elapse();
+    expect(saved).toEqual([[0, 8]]);
   });
 
   test('one of a partition that is given away is saved before that, and not again', async () => {

@@ -8,6 +8,8 @@ export interface LatePositionsMeans {
   readonly randomness: Randomness;
   /** Told of each save that failed; `of`: `<consumer>/position`. */
   readonly report?: (fault: Error, of: string) => void;
+  /** Writes what has to be in the store before the partition's position is, of all that is done by now. */
+  readonly prepare?: (partition: number) => Promise<void>;
 }
 
 /** Milliseconds for which positions may wait to be saved, all of a process together. */
@@ -65,6 +67,7 @@ export class LatePositions {
         partitions.map(async (partition) => {
           const position = this.#unsaved.get(partition);
           if (position === undefined) return;
+          await this.#means.prepare?.(partition);
           await this.#means.positions.saveConsumerPosition(this.#consumer, partition, position);
           if (this.#unsaved.get(partition) === position) this.#unsaved.delete(partition);
         }),

@@ -57,11 +57,10 @@ export interface SharedByPartitions {
 export function sharedByPartitions(means: FulfilmentMeans): SharedByPartitions & { readonly late: LatePositions } {
   const { store, snapshots, positions: readStore } = means;
   const products = new AggregateStreams(withLogFaults(store), 'product', product, { snapshots });
-  return {
-    late: new LatePositions(fulfilmentConsumer, means),
-    stock: new StockKeeper(products, means),
-    agenda: new Agenda({ ...means, readStore }),
-  };
+  const agenda = new Agenda({ ...means, readStore });
+  // A read store that is down holds up nobody: what is due is found once it is back.
+  const late = new LatePositions(fulfilmentConsumer, { ...means, prepare: (partition) => agenda.flush(partition) });
+  return { late, stock: new StockKeeper(products, means), agenda };
 }
 
 /** One partition of the process manager. */
@@ -100,10 +99,10 @@ export function fulfilmentOf(
           for (const event of ofOrder) await fulfiller.handle(orderId, event);
         }),
       );
-      await agenda.flush(partition);
       late.done(partition, position);
     },
     lookAtDeadlines: async () => {
+      await agenda.flush(partition);
       const orderIds = await agenda.due(partition, clock.now(), lookedAtOnce);
       try {
         await allOf(orderIds.map((orderId) => fulfiller.look(orderId)));

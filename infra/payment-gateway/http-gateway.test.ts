@@ -272,6 +272,12 @@ describe('the bulkhead', () => {
   });
 });
 
+test('a thousand who pay at once are all asked for', async () => {
+  const asking = await Promise.all(Array.from({ length: 1_000 }, () => authorise()));
+  expect(new Set(asking.map(({ status }) => status))).toEqual(new Set(['authorised']));
+  expect(calls).not.toContain('authorise crowded');
+});
+
 describe('closing', () => {
   test('begins no further attempt, and lets the ones under way end', async () => {
     open({ concurrent: 1, backOff: { first: 1, most: 1 } });

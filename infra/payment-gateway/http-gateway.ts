@@ -65,8 +65,8 @@ const usual: GatewayTuning = {
   breakFrom: 1 / 3,
   breakFor: 10_000,
   concurrent: 32,
-  // As many as a sale makes in a minute. Who waits costs a little memory; who is refused comes back much later, with all
-  // the others. While the gateway does not answer, the breaker refuses those who wait.
+  // A sale of some minutes. Who waits costs a little memory; who is refused comes back much later, with all the others.
+  // While the gateway does not answer, the breaker refuses those who wait.
   waiting: 10_000,
 };
 

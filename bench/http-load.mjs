@@ -1,8 +1,8 @@
 import autocannon from 'autocannon';
 
 /**
- * Loads an URL for some seconds from this process, each connection sending its next request when it has the answer to
- * the one before. Every `[<id>]` in the request becomes a new id.
+ * Loads an URL for some seconds, or with an `amount` of requests, from this process, each connection sending its next
+ * request when it has the answer to the one before. Every `[<id>]` in the request becomes a new id.
  * @returns {Promise<{ rate: number, count: number, seconds: number, p50: number, p99: number }>} answers a second,
  *   all of them, and latencies in milliseconds
  * @throws when an answer was anything but 2xx, or a connection broke
@@ -11,7 +11,7 @@ export async function load({ url, connections = 128, seconds, ...request }) {
   const result = await autocannon({
     url,
     connections,
-    duration: seconds,
+    ...(seconds !== undefined && { duration: seconds }),
     idReplacement: 'body' in request,
     ...request,
   });

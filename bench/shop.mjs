@@ -29,10 +29,14 @@ export async function openShop(dataFolder, { writeUrl }) {
     });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
   }
-  await post('/v1/products', { productId: 'tea', name: 'Green Tea', unitPrice: { amount: 900, currency: 'EUR' } });
+  function listProduct(productId, { stock } = {}) {
+    return post('/v1/products', { productId, name: 'Green Tea', unitPrice: { amount: 900, currency: 'EUR' }, stock });
+  }
+  await listProduct('tea');
 
   return {
     token,
+    listProduct,
     registerCustomer: (customerId) => {
       const address = { street: 'Weg 1', city: 'Berlin', postalCode: '10115' };
       return post('/v1/customers', { customerId, name: 'Ann', phone: '+49 30 1', address });

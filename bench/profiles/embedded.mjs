@@ -1,6 +1,8 @@
 import { append } from '../cases/append.mjs';
 import { appendOne } from '../cases/append-one.mjs';
 import { closeGrowth, listOrdersGrowth, placeOrderGrowth } from '../cases/growth.mjs';
+import { hotProduct } from '../cases/hot-product.mjs';
+import { hotStock } from '../cases/hot-stock.mjs';
 import { listOrders } from '../cases/list-orders.mjs';
 import { loadAggregate } from '../cases/load-aggregate.mjs';
 import { placeOrder } from '../cases/place-order.mjs';
@@ -17,6 +19,8 @@ export const embedded = {
   cases: [
     placeOrder,
     listOrders,
+    hotProduct,
+    hotStock,
     append,
     appendOne,
     replay,

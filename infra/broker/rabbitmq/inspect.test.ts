@@ -21,8 +21,8 @@ describeWithServer('a look at RabbitMQ', () => {
 
   afterEach(() => names.dispose(amqpUrl));
 
-  const look = (): Promise<InspectedBroker> =>
-    inspectRabbitMq({ url: amqpUrl, prefix: names.prefix, queues, patienceMs });
+  const look = (compare = true): Promise<InspectedBroker> =>
+    inspectRabbitMq({ url: amqpUrl, prefix: names.prefix, queues, compare, patienceMs });
 
   test('tells what it is, and makes no queue that is not there', async () => {
     for (let time = 0; time < 2; time += 1) {
@@ -55,6 +55,8 @@ describeWithServer('a look at RabbitMQ', () => {
     const { queues: seen } = await look();
     expect(seen[0]?.found?.otherwise).toMatch(/inequivalent arg/);
     expect(seen[1]?.found).toBeUndefined();
+    // Where it is not to compare, it declares nothing, and so cannot bring back what is just being removed.
+    expect((await look(false)).queues[0]?.found).toEqual({ messages: 0, consumers: 0, otherwise: undefined });
     await channel.deleteQueue(new Names(names.prefix).queue(queues[0]!));
     await connection.close();
   });

@@ -17,7 +17,7 @@ export interface FoundQueue {
   /** That wait, without those handed out. */
   readonly messages: number;
   readonly consumers: number;
-  /** Why it is not as it would be declared, in the server's words. */
+  /** Why it is not as it would be declared, in the server's words, where that was asked. */
   readonly otherwise: string | undefined;
 }
 
@@ -37,13 +37,19 @@ export interface InspectOptions {
   readonly url: string;
   readonly prefix?: string;
   readonly queues: readonly QueueName[];
+  /**
+   * Whether each queue that is there is compared with how it would be declared: by declaring it, for there is no other
+   * way to ask. One that is removed at that very moment is there again then, and nobody knows of it; so only where it is
+   * worth that, and not again and again.
+   */
+  readonly compare?: boolean;
   /** What all of it may take. */
   readonly patienceMs: number;
   /** How long it waits for the server to say that it is blocked, which it does upon the first message only. */
   readonly blockedWithinMs?: number;
 }
 
-/** Looks at a broker and its queues, and changes nothing. Rejects with what the client throws, or when it takes long. */
+/** Looks at a broker and its queues, and changes nothing (but see `compare`). Rejects with what the client throws, or when it takes long. */
 export async function inspectRabbitMq(options: InspectOptions): Promise<InspectedBroker> {
   const [line, over] = [new AbortController(), new AbortController()];
   const looking = inspect(options, line.signal);
@@ -69,7 +75,7 @@ async function inspect(options: InspectOptions, line: AbortSignal): Promise<Insp
   await channels.ask(() => Promise.resolve());
   const roundTripMs = performance.now() - began;
   const queues: InspectedQueue[] = [];
-  for (const queue of options.queues) queues.push(await inspectQueue(channels, queue, names));
+  for (const queue of options.queues) queues.push(await inspectQueue(channels, queue, names, options.compare ?? false));
   const deadLetters = await countOf(channels, names.deadLetters);
   return {
     product: serverProperties.product,
@@ -108,11 +114,16 @@ class Channels {
   }
 }
 
-async function inspectQueue(channels: Channels, queue: QueueName, names: Names): Promise<InspectedQueue> {
+async function inspectQueue(
+  channels: Channels,
+  queue: QueueName,
+  names: Names,
+  compare: boolean,
+): Promise<InspectedQueue> {
   const name = names.queue(queue);
   const count = await countOf(channels, name);
   if (count === undefined) return { queue, name, found: undefined };
-  const otherwise = await differenceOf(channels, name, names);
+  const otherwise = compare ? await differenceOf(channels, name, names) : undefined;
   return { queue, name, found: { messages: count.messageCount, consumers: count.consumerCount, otherwise } };
 }
 

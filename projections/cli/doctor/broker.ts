@@ -14,7 +14,7 @@ export async function checkBroker(config: Config): Promise<readonly Check[]> {
   const queues = queuesFor(await liveCollections(config));
   let seen: InspectedBroker;
   try {
-    seen = await inspectRabbitMq({ url: broker.url, queues, patienceMs });
+    seen = await inspectRabbitMq({ url: broker.url, queues, compare: true, patienceMs });
   } catch (error) {
     const said = error instanceof Error ? error.message || error.name : String(error);
     return [judgeUnreachable(shown(broker.url), said)];

@@ -7,7 +7,9 @@ import { makeOlistFolder } from '@waybill/projections/import/testing/olist-folde
 import { encodeConsistencyToken } from '@waybill/shared-kernel/consistency-token.js';
 import { runCommandLine } from './support/command-line.js';
 import { readWholeLog } from './support/log.js';
+import { areAllAnswered, bookedIn, unbalanced } from './support/money.js';
 import { startServer, type Server } from './support/server.js';
+import { waitUntil } from './support/wait-until.js';
 
 let scratch: string;
 let folder: string;
@@ -33,8 +35,11 @@ async function waybill<T>(...words: readonly string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
-async function get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
-  const token = (await runCommandLine(folder, ['token', '--role', 'operator', '--sub', 'olga'])).stdout.trim();
+async function operator(): Promise<string> {
+  return (await runCommandLine(folder, ['token', '--role', 'operator', '--sub', 'olga'])).stdout.trim();
+}
+
+async function get(token: string, path: string, headers: Readonly<Record<string, string>> = {}): Promise<unknown> {
   const response = await fetch(server.readUrl + path, { headers: { ...headers, authorization: `Bearer ${token}` } });
   return response.json();
 }
@@ -67,11 +72,18 @@ test('a demo comes to the ends that it planned, and its repeat records nothing',
     'delivered-at-second-try': 'delivered',
     returned: 'delivery_failed',
     cancelled: 'cancelled',
+    declined: 'rejected',
   };
+  const token = await operator();
   for (const { orderId, fate } of demo.orders) {
-    const order = await get(`/v1/orders/${orderId}`, await seeing(orderId));
+    const order = await get(token, `/v1/orders/${orderId}`, await seeing(orderId));
     expect(order).toMatchObject({ orderId, status: ends[fate as keyof typeof ends] });
   }
+  await waitUntil('nobody owes or is owed anything', async () => {
+    const events = await readWholeLog(folder);
+    return areAllAnswered(events) && unbalanced(events, await bookedIn(folder)).length === 0;
+  });
+  expect(server.output()).not.toContain('Warning');
   const before = await readWholeLog(folder);
   expect(await waybill(...words)).toEqual(demo);
   const since = (await readWholeLog(folder)).slice(before.length);
@@ -83,7 +95,7 @@ test('orders imported beside the server are answered by it, untouched by fulfilm
   const imported = await waybill<{ events: number; added: number }>('import', 'olist', made.folder);
   made.remove();
   expect(imported.added).toBe(imported.events);
-  expect(await get('/v1/orders/order-499', await seeing('order-499'))).toMatchObject({
+  expect(await get(await operator(), '/v1/orders/order-499', await seeing('order-499'))).toMatchObject({
     status: 'delivered',
     imported: true,
     total: { amount: 1150, currency: 'BRL' },

@@ -55,7 +55,7 @@ async function runDemo(
   await requireServer(writeUrl);
   await requireServer(readUrl);
   const plan = planDemo(`demo-${seed}`, count, chanceOf(seed));
-  const api = apiClient(writeUrl, await tokens(config, context));
+  const api = apiClient({ writeUrl, readUrl }, await tokens(config, context));
   return withProgress(context, 'Working', (progress) =>
     enact(plan, {
       api,

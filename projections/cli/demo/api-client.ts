@@ -11,6 +11,8 @@ export type Body = Readonly<Record<string, unknown>>;
 export interface ApiClient {
   /** Sends a command under a key that makes it safe to repeat. Answers with the body. */
   command(caller: Caller, path: string, key: string, body: object): Promise<Body>;
+  /** Answers with the body. */
+  read(caller: Caller, path: string): Promise<Body>;
 }
 
 function field(body: unknown, name: string): string | undefined {
@@ -37,35 +39,52 @@ export async function requireServer(baseUrl: string): Promise<void> {
   if (status !== 200) throw new Unavailable('server', `The server at ${baseUrl} is not well (it answers ${status}).`);
 }
 
-/** A client of the write API. What is refused rejects with `NotFound`, `RuleViolated` or `Unavailable`, tokens that are with `BadConfiguration`. */
-export function apiClient(baseUrl: string, tokenOf: (caller: Caller) => Promise<string>): ApiClient {
+export interface ApiAddresses {
+  readonly writeUrl: string;
+  readonly readUrl: string;
+}
+
+/** A client of both APIs. What is refused rejects with `NotFound`, `RuleViolated` or `Unavailable`, tokens that are with `BadConfiguration`. */
+export function apiClient(
+  { writeUrl, readUrl }: ApiAddresses,
+  tokenOf: (caller: Caller) => Promise<string>,
+): ApiClient {
   return {
     async command(caller, path, key, body) {
-      const response = await ask(`${baseUrl}${path}`, {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${await tokenOf(caller)}`,
-          'content-type': 'application/json',
-          'idempotency-key': key,
-        },
-        body: JSON.stringify(body),
-      });
-      const answer: unknown = await response.json().catch(() => undefined);
-      if (response.ok) return answer as Body;
-      const said = `POST ${path} was refused: ${field(answer, 'detail') ?? field(answer, 'title') ?? response.status}`;
-      switch (response.status) {
-        case 401:
-          throw new BadConfiguration(
-            `The server at ${baseUrl} does not take tokens of this data folder. Set WAYBILL_DATA to the server's.`,
-          );
-        case 404:
-          throw new NotFound('path', path);
-        case 429:
-        case 503:
-          throw new Unavailable('server', said);
-        default:
-          throw new RuleViolated('refused', said);
-      }
+      const headers = {
+        authorization: `Bearer ${await tokenOf(caller)}`,
+        'content-type': 'application/json',
+        'idempotency-key': key,
+      };
+      return askApi(writeUrl, path, { method: 'POST', headers, body: JSON.stringify(body) });
+    },
+    async read(caller, path) {
+      return askApi(readUrl, path, { method: 'GET', headers: { authorization: `Bearer ${await tokenOf(caller)}` } });
     },
   };
+}
+
+async function askApi(
+  baseUrl: string,
+  path: string,
+  request: RequestInit & { readonly method: string },
+): Promise<Body> {
+  const response = await ask(`${baseUrl}${path}`, request);
+  const answer: unknown = await response.json().catch(() => undefined);
+  if (response.ok) return answer as Body;
+  const why = field(answer, 'detail') ?? field(answer, 'title') ?? response.status;
+  const said = `${request.method} ${path} was refused: ${why}`;
+  switch (response.status) {
+    case 401:
+      throw new BadConfiguration(
+        `The server at ${baseUrl} does not take tokens of this data folder. Set WAYBILL_DATA to the server's.`,
+      );
+    case 404:
+      throw new NotFound('path', path);
+    case 429:
+    case 503:
+      throw new Unavailable('server', said);
+    default:
+      throw new RuleViolated('refused', said);
+  }
 }

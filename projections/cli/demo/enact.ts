@@ -20,9 +20,9 @@ export interface EnactMeans {
   readonly onProgress: (done: number, total: number) => void;
 }
 
-/** Milliseconds between two looks whether a delivery was scheduled, and looks before that is given up. */
+/** Milliseconds between two looks whether fulfilment has come to something, and looks before that is given up. */
 const pause = 50;
-const mostLooks = 200;
+const mostLooks = 400;
 
 /** Orders that may be under way at once. */
 const mostAtOnce = 16;
@@ -67,23 +67,32 @@ class OrderActor {
   }
 
   async act(): Promise<EnactedOrder> {
-    const { customerId, courierId, lines, fate } = this.#order;
+    const { customerId, courierId, lines, paymentToken, fate } = this.#order;
     const { api } = this.#means;
-    const placing = { customerId, lines, payment: { token: 'tok_approve' } };
+    const placing = { customerId, lines, payment: { token: paymentToken } };
     const { orderId } = await api.command(this.#customer, '/v1/orders', `${this.#key}-place`, placing);
     const id = String(orderId);
-    if (fate === 'cancelled') {
-      const body = { reason: 'changed my mind' };
-      await api.command(this.#customer, `/v1/orders/${id}/cancellation`, `${this.#key}-cancel`, body);
-    } else {
-      await this.#deliver(deliveryIdOf(id), fate);
+    switch (fate) {
+      case 'cancelled': {
+        const body = { reason: 'changed my mind' };
+        await api.command(this.#customer, `/v1/orders/${id}/cancellation`, `${this.#key}-cancel`, body);
+        break;
+      }
+      case 'declined':
+        await this.#onceFulfilled(async () => {
+          const { status } = await api.read(this.#customer, `/v1/orders/${id}`);
+          if (status !== 'rejected') throw new NotFound('rejection', id);
+        });
+        break;
+      default:
+        await this.#deliver(deliveryIdOf(id), fate);
     }
     return { orderId: id, customerId, courierId, fate };
   }
 
-  async #deliver(deliveryId: string, fate: Exclude<Fate, 'cancelled'>): Promise<void> {
+  async #deliver(deliveryId: string, fate: Exclude<Fate, 'cancelled' | 'declined'>): Promise<void> {
     const { courierId } = this.#order;
-    await this.#onceScheduled(() => this.#step(deliveryId, 'assignment', { courierId }));
+    await this.#onceFulfilled(() => this.#step(deliveryId, 'assignment', { courierId }));
     await this.#step(deliveryId, 'pickup');
     await this.#report(deliveryId, 52.52, 13.4);
     if (fate === 'delivered-at-second-try') {
@@ -113,8 +122,8 @@ class OrderActor {
     }
   }
 
-  /** Fulfilment schedules the delivery soon after the order; until then there is none. */
-  async #onceScheduled(step: () => Promise<void>): Promise<void> {
+  /** Fulfilment has the order paid, and schedules its delivery or rejects it; until then there is no such thing. */
+  async #onceFulfilled(step: () => Promise<void>): Promise<void> {
     for (let look = 1; ; look += 1) {
       try {
         await step();
@@ -122,13 +131,9 @@ class OrderActor {
       } catch (error) {
         if (!(error instanceof NotFound)) throw error;
         if (look === mostLooks) {
-          throw new Unavailable(
-            'fulfilment',
-            'No delivery is scheduled for the order. See what the server says of fulfilment.',
-            {
-              cause: error,
-            },
-          );
+          throw new Unavailable('fulfilment', 'The order comes no further. See npx waybill fulfilment list.', {
+            cause: error,
+          });
         }
       }
       await this.#means.timer.sleep(pause);

@@ -29,12 +29,17 @@ test('a plan holds together whatever the chances, and the same chances give the 
   );
 });
 
-test('of many orders there are all fates', () => {
+test('of many orders there are all fates, and a few payments that take their time', () => {
   let state = 1;
   const chance = () => {
     state = (state * 48_271) % 2_147_483_647;
     return state / 2_147_483_647;
   };
-  const fates = new Set(planDemo('demo-x', 200, chance).orders.map(({ fate }) => fate));
-  expect([...fates].toSorted()).toEqual(['cancelled', 'delivered', 'delivered-at-second-try', 'returned']);
+  const { orders } = planDemo('demo-x', 200, chance);
+  const fates = new Set(orders.map(({ fate }) => fate));
+  expect([...fates].toSorted()).toEqual(['cancelled', 'declined', 'delivered', 'delivered-at-second-try', 'returned']);
+  for (const { fate, paymentToken } of orders) expect(paymentToken === 'tok_decline').toBe(fate === 'declined');
+  const slow = orders.filter(({ paymentToken }) => paymentToken === 'tok_slow');
+  expect(slow.length).toBeGreaterThan(0);
+  expect(slow.length).toBeLessThan(20);
 });

@@ -1,7 +1,7 @@
 import type { Money } from '@waybill/shared-kernel/money.js';
 
 /** What will happen to an order. */
-export type Fate = 'delivered' | 'delivered-at-second-try' | 'returned' | 'cancelled';
+export type Fate = 'delivered' | 'delivered-at-second-try' | 'returned' | 'cancelled' | 'declined';
 
 export interface PlannedProduct {
   readonly productId: string;
@@ -21,6 +21,8 @@ export interface PlannedOrder {
   readonly customerId: string;
   readonly lines: readonly { readonly productId: string; readonly quantity: number }[];
   readonly courierId: string;
+  /** Of the payment simulator. */
+  readonly paymentToken: string;
   readonly fate: Fate;
 }
 
@@ -47,11 +49,15 @@ const couriers = ['courier-1', 'courier-2', 'courier-3'] as const;
 
 /** Of a hundred orders so many have each fate. */
 const fates: readonly (readonly [Fate, number])[] = [
-  ['delivered', 70],
+  ['delivered', 65],
   ['delivered-at-second-try', 10],
   ['returned', 5],
-  ['cancelled', 15],
+  ['cancelled', 10],
+  ['declined', 10],
 ];
+
+/** Of a hundred payments so many take their time. */
+const slow = 5;
 
 function pick<T>(from: readonly T[], chance: Chance): T {
   return from[Math.floor(chance() * from.length)]!;
@@ -64,6 +70,11 @@ function fateOf(chance: Chance): Fate {
     if (left < 0) return fate;
   }
   return 'delivered';
+}
+
+function paymentTokenOf(fate: Fate, chance: Chance): string {
+  if (fate === 'declined') return 'tok_decline';
+  return chance() * 100 < slow ? 'tok_slow' : 'tok_approve';
 }
 
 /** The plan of `orders` orders; the same chances give the same plan. */
@@ -97,11 +108,13 @@ export function planDemo(name: string, orders: number, chance: Chance): DemoPlan
         ({ merchantId, productId }) => merchantId === first.merchantId && productId !== first.productId,
       );
       const chosen = chance() < 0.4 ? [first, pick(others, chance)] : [first];
+      const fate = fateOf(chance);
       return {
         customerId: pick(customers, chance).customerId,
         lines: chosen.map(({ productId }) => ({ productId, quantity: Math.floor(1 + chance() * 3) })),
         courierId: id(pick(couriers, chance)),
-        fate: fateOf(chance),
+        paymentToken: paymentTokenOf(fate, chance),
+        fate,
       };
     }),
   };

@@ -58,8 +58,10 @@ describeWithServers.each(logs)('several of each process on $log, RabbitMQ and Mo
   }
 
   async function nothingLostOrDoubled(): Promise<void> {
-    const { lost, doubled, unexpected } = commands.compare(await deployment.settled());
+    const events = await deployment.settled();
+    const { lost, doubled, unexpected } = commands.compare(events);
     expect({ lost, doubled, unexpected }).toEqual({ lost: [], doubled: [], unexpected: [] });
+    expect(await deployment.unbalanced(events)).toEqual([]);
     expect(await deployment.waybill('audit', 'verify')).toMatchObject({ ok: true, differences: [] });
   }
 

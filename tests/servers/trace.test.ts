@@ -55,9 +55,16 @@ describeWithMortalServers('a request through every process', () => {
       await waitUntil('the order is read', async () => {
         return (await fetch(`${read}/v1/orders/o1`, { headers: { ...headers, ...consistency } })).ok;
       });
+      await waitUntil('the order is confirmed, what it costs being reserved', async () => {
+        const { status } = (await (await fetch(`${read}/v1/orders/o1`, { headers })).json()) as { status?: string };
+        return status === 'confirmed';
+      });
 
       const expected = [
+        'fulfilment: append delivery',
         'fulfilment: append fulfilment',
+        'fulfilment: append order',
+        'fulfilment: append payment',
         'fulfilment: fulfil fulfilment',
         'projector: project orders.v1',
         'read-api: GET /v1/orders/:orderId',

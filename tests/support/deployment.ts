@@ -12,6 +12,7 @@ import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { runCommandLine } from './command-line.js';
 import { readOnceAndClose } from './log.js';
+import { areAllAnswered, bookedIn, unbalanced } from './money.js';
 import { PartProcess, type PartName } from './part-process.js';
 import { waitUntil } from './wait-until.js';
 
@@ -105,21 +106,26 @@ export class Deployment {
   }
 
   /**
-   * Waits until everything that is in the log has been projected and fulfilled, what fulfilment added included.
-   * Resolves with the log.
+   * Waits until everything that is in the log has been projected and fulfilled, what fulfilment added and payments
+   * answered included. Resolves with the log.
    */
   async settled(): Promise<readonly RecordedEvent[]> {
     const readStore = this.openReadStore();
     try {
       return await waitUntil('everything in the log is projected and fulfilled', async () => {
         const events = await this.log();
-        if (!(await isAtEnd(readStore, events))) return false;
+        if (!areAllAnswered(events) || !(await isAtEnd(readStore, events))) return false;
         // Fulfilment may have added to it before it came to the end.
         return (await this.log()).length === events.length && events;
       });
     } finally {
       await readStore.close();
     }
+  }
+
+  /** Orders of these events of which the built-in gateway holds or has taken anything else than it ought to. */
+  async unbalanced(events: readonly RecordedEvent[]): Promise<ReturnType<typeof unbalanced>> {
+    return unbalanced(events, await bookedIn(this.#dataFolder));
   }
 
   /** Where the APIs that run are to be found. */

@@ -124,6 +124,7 @@ export class Trial {
     ];
     for (const keys of [placed, confirmed, cancelled, scheduled]) expect(new Set(keys).size).toBe(keys.length);
     expect(new Set([...confirmed, ...cancelled])).toEqual(new Set(placed));
+    expect(await this.deployment.unbalanced(events)).toEqual([]);
     const report = await this.deployment.waybill<{ documents: number }>('audit', 'verify');
     expect(report).toMatchObject({ ok: true, events: events.length, differences: [] });
     expect(report.documents).toBeGreaterThanOrEqual(placed.length + scheduled.length);

@@ -3,7 +3,7 @@ import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { slowness } from '@waybill/infra/payment-gateway/simulator/payment.js';
 import type { GatewayPayment } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { paymentGatewayContract } from '@waybill/shared-kernel/ports/payment-gateway.contract.js';
-import { GatewayOfTests, seededFate } from './gateway.js';
+import { GatewayOfTests } from './gateway.js';
 
 paymentGatewayContract('within the process', async () => {
   const clock = virtualClock(0);
@@ -40,15 +40,4 @@ test('it tells what it decided later, what nobody heard, and some things twice',
     { reference: 'unheard', status: 'declined', reason: 'The card was declined.' },
     { reference: 'slow', status: 'authorised' },
   ]);
-});
-
-test('a seed decides the fate of each call, whenever it comes', () => {
-  const fate = seededFate('a week', { lost: 0.2, unheard: 0.1 });
-  const calls = Array.from({ length: 2000 }, (_, nth) => ['capture', `o${nth % 500}`, nth] as const);
-  const fates = calls.map((call) => fate(...call));
-  const again = calls.toReversed().map((call) => seededFate('a week', { lost: 0.2, unheard: 0.1 })(...call));
-  expect(again.reverse()).toEqual(fates);
-  const share = (which: string) => fates.filter((one) => one === which).length / fates.length;
-  expect(share('lost')).toBeCloseTo(0.2, 1);
-  expect(share('unheard')).toBeCloseTo(0.1, 1);
 });

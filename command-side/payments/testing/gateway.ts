@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   fallDue,
   receive,
@@ -132,14 +131,4 @@ export class GatewayOfTests implements PaymentGateway {
     if (standing !== undefined) for (let told = 0; told < webhooks; told += 1) this.notify(standing);
     return standing;
   }
-}
-
-/** Fates by chance: for the same seed the same of each call, in whatever order they come. Shares of all, from 0 to 1. */
-export function seededFate(seed: string, shares: { readonly lost: number; readonly unheard: number }): FateOfCall {
-  return (call, reference, nth) => {
-    const digest = createHash('sha256').update(`${seed} ${call} ${reference} ${nth}`).digest();
-    const drawn = digest.readUInt32BE() / 2 ** 32;
-    if (drawn < shares.lost) return 'lost';
-    return drawn < shares.lost + shares.unheard ? 'unheard' : 'done';
-  };
 }

@@ -11,19 +11,22 @@ import { PaymentDesk } from '../payments/testing/payment-desk.js';
 
 const never = (): Promise<boolean> => Promise.resolve(false);
 
+interface Means {
+  readonly store: EventStore;
+  readonly clock: Clock;
+}
+
+/** The payments of a log. */
+export function paymentsOf({ store, clock }: Means): PaymentDesk {
+  return new PaymentDesk({ store, clock, randomness: systemRandomness, timer: systemTimer });
+}
+
 /**
  * The process manager and the payments of a log: each call lets them work on all that happened since the last, until
  * nothing more happens.
  */
-export function fulfilmentOf({
-  store,
-  clock,
-}: {
-  readonly store: EventStore;
-  readonly clock: Clock;
-}): () => Promise<void> {
+export function fulfilmentOf({ store, clock }: Means, payments = paymentsOf({ store, clock })): () => Promise<void> {
   const means = { store, clock, randomness: systemRandomness, timer: systemTimer };
-  const payments = new PaymentDesk(means);
   const stock = new StockKeeper(new AggregateStreams(store, 'product', product), means);
   const agenda = { note: () => {} };
   const fulfiller = new Fulfiller({ ...means, stock, agenda, askPayment: payments.ask });

@@ -70,7 +70,7 @@ export function productRoutes({ handler, aggregates, publicReadUrl }: WriteMeans
         },
       }),
     });
-    return commandAnswer(201, handled, { productId: id }, `${publicReadUrl}/v1/products/${id}`);
+    return commandAnswer(201, handled, { productId: handled.id }, `${publicReadUrl}/v1/products/${handled.id}`);
   };
 
   const change = async (request: RequestOn<'productId'>, command: ProductCommand): Promise<Answer> => {

@@ -95,6 +95,16 @@ describe.each(stores)('erasing a customer, %s', (_, open) => {
     expect(await api.store.head()).toBe(head);
   });
 
+  test('what was asked before is answered as it was, whatever else is asked under its key now that nobody knows', async () => {
+    const asked = (orderId: string) => ({ as: ann, key: 'order', body: { ...cart, orderId } });
+    const first = await api.post('/v1/orders', asked('o1'));
+    await api.done('/v1/orders/o1/cancellation', { as: ann, body: { reason: 'Too late' } });
+    await api.done(erasure, { as: ann });
+    const again = await api.post('/v1/orders', asked('o2'));
+    expect([again.status, again.text]).toEqual([first.status, first.text]);
+    expect(again.headers.get('Location')).toBe(first.headers.get('Location'));
+  });
+
   /** A crash after the event and before the key was destroyed. */
   async function eraseHalf(): Promise<void> {
     const stops = jest.spyOn(api.keys, 'destroy').mockRejectedValue(new Error('crash'));

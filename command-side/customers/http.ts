@@ -75,7 +75,7 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
         };
       },
     });
-    return commandAnswer(201, handled, { customerId: id }, `${publicReadUrl}/v1/customers/${id}`);
+    return commandAnswer(201, handled, { customerId: handled.id }, `${publicReadUrl}/v1/customers/${handled.id}`);
   };
 
   const changeAddress = async (request: RequestOn<'customerId'>): Promise<Answer> => {

@@ -75,7 +75,7 @@ export function orderRoutes(means: WriteMeans): readonly Route[] {
     });
     await erasures.takeBackIfErased(handled.id, body.customerId);
     const { status } = handled.state;
-    return commandAnswer(201, handled, { orderId: id, status }, `${publicReadUrl}/v1/orders/${id}`);
+    return commandAnswer(201, handled, { orderId: handled.id, status }, `${publicReadUrl}/v1/orders/${handled.id}`);
   };
 
   const cancel = async (request: RequestOn<'orderId'>): Promise<Answer> => {

@@ -319,7 +319,10 @@ export const writeApiDocument: OpenApiDocument = {
       ...orders,
       operationId: 'placeOrder',
       summary: 'The order is placed',
-      description: 'Names and prices are those of the catalogue now. All lines are in one currency.',
+      description:
+        'Names and prices are those of the catalogue now; each line whose product is not or no longer in it is pointed ' +
+        'at. All lines are in one currency. Whether there are pieces enough and the payment is good comes out soon ' +
+        'after: the order is confirmed or rejected.',
       body: 'PlaceOrder',
       creates: true,
       refusals: ['already-exists', 'rule-violated'],
@@ -328,7 +331,10 @@ export const writeApiDocument: OpenApiDocument = {
       ...orders,
       operationId: 'cancelOrder',
       summary: 'The order is cancelled',
-      description: "Until it is picked up. A merchant's own are those with a line of theirs.",
+      description:
+        'Until it is picked up (`rule`: `order-dispatched`), of which at the same moment one wins; one that is rejected ' +
+        'cannot be (`order-rejected`), one that is cancelled stays so. What was reserved for it is released soon after, ' +
+        "pieces and money. It is cancelled whole: a merchant's own are those with a line of theirs, whoever has the others.",
       body: 'CancelOrder',
       refusals: ['not-found', 'rule-violated'],
     }),

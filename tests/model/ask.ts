@@ -1,0 +1,104 @@
+import { aggregateIdOf, requestIdOf } from '@waybill/shared-kernel/idempotency.js';
+import { postOf, type Caller, type CommandType, type Request } from './commands.js';
+import { customerMatter } from './customers.js';
+import { forbidden, invalid, isRefusal, type Matter, type Refusal } from './decisions.js';
+import { deliveryMatter } from './deliveries.js';
+import { orderMatter } from './orders.js';
+import { productMatter } from './products.js';
+import type { Done, World } from './world.js';
+
+/** What is to be answered, and the world after it. */
+export interface Answered {
+  readonly world: World;
+  readonly answer: Refusal | (Done & { readonly isReplayed: boolean });
+}
+
+const merchants = ['merchant'] as const;
+const customers = ['customer', 'operator'] as const;
+const couriers = ['courier', 'operator'] as const;
+const whoMay: Readonly<Record<CommandType, readonly Caller['role'][]>> = {
+  list: merchants,
+  reprice: merchants,
+  restock: merchants,
+  withdraw: merchants,
+  register: customers,
+  move: customers,
+  erase: customers,
+  place: customers,
+  cancel: ['customer', 'merchant', 'operator'],
+  assign: couriers,
+  release: couriers,
+  pickUp: couriers,
+  locate: couriers,
+  complete: couriers,
+  fail: couriers,
+  return: couriers,
+};
+
+/** What the write API promises to answer to one request after another. */
+export function ask(world: World, request: Request): Answered {
+  const { by, command, key } = request;
+  const refuse = (answer: Refusal): Answered => ({ world, answer });
+  if (!whoMay[command.type].includes(by.role)) return refuse(forbidden);
+  const needsKey = command.type !== 'locate';
+  if (needsKey && key === null) return refuse({ status: 400, kind: 'idempotency-key-missing' });
+  if (request.isBroken) return refuse(invalid('/more'));
+  if (command.type === 'locate' && command.at.startsWith('9999')) return refuse(invalid('/at'));
+
+  const { path, body } = postOf(command);
+  const payload = JSON.stringify(body);
+  const requestId = requestIdOf(by.sub, 'POST', path, key ?? '');
+  const before = needsKey ? world.remembered.get(requestId) : undefined;
+  if (before !== undefined) {
+    const isForgotten = before.customerId !== null && world.customers.get(before.customerId)?.isErased === true;
+    if (before.payload !== payload && !isForgotten) return refuse({ status: 422, kind: 'idempotency-key-reused' });
+    return { world, answer: { ...before.answer, isReplayed: true } };
+  }
+
+  const matter = matterOf(world, request, aggregateIdOf(requestId));
+  if (matter.refusal !== undefined) return refuse(matter.refusal);
+  const { revision: currentRevision } = matter;
+  if (!matches(request.ifMatch, currentRevision)) {
+    return refuse({ status: 412, kind: 'revision-mismatch', currentRevision });
+  }
+  const decided = matter.decide();
+  if (isRefusal(decided)) return refuse(decided);
+  const answer = answerOf(decided, request, matter);
+  if (decided === world || !needsKey) return { world: decided, answer: { ...answer, isReplayed: false } };
+  const remembered = new Map([...decided.remembered, [requestId, { payload, customerId: matter.customerId, answer }]]);
+  return { world: { ...decided, remembered }, answer: { ...answer, isReplayed: false } };
+}
+
+function matterOf(world: World, { by, command }: Request, derivedId: string): Matter {
+  switch (command.type) {
+    case 'list':
+    case 'reprice':
+    case 'restock':
+    case 'withdraw':
+      return productMatter(world, by, command, derivedId);
+    case 'register':
+    case 'move':
+    case 'erase':
+      return customerMatter(world, by, command, derivedId);
+    case 'place':
+    case 'cancel':
+      return orderMatter(world, by, command, derivedId);
+    default:
+      return deliveryMatter(world, by, command);
+  }
+}
+
+function matches(ifMatch: string | null, revision: number): boolean {
+  if (ifMatch === null) return true;
+  return ifMatch === '*' ? revision >= 0 : ifMatch === `"${revision}"`;
+}
+
+function answerOf(world: World, { command }: Request, { id, idName }: Matter): Done {
+  const isNew = command.type === 'list' || command.type === 'register' || command.type === 'place';
+  const status = isNew ? 201 : 200;
+  if (idName === 'productId') return { status, body: { productId: id, revision: world.products.get(id)!.revision } };
+  if (idName === 'customerId') return { status, body: { customerId: id, revision: world.customers.get(id)!.revision } };
+  const thing =
+    idName === 'orderId' ? world.orders.get(id)! : world.deliveries.get((command as { orderId: string }).orderId)!;
+  return { status, body: { [idName]: id, status: thing.status, revision: thing.revision } };
+}

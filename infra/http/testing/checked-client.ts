@@ -1,5 +1,5 @@
 import type { OpenApiDocument } from '../openapi.js';
-import { exchangeCheck } from './openapi-check.js';
+import { exchangeCheck, type ExchangeCheck } from './openapi-check.js';
 
 export interface Call {
   readonly token?: string;
@@ -23,9 +23,18 @@ export interface CheckedClient {
   call<Body = unknown>(method: string, path: string, call?: Call): Promise<Reply<Body>>;
 }
 
+/** Compiling one takes long. */
+const checks = new WeakMap<OpenApiDocument, ExchangeCheck>();
+
+function checkOf(document: OpenApiDocument): ExchangeCheck {
+  let check = checks.get(document);
+  if (check === undefined) checks.set(document, (check = exchangeCheck(document)));
+  return check;
+}
+
 /** A client for tests. `url`: of the API, without a slash at its end. */
 export function checkedClient(url: string, document: OpenApiDocument): CheckedClient {
-  const check = exchangeCheck(document);
+  const check = checkOf(document);
   return {
     async call<Body>(method: string, path: string, { token, headers, body, text }: Call = {}) {
       const requestHeaders = new Headers(headers);

@@ -197,7 +197,7 @@ describe('the breaker', () => {
     server.play(answer(500, {}));
     await failUntilOpen();
     const asked = server.seen.length;
-    expect(asked).toBe(10);
+    expect(asked).toBe(20);
 
     passes(9_999);
     expect(await faultOf(authorise())).toBeInstanceOf(Unavailable);

@@ -59,10 +59,10 @@ const usual: GatewayTuning = {
   timeout: 5_000,
   retries: 2,
   backOff: { first: 200, most: 2_000 },
-  // Ten attempts in half a minute, more than half of them failed: one payment that hangs is three.
+  // Twenty attempts in half a minute, more than half of them failed: one payment that hangs is three to six of them.
   breakAbove: 0.5,
   breakOver: 30_000,
-  breakFrom: 1 / 3,
+  breakFrom: 2 / 3,
   breakFor: 10_000,
   concurrent: 32,
   // A sale of some minutes. Who waits costs a little memory; who is refused comes back much later, with all the others.

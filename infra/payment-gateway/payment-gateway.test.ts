@@ -1,3 +1,4 @@
+import { expect, test } from '@jest/globals';
 import { paymentGatewayContract } from '@waybill/shared-kernel/ports/payment-gateway.contract.js';
 import type { PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { systemRandomness } from '../clock/system.js';
@@ -33,4 +34,13 @@ paymentGatewayContract('HTTP, to the simulator', async () => {
       await simulator.remove();
     },
   };
+});
+
+test('a gateway that fails for a moment is asked again when it says that it is well, within the same call', async () => {
+  const simulator = await simulatorUnderTest();
+  const gateway = openHttpGateway({ url: simulator.url, randomness: systemRandomness });
+  const payment = { reference: 'o1', amount: 5, currency: 'KRW', token: 'tok_fail_once' };
+  expect(await gateway.authorise(payment)).toEqual({ reference: 'o1', status: 'authorised' });
+  await gateway.close();
+  await simulator.remove();
 });

@@ -158,7 +158,9 @@ function answering(means: Answering): RequestListener {
       }
       if (response.headersSent || response.destroyed) return;
       const { status, headers, body } = problemAnswer(error, randomness.uuid());
-      response.writeHead(status, headers).end(body);
+      // It works again at once.
+      const wait = error instanceof PlannedFault ? { 'Retry-After': '1' } : undefined;
+      response.writeHead(status, { ...headers, ...wait }).end(body);
     });
   };
 }

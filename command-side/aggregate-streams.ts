@@ -80,6 +80,11 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     return this.#kept.get(id);
   }
 
+  /** Has it loaded anew the next time: it is not certain that what is known of it is what the log has. */
+  forget(id: string): void {
+    this.#kept.delete(id);
+  }
+
   /** Takes an event that was read elsewhere, where it is the one that comes next. */
   see(id: string, event: KnownEvent): void {
     const seen = this.lastSeen(id) ?? this.unwritten();

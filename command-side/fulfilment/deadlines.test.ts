@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { agenda, itemOf } from '@waybill/shared-kernel/agenda.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
@@ -184,6 +185,37 @@ describe('a deadline', () => {
       { numRuns: 50 },
     );
   });
+});
+
+describe('the agenda', () => {
+  const dueOf = async ({ readStore }: Bench): Promise<unknown> => {
+    const [document] = await readStore.load(agenda, ['o1']);
+    return document === undefined ? undefined : itemOf(document).dueAt;
+  };
+  const retryOf = async (bench: Bench): Promise<unknown> =>
+    (await bench.histories())['fulfilment-o1']?.findLast(({ type }) => type === 'FulfilmentPaymentRequested')?.data[
+      'retryAt'
+    ];
+
+  test.each(['goes on', 'is killed'])(
+    'has the times of the log after an append of unknown end, whoever %s',
+    async (what) => {
+      const bench = new Bench();
+      away(bench);
+      const driven = new Driven(bench);
+      await bench.place('o1');
+      let appends = 0;
+      // The second append to it, which says until when, is in the log, and nobody is told.
+      bench.store.fate = (stream) => (stream === 'fulfilment-o1' && (appends += 1) === 2 ? 'unheard' : 'done');
+      await expect(driven.work(100)).rejects.toThrow();
+      bench.clock.advance(minute);
+      if (what === 'is killed') driven.restart();
+      await driven.work(100);
+      await driven.save();
+      expect(await retryOf(bench)).toBeDefined();
+      expect(await dueOf(bench)).toBe(await retryOf(bench));
+    },
+  );
 });
 
 describe('keeping deadlines', () => {

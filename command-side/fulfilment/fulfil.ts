@@ -50,6 +50,8 @@ export class Fulfiller {
   readonly #fulfilments: AggregateStreams<Parameters<typeof react>[0], Fulfilment, FulfilmentHistory>;
   readonly #orders;
   readonly #deliveries;
+  /** Events up to here may have been worked on before this began. */
+  #redoneUpTo = Infinity;
 
   constructor(means: FulfilMeans) {
     this.#means = means;
@@ -61,19 +63,20 @@ export class Fulfiller {
     });
   }
 
+  /** What is handled from here on nobody has worked on before: the log ended at this position when it began. */
+  beginAt(head: number): void {
+    this.#redoneUpTo = head;
+  }
+
   /**
    * Notes what an event means for the order it is about, and does what is due after it. Again does no harm. Where the
    * fulfilment was suspended, it asks whether the event has to wait: if so, nothing is done, and the answer is false.
    */
   async handle(orderId: string, event: KnownEvent, mustWait: MustWait): Promise<boolean> {
     if (event.stream === this.#orders.streamOf(orderId)) this.#orders.see(orderId, event);
+    const { id, correlationId, traceparent, actor } = event;
     const loaded = this.#known(orderId, event) ?? (await this.#fulfilments.load(orderId));
-    const { id, correlationId, traceparent } = event;
-    const cause = { id, correlationId, traceparent, actor: event.actor };
-    const noted = await this.#note(orderId, event, cause, loaded, { mustWait });
-    if (noted === undefined) return false;
-    await this.#doWhatIsDue(orderId, event, cause, noted.loaded);
-    return true;
+    return this.#tell(orderId, event, { id, correlationId, traceparent, actor }, loaded, mustWait);
   }
 
   /** Does what is due because a deadline has passed, if one has. False: the fulfilment is suspended. */
@@ -81,19 +84,41 @@ export class Fulfiller {
     const loaded = await this.#fulfilments.load(orderId);
     const id = uuidV5(`${orderId}@${loaded.revision}`, namespace);
     const cause = { id, correlationId: loaded.state.correlationId || id, traceparent: undefined, actor: undefined };
-    const noted = await this.#note(orderId, timePassed, cause, loaded, { mustWait });
-    if (noted === undefined) return false;
-    const [fact] = noted.facts;
-    if (fact === undefined) this.#tellAgenda(orderId, noted.loaded);
-    else await this.#doWhatIsDue(orderId, fact, cause, noted.loaded);
-    return true;
+    return this.#tell(orderId, timePassed, cause, loaded, mustWait);
   }
 
-  /** The fulfilment, where it is known without reading. What its own stream tells was appended by somebody else. */
-  #known(orderId: string, { stream, type }: KnownEvent): Loaded<Fulfilment> | undefined {
+  /**
+   * The fulfilment, where it is known without reading. What its own stream tells was appended by somebody else, and
+   * what may have been done before was done at another time than now, which the log knows.
+   */
+  #known(orderId: string, { stream, type, position }: KnownEvent): Loaded<Fulfilment> | undefined {
     if (stream === this.#fulfilments.streamOf(orderId)) return undefined;
     const seen = this.#fulfilments.lastSeen(orderId);
-    return seen === undefined && type === 'OrderPlaced' ? this.#fulfilments.unwritten() : seen;
+    const isNew = type === 'OrderPlaced' && position > this.#redoneUpTo;
+    return seen === undefined && isNew ? this.#fulfilments.unwritten() : seen;
+  }
+
+  async #tell(
+    orderId: string,
+    told: Told,
+    cause: Causing,
+    loaded: Loaded<Fulfilment>,
+    mustWait: MustWait,
+  ): Promise<boolean> {
+    try {
+      const noted = await this.#note(orderId, told, cause, loaded, { mustWait });
+      if (noted === undefined) return false;
+      // When time has passed, what is due follows from what that led to.
+      const [fact] = noted.facts;
+      const due = told === timePassed ? fact : told;
+      if (due === undefined) this.#tellAgenda(orderId, noted.loaded);
+      else await this.#doWhatIsDue(orderId, due, cause, noted.loaded);
+      return true;
+    } catch (error) {
+      // Whether an append that failed is in the log, and since when, the log knows.
+      this.#fulfilments.forget(orderId);
+      throw error;
+    }
   }
 
   async #note(

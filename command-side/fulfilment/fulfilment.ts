@@ -118,7 +118,8 @@ export function react({ told, now }: Notice, state: FulfilmentState): readonly F
       return state.status === 'reserving' ? [{ type: 'FulfilmentStockRefused', data: { orderId, productId } }] : [];
     }
     case 'StockWasReleased':
-      return state.status === 'compensating' ? [{ type: 'FulfilmentStockReleased', data: { orderId } }] : [];
+      if (state.status !== 'compensating' || !owesStock(state)) return [];
+      return [{ type: 'FulfilmentStockReleased', data: { orderId } }];
     case 'PaymentAuthorised':
       return settled(state, 'authorised');
     case 'PaymentDeclined':

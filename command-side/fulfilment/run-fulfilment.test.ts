@@ -96,8 +96,10 @@ describe('fulfilment', () => {
       read.push(asked[0]);
       return bench.log.readStream(...asked);
     };
+    const driven = new Driven(bench);
+    await driven.work(100);
     await Promise.all(Array.from({ length: 20 }, (_, index) => bench.place(`o${index}`)));
-    await new Driven(bench).work(100);
+    await driven.work(100);
     expect((await bench.events()).length).toBe(160);
     expect(new Set(read)).toEqual(new Set(['product-p1']));
     // Each of the partitions has orders of its own at a time.

@@ -91,6 +91,7 @@ export function fulfilmentOf(
     categories: fulfilmentCategories,
     position: async () => {
       await positions.declare(suspendedOrders);
+      fulfiller.beginAt(await means.store.head());
       return positions.consumerPosition(fulfilmentConsumer, partition);
     },
     apply: async (events, position) => {

@@ -46,6 +46,11 @@ export class SuspendingFulfiller {
     this.#fulfiller = new Fulfiller({ ...means, store: withLogFaults(means.store) });
   }
 
+  /** The log ended here when this began: what is behind it nobody has worked on before. */
+  beginAt(head: number): void {
+    this.#fulfiller.beginAt(head);
+  }
+
   /** Rejects with what may pass. */
   async handle(orderId: string, event: RecordedEvent): Promise<void> {
     if (event.type === 'FulfilmentResumed') await this.#resume(orderId, event);

@@ -3,12 +3,15 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { dataFiles } from '@waybill/infra/config.js';
 import { Database } from '@waybill/infra/sqlite/database.js';
 import { runCommandLine } from './support/command-line.js';
 import { startServer, type Server } from './support/server.js';
 import { post } from './support/write-client.js';
+
+// Each test starts some processes.
+jest.setTimeout(120_000);
 
 let folder: string;
 const running: Server[] = [];
@@ -66,7 +69,7 @@ test('an order placed with curl is answered from disk, confirmed by itself, and 
   const consistencyToken = placed.headers.get('consistency-token') ?? '';
   const read = async (headers: Record<string, string>): Promise<Response> =>
     fetch(location, { headers: { authorization: `Bearer ${token}`, ...headers } });
-  const first = await read({ 'consistency-token': consistencyToken });
+  const first = await read({ 'consistency-token': consistencyToken, prefer: 'wait=10' });
   expect(first.status).toBe(200);
   expect(await first.json()).toMatchObject({ total: { amount: 1800, currency: 'EUR' }, deliveryAddress: address });
 

@@ -88,6 +88,8 @@ describe('traces', () => {
     'project orders.v1',
     'fulfil fulfilment',
     'append fulfilment',
+    'append payment',
+    'append delivery',
     'GET /v1/orders/:orderId',
   ];
   let spans: readonly ReceivedSpan[];
@@ -155,11 +157,11 @@ describe('metrics', () => {
     expect(documented.toSorted()).toEqual([...(await ours()).keys()].toSorted());
   });
 
-  test('each is named as Prometheus asks: counters end in _total, all else in what it counts', async () => {
+  test('each is named as Prometheus asks: counters end in _total, all else in what it counts, or is 1 for a state', async () => {
     for (const [name, type] of await ours()) {
       expect([name, /^[a-z][a-z0-9_]*$/.test(name)]).toEqual([name, true]);
       expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
-      if (type !== 'counter') expect(name).toMatch(/_(seconds|bytes|events|messages|documents|orders|ratio)$/);
+      if (type !== 'counter') expect(name).toMatch(/_(seconds|bytes|events|messages|documents|orders|ratio|state)$/);
     }
   });
 

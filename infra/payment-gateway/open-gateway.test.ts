@@ -95,8 +95,8 @@ test('what is asked is counted, and the state of the breaker told', async () => 
     'waybill_payment_gateway_calls_total{step="authorise",outcome="authorised"} 2',
     'waybill_payment_gateway_calls_total{step="capture",outcome="refused"} 1',
     'waybill_payment_gateway_call_duration_seconds_count{step="authorise"} 2',
-    'waybill_payment_gateway_breaker{state="closed"} 1',
-    'waybill_payment_gateway_breaker{state="open"} 0',
+    'waybill_payment_gateway_breaker_state{state="closed"} 1',
+    'waybill_payment_gateway_breaker_state{state="open"} 0',
   ]) {
     expect(text).toContain(line);
   }

@@ -19,7 +19,7 @@ export function measureGateway(registry: Registry): WatchGateway {
     registers: [registry],
   });
   const breaker = new Gauge({
-    name: 'waybill_payment_gateway_breaker',
+    name: 'waybill_payment_gateway_breaker_state',
     help: 'The circuit breaker before the payment gateway: 1 for the state it is in.',
     labelNames: ['state'],
     registers: [registry],

@@ -112,8 +112,8 @@ describe('figures of progress', () => {
     const measure = measureFulfilment({ readStore, clock });
     const figures = (overdue: number): readonly Figure[] =>
       openStates.flatMap((state) => [
-        { name: 'waybill_fulfilment_state', state, value: state === 'delivering' ? 2 : 0 },
-        { name: 'waybill_fulfilment_overdue', state, value: state === 'delivering' ? overdue : 0 },
+        { name: 'waybill_fulfilment_orders', state, value: state === 'delivering' ? 2 : 0 },
+        { name: 'waybill_fulfilment_overdue_orders', state, value: state === 'delivering' ? overdue : 0 },
       ]);
     expect(await measure()).toEqual(figures(0));
     clock.advance(60_000 + 29_999);
@@ -186,8 +186,8 @@ describe('gauges', () => {
   });
 
   test('have the label of their metric', async () => {
-    tell(async () => [{ name: 'waybill_fulfilment_state', state: 'delivering', value: 3 }]);
-    expect(await told()).toEqual(['waybill_fulfilment_state{state="delivering"} 3']);
+    tell(async () => [{ name: 'waybill_fulfilment_orders', state: 'delivering', value: 3 }]);
+    expect(await told()).toEqual(['waybill_fulfilment_orders{state="delivering"} 3']);
   });
 
   test('what cannot be had is left out, and all else is told', async () => {

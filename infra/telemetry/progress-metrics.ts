@@ -23,8 +23,8 @@ const metrics = {
     help: 'Documents in quarantine now, by read model; orders that are held back: fulfilment.',
     label: 'projection',
   },
-  waybill_fulfilment_state: { help: 'Orders that are under way, by what they are at.', label: 'state' },
-  waybill_fulfilment_overdue: {
+  waybill_fulfilment_orders: { help: 'Orders that are under way, by what they are at.', label: 'state' },
+  waybill_fulfilment_overdue_orders: {
     help: 'Of those, the ones that are past their deadline by more than half a minute.',
     label: 'state',
   },
@@ -97,8 +97,8 @@ export function measureFulfilment({ readStore, clock }: AgendaStores): Measure {
       const { count = 0 } = found[state] ?? {};
       const overdue = count === 0 ? 0 : await countOverdue(state, readStore, now - grace, most.overdue);
       return [
-        { name: 'waybill_fulfilment_state', state, value: count },
-        { name: 'waybill_fulfilment_overdue', state, value: overdue },
+        { name: 'waybill_fulfilment_orders', state, value: count },
+        { name: 'waybill_fulfilment_overdue_orders', state, value: overdue },
       ];
     });
     return (await Promise.all(figures)).flat();

@@ -51,7 +51,7 @@ export async function metricsThatExist(): Promise<ReadonlySet<string>> {
     'waybill_projection_lag_seconds',
     'waybill_quarantined_documents',
   ] as const;
-  const ofFulfilment = ['waybill_fulfilment_state', 'waybill_fulfilment_overdue'] as const;
+  const ofFulfilment = ['waybill_fulfilment_orders', 'waybill_fulfilment_overdue_orders'] as const;
   const figures: readonly Figure[] = [
     ...gauges.map((name) => ({ name, value: 1 })),
     ...ofProjections.map((name) => ({ name, projection: 'orders', value: 1 })),

@@ -197,25 +197,30 @@ describe('the agenda', () => {
       'retryAt'
     ];
 
-  test.each(['goes on', 'is killed'])(
-    'has the times of the log after an append of unknown end, whoever %s',
-    async (what) => {
-      const bench = new Bench();
-      away(bench);
-      const driven = new Driven(bench);
-      await bench.place('o1');
-      let appends = 0;
-      // The second append to it, which says until when, is in the log, and nobody is told.
-      bench.store.fate = (stream) => (stream === 'fulfilment-o1' && (appends += 1) === 2 ? 'unheard' : 'done');
-      await expect(driven.work(100)).rejects.toThrow();
-      bench.clock.advance(minute);
-      if (what === 'is killed') driven.restart();
-      await driven.work(100);
-      await driven.save();
-      expect(await retryOf(bench)).toBeDefined();
-      expect(await dueOf(bench)).toBe(await retryOf(bench));
-    },
-  );
+  test.each([
+    ['goes on', 1],
+    ['goes on', 2],
+    ['is killed', 1],
+    ['is killed', 2],
+  ])('has the times of the log when the end of an append is unknown to one who %s (append %i)', async (what, nth) => {
+    const bench = new Bench();
+    away(bench);
+    const driven = new Driven(bench);
+    await driven.work(100);
+    await bench.place('o1');
+    let appends = 0;
+    bench.store.fate = (stream) => (stream === 'fulfilment-o1' && (appends += 1) === nth ? 'unheard' : 'done');
+    await expect(driven.work(100)).rejects.toThrow();
+    bench.clock.advance(minute);
+    if (what === 'is killed') driven.restart();
+    await driven.work(100);
+    await driven.save();
+    expect(await retryOf(bench)).toBeDefined();
+    expect(await dueOf(bench)).toBe(await retryOf(bench));
+    const [document] = await bench.readStore.load(agenda, ['o1']);
+    const begun = (await bench.log.readStream('fulfilment-o1', 0, 1))[0]!.occurredAt;
+    expect(begun).toBe(nth === 1 ? '2026-01-01T10:00:00.000Z' : itemOf(document!).since);
+  });
 });
 
 describe('keeping deadlines', () => {

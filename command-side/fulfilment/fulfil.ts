@@ -74,8 +74,10 @@ export class Fulfiller {
    */
   async handle(orderId: string, event: KnownEvent, mustWait: MustWait): Promise<boolean> {
     if (event.stream === this.#orders.streamOf(orderId)) this.#orders.see(orderId, event);
-    const { id, correlationId, traceparent, actor } = event;
+    const { id, correlationId, traceparent, actor, position } = event;
     const loaded = this.#known(orderId, event) ?? (await this.#fulfilments.load(orderId));
+    // Should it fail, it is worked on again.
+    this.#redoneUpTo = Math.max(this.#redoneUpTo, position);
     return this.#tell(orderId, event, { id, correlationId, traceparent, actor }, loaded, mustWait);
   }
 

@@ -23,6 +23,7 @@ import { projections } from '@waybill/projections/catalogue.js';
 import { keepReadModels } from '@waybill/projections/keep-read-models.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
+import { WaybillError } from '@waybill/shared-kernel/errors.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import type { QuarantineNotice } from '@waybill/shared-kernel/quarantine-notice.js';
 import { Standstill } from '@waybill/shared-kernel/standstill.js';
@@ -37,8 +38,10 @@ export interface FollowersData {
 /** What the thread is told: where the payment gateway's notices are taken, to say its metrics, or to stop. */
 export type FollowersTold = { readonly noticesAt: string } | 'metrics' | 'stop';
 
-/** What the thread says: that it follows the log, what of it stands still when that changes, and every fault that made it wait and try again. */
+/** What the thread says: that it began, or why it cannot; that it follows the log, what of it stands still when that changes, and every fault that made it wait and try again. */
 export type FollowersSay =
+  | { readonly says: 'begun' }
+  | { readonly says: 'refused'; readonly message: string }
   | { readonly says: 'standing'; readonly standing: Readonly<Record<string, string>> }
   | { readonly says: 'metrics'; readonly metrics: MetricsAsJson }
   | { readonly says: 'following' }
@@ -85,7 +88,10 @@ const means = {
 
 const projector = keepReadModels(projections, { ...means, readStore });
 const watchedStore = telemetry.store(store);
-const gateway = await openGateway(config, { ...means, watch: telemetry.watchGateway() });
+const gateway = await openGateway(config, { ...means, watch: telemetry.watchGateway() }).catch((error: unknown) => {
+  if (error instanceof WaybillError) say({ says: 'refused', message: error.message });
+  throw error;
+});
 const payments = runPayments({
   ...means,
   store: watchedStore,
@@ -101,6 +107,7 @@ const fulfilment = runFulfilment({
   snapshots,
 });
 const relay = startRelay({ ...means, broker: telemetry.publisher(broker) });
+say({ says: 'begun' });
 void projector.following.then(() => {
   say({ says: 'following' });
 });

@@ -20,6 +20,7 @@ import { startTelemetry } from '@waybill/infra/telemetry/telemetry.js';
 import { openWrittenLog } from '@waybill/infra/written-log.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
+import { BadDataFile } from '@waybill/shared-kernel/errors.js';
 import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import { createReadApi } from '@waybill/query-side/read-api.js';
 import type { FollowersData, FollowersSay, FollowersTold } from './followers.js';
@@ -61,12 +62,19 @@ async function start(config: Config): Promise<Running> {
   let following = false;
   let standing: Readonly<Record<string, string>> = {};
   const scrapes: ((metrics: MetricsAsJson) => void)[] = [];
+  const begun = new Promise<void>((resolve, reject) => {
+    followers.on('message', (message: FollowersSay) => {
+      if (message.says === 'begun') resolve();
+      else if (message.says === 'refused') reject(new BadDataFile(message.message));
+    });
+    followers.once('error', reject);
+  });
   followers.on('message', (message: FollowersSay) => {
     if (message.says === 'following') following = true;
     else if (message.says === 'quarantined') quarantined(message.notice);
     else if (message.says === 'standing') ({ standing } = message);
     else if (message.says === 'metrics') scrapes.shift()?.(message.metrics);
-    else report(new Error(message.message), message.of);
+    else if (message.says === 'fault') report(new Error(message.message), message.of);
   });
 
   const metrics = joinedMetrics(means.metrics, () => {
@@ -75,6 +83,7 @@ async function start(config: Config): Promise<Running> {
       tell('metrics');
     });
   });
+  await begun;
   const finishing = finishErasures({ ...means, store: events, keys });
   const shared = { ...means, ...edgeOf(config), metrics, verify, keys, traceRequest: telemetry.traceRequest };
   const { host } = config;

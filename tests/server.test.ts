@@ -136,13 +136,16 @@ describe('a start that cannot be is refused in one sentence that says what to do
     );
   });
 
-  test.each(['log', 'readModels', 'keys'] as const)('a %s file that is damaged, which stays as it is', async (name) => {
-    const file = dataFiles(folder)[name];
-    const bytes = Buffer.alloc(8192, 'no database');
-    await writeFile(file, bytes);
-    expect(await refusal()).toContain(file);
-    expect(await readFile(file)).toEqual(bytes);
-  });
+  test.each(['log', 'readModels', 'keys', 'paymentLedger'] as const)(
+    'a %s file that is damaged, which stays as it is',
+    async (name) => {
+      const file = dataFiles(folder)[name];
+      const bytes = Buffer.alloc(8192, 'no database');
+      await writeFile(file, bytes);
+      expect(await refusal()).toContain(file);
+      expect(await readFile(file)).toEqual(bytes);
+    },
+  );
 
   test.each(['log', 'readModels', 'keys'] as const)('a %s file of a newer version', async (name) => {
     const server = await start();

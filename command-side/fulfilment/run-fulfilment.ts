@@ -1,9 +1,9 @@
 import type { AssignPartitions } from '@waybill/shared-kernel/assignment.js';
 import {
   consumePartition,
+  consumerTuning,
   type ConsumerMeans,
   type ConsumerState,
-  type ConsumerTuning,
   type PartitionConsumer,
   type PartitionTarget,
 } from '@waybill/shared-kernel/consume-partition.js';
@@ -131,6 +131,9 @@ function byOrder(events: readonly RecordedEvent[]): Map<string, RecordedEvent[]>
   return groups;
 }
 
+/** Events of a partition that are worked on at once: each may be several appends, and whoever stops it waits for them. */
+const largestBatch = 100;
+
 export interface RunningFulfilmentMeans extends FulfilmentMeans {
   readonly assign: AssignPartitions;
 }
@@ -150,14 +153,17 @@ export interface RunningFulfilment {
  * The process manager on the partitions that it is assigned, until it is stopped. One that comes back begins anew,
  * since what is remembered of its streams is from before another worked on them.
  */
-export function runFulfilment(means: RunningFulfilmentMeans, tuning?: ConsumerTuning): RunningFulfilment {
+export function runFulfilment(means: RunningFulfilmentMeans): RunningFulfilment {
   const consumers = new Map<number, PartitionConsumer>();
   const together = sharedByPartitions(means);
   const { late, agenda } = together;
   const shared = { ...means, checkpoints: askTogether(means.checkpoints, means.timer) };
   const assignment = means.assign(fulfilmentConsumer, (partition) => {
     const target = fulfilmentOf(partition, means, together);
-    const consumer = consumePartition(watchedTarget(target, means.watchBatch), shared, tuning);
+    const consumer = consumePartition(watchedTarget(target, means.watchBatch), shared, {
+      ...consumerTuning,
+      batch: largestBatch,
+    });
     consumers.set(partition, consumer);
     const deadlines = keepDeadlines(
       `${fulfilmentConsumer}/deadlines`,

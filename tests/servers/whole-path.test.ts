@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
 import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { Deployment, reporting } from '../support/deployment.js';
 import { partNames } from '../support/part-process.js';
 import { describeWithServers, logs, realOrders } from '../support/servers-under-test.js';
+import { waitUntil } from '../support/wait-until.js';
+import { post } from '../support/write-client.js';
 
 jest.setTimeout(300_000);
 
@@ -14,7 +17,7 @@ interface Order {
   readonly status: string;
 }
 
-describeWithServers('the whole path in processes of its own', () => {
+describeWithServers('the whole path in processes of its own, the payment gateway too', () => {
   describe.each(logs)('on $log, RabbitMQ and MongoDB', ({ eventStore }) => {
     const database = new ScratchDatabase();
     let rabbitMq: RabbitMqServer;
@@ -23,9 +26,15 @@ describeWithServers('the whole path in processes of its own', () => {
 
     beforeAll(async () => {
       rabbitMq = await RabbitMqServer.create();
-      deployment = await Deployment.create({ eventStore, broker: rabbitMq.url, readStore: database.url });
+      const engines = { eventStore, broker: rabbitMq.url, readStore: database.url };
+      deployment = await Deployment.create(engines, { WAYBILL_WEBHOOK_SECRET: 'the gateway and we know it' });
       token = await deployment.token('shop');
-      await deployment.startAll(partNames);
+      await deployment.startAll(['write-api', 'read-api', 'relay', 'projector']);
+      const gateway = await deployment.start('payment-simulator', {
+        WAYBILL_SIMULATOR_PORT: '0',
+        WAYBILL_WEBHOOK_URL: `${deployment.the('write-api').url}/v1/payments/webhook`,
+      });
+      await deployment.start('fulfilment', { WAYBILL_PAYMENT_URL: gateway.url });
     });
 
     afterAll(async () => {
@@ -87,23 +96,51 @@ describeWithServers('the whole path in processes of its own', () => {
         const words = ['demo', '--orders', '20', '--rate', '50'];
         const demo = await deployment.waybill<{ orders: { orderId: string; fate: string }[] }>(...words);
         expect(demo.orders).toHaveLength(20);
-        await deployment.settled();
+        const events = await deployment.settled();
+        expect(await deployment.unbalanced(events)).toEqual([]);
         const statuses = new Map((await list('')).map(({ orderId, status }) => [orderId, status]));
         const ends: Readonly<Record<string, string>> = {
           delivered: 'delivered',
           'delivered-at-second-try': 'delivered',
           returned: 'delivery_failed',
           cancelled: 'cancelled',
+          declined: 'rejected',
         };
         for (const { orderId, fate } of demo.orders)
           expect([orderId, statuses.get(orderId)]).toEqual([orderId, ends[fate]]);
         expect(await deployment.waybill('audit', 'verify')).toMatchObject({ ok: true, differences: [] });
       }));
 
+    test('takes the word of the gateway for a payment that took its time', () =>
+      reporting(deployment, async () => {
+        const suffix = randomUUID().slice(0, 8);
+        const [productId, customerId, orderId] = [`tea-${suffix}`, `ann-${suffix}`, `slow-${suffix}`];
+        const command = async (path: string, body: object): Promise<void> => {
+          const { url } = deployment.the('write-api');
+          expect(await post(url, path, token, randomUUID(), body)).toMatchObject({ status: 201 });
+        };
+        const address = { street: 'Weg 1', city: 'Berlin', postalCode: '10115' };
+        await command('/v1/products', { productId, name: 'Tea', unitPrice: { amount: 900, currency: 'EUR' } });
+        await command('/v1/customers', { customerId, name: 'Ann', phone: '+49 30 1', address });
+        const lines = [{ productId, quantity: 1 }];
+        await command('/v1/orders', { orderId, customerId, lines, payment: { token: 'tok_slow' } });
+        const payment = await waitUntil('it is paid', async () => {
+          const events = await deployment.log();
+          return events.find(({ type, partitionKey }) => type === 'PaymentAuthorised' && partitionKey === orderId);
+        });
+        expect(payment.actor).toEqual({ sub: 'gateway', role: 'gateway' });
+        const events = await deployment.settled();
+        expect(events.filter(({ stream }) => stream === `order-${orderId}`).map(({ type }) => type)).toEqual([
+          'OrderPlaced',
+          'OrderConfirmed',
+        ]);
+      }));
+
     test('stops in order when it is told to', () =>
       reporting(deployment, async () => {
-        const codes = partNames.map(async (name) => [name, await deployment.the(name).stop()]);
-        expect(await Promise.all(codes)).toEqual(partNames.map((name) => [name, 0]));
+        const names = [...partNames, 'payment-simulator'] as const;
+        const codes = names.map(async (name) => [name, await deployment.the(name).stop()]);
+        expect(await Promise.all(codes)).toEqual(names.map((name) => [name, 0]));
       }));
   });
 });

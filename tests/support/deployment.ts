@@ -9,11 +9,12 @@ import { projections } from '@waybill/projections/catalogue.js';
 import { isPassed, takenBy } from '@waybill/projections/testing/applied.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { runCommandLine } from './command-line.js';
 import { readOnceAndClose } from './log.js';
 import { areAllAnswered, bookedIn, unbalanced } from './money.js';
-import { PartProcess, type PartName } from './part-process.js';
+import { PartProcess, type PartName, type ProcessName } from './part-process.js';
 import { waitUntil } from './wait-until.js';
 
 export interface Engines {
@@ -29,6 +30,7 @@ export class Deployment {
   readonly config: Config;
   readonly #dataFolder: string;
   readonly #parts: PartProcess[] = [];
+  readonly #begunAt = timestamp(systemClock);
 
   private constructor(
     dataFolder: string,
@@ -53,9 +55,9 @@ export class Deployment {
     return new Deployment(await mkdtemp(join(tmpdir(), 'waybill-deployment-')), engines, more);
   }
 
-  /** Starts one more of a part. */
-  async start(name: PartName): Promise<PartProcess> {
-    const part = await PartProcess.start(name, this.environment);
+  /** Starts one more of a part. `more`: what it finds in its environment besides. */
+  async start(name: ProcessName, more: Readonly<Record<string, string>> = {}): Promise<PartProcess> {
+    const part = await PartProcess.start(name, { ...this.environment, ...more });
     this.#parts.push(part);
     return part;
   }
@@ -65,12 +67,12 @@ export class Deployment {
   }
 
   /** Those of a name that run, oldest first. */
-  running(name: PartName): readonly PartProcess[] {
+  running(name: ProcessName): readonly PartProcess[] {
     return this.#parts.filter((part) => part.name === name && part.isRunning);
   }
 
   /** The oldest of a name that runs. */
-  the(name: PartName): PartProcess {
+  the(name: ProcessName): PartProcess {
     const [part] = this.running(name);
     if (part === undefined) throw new Error(`No ${name} runs.`);
     return part;
@@ -114,7 +116,7 @@ export class Deployment {
     try {
       return await waitUntil('everything in the log is projected and fulfilled', async () => {
         const events = await this.log();
-        if (!areAllAnswered(events) || !(await isAtEnd(readStore, events))) return false;
+        if (!areAllAnswered(this.#own(events)) || !(await isAtEnd(readStore, events))) return false;
         // Fulfilment may have added to it before it came to the end.
         return (await this.log()).length === events.length && events;
       });
@@ -123,9 +125,19 @@ export class Deployment {
     }
   }
 
-  /** Orders of these events of which the built-in gateway holds or has taken anything else than it ought to. */
+  /**
+   * Orders of these events, placed with this deployment, of which the simulated gateway holds or has taken anything else
+   * than it ought to.
+   */
   async unbalanced(events: readonly RecordedEvent[]): Promise<ReturnType<typeof unbalanced>> {
-    return unbalanced(events, await bookedIn(this.#dataFolder));
+    return unbalanced(this.#own(events), await bookedIn(this.#dataFolder));
+  }
+
+  /** A log that outlives deployments has orders whose payments are in the books of another. */
+  #own(events: readonly RecordedEvent[]): readonly RecordedEvent[] {
+    const placed = events.filter(({ type, recordedAt }) => type === 'OrderPlaced' && recordedAt >= this.#begunAt);
+    const orders = new Set(placed.map(({ partitionKey }) => partitionKey));
+    return events.filter(({ partitionKey }) => orders.has(partitionKey));
   }
 
   /** Where the APIs that run are to be found. */

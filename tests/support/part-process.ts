@@ -6,14 +6,17 @@ import { partArguments } from './part-arguments.js';
 export const partNames = ['write-api', 'read-api', 'relay', 'projector', 'fulfilment'] as const;
 export type PartName = (typeof partNames)[number];
 
+/** Whatever runs in a process of its own, the gateway that a simulator is in place of too. */
+export type ProcessName = PartName | 'payment-simulator';
+
 /** One of them, or all in one, in a process as its package script starts it. */
 export class PartProcess {
-  readonly name: PartName | 'all';
+  readonly name: ProcessName | 'all';
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
   #output = '';
 
-  private constructor(name: PartName | 'all', environment: NodeJS.ProcessEnv) {
+  private constructor(name: ProcessName | 'all', environment: NodeJS.ProcessEnv) {
     this.name = name;
     this.#child = spawn(process.execPath, partArguments(name), {
       env: { ...process.env, NODE_OPTIONS: '', ...environment },
@@ -26,7 +29,7 @@ export class PartProcess {
   }
 
   /** Resolves when it has said that it runs. Rejects with what it printed if it ends before. */
-  static async start(name: PartName | 'all', environment: NodeJS.ProcessEnv): Promise<PartProcess> {
+  static async start(name: ProcessName | 'all', environment: NodeJS.ProcessEnv): Promise<PartProcess> {
     const part = new PartProcess(name, environment);
     const greeted = name === 'all' ? /^Stop with Ctrl-C\.\n/m : / is running\b.*\n/;
     await new Promise<void>((resolve, reject) => {

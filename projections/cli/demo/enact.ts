@@ -22,7 +22,7 @@ export interface EnactMeans {
 
 /** Milliseconds between two looks whether fulfilment has come to something, and looks before that is given up. */
 const pause = 50;
-const mostLooks = 400;
+const mostLooks = 1000;
 
 /** Orders that may be under way at once. */
 const mostAtOnce = 16;

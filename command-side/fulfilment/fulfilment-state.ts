@@ -2,6 +2,7 @@ import type {
   DeadlineName,
   FulfilmentEvent,
   FulfilmentStarted,
+  PaymentRequested,
   PaymentSettled,
   PaymentStep,
   StockItem,
@@ -59,6 +60,8 @@ export interface Asked {
   readonly attempt: number;
   readonly retryAt: string;
   readonly until: string | null;
+  /** Somebody has it made again before it is time. */
+  readonly isWantedNow: boolean;
 }
 
 /** What has to have happened by when, RFC 3339 UTC. */
@@ -106,7 +109,8 @@ export function evolve(state: FulfilmentState, event: FulfilmentEvent): Fulfilme
     case 'FulfilmentCompensationRequested':
       return state.status === 'capturing' ? payingBack(state) : state;
     case 'FulfilmentRetryRequested':
-      return state;
+      if (!('asked' in state) || state.asked === undefined) return state;
+      return { ...state, asked: { ...state.asked, isWantedNow: true } };
     default:
       event satisfies never;
       return state;
@@ -136,8 +140,8 @@ function undone(state: Compensation): BegunFulfilment {
   return isOver ? { ...carried(state), status: 'completed', outcome: state.outcome } : state;
 }
 
-function asked(state: BegunFulfilment, { step, attempt, retryAt, until }: Asked): BegunFulfilment {
-  const request = { step, attempt, retryAt, until };
+function asked(state: BegunFulfilment, { step, attempt, retryAt, until }: PaymentRequested): BegunFulfilment {
+  const request: Asked = { step, attempt, retryAt, until, isWantedNow: false };
   switch (step) {
     case 'authorise':
       // Nothing is asked for before the stock is.

@@ -243,9 +243,16 @@ const byHandAndTime: Row[] = [
   ],
   [
     'an operator has a payment asked for now',
-    authorising,
+    [...authorising, retry],
     retry,
     [asked('authorise', 2, '2026-01-01T10:00:40.000Z')],
+    [pay('authorise')],
+  ],
+  [
+    'for once, though it is told again later',
+    [...authorising, retry, asked('authorise', 2, '2026-01-01T10:00:40.000Z')],
+    retry,
+    [],
     [pay('authorise')],
   ],
   ['or a delivery scheduled', delivering, retry, [], [schedule]],

@@ -154,7 +154,7 @@ export function react({ told, now }: Notice, state: FulfilmentState): readonly F
     case 'FulfilmentCompensationRequested':
       return state.status === 'compensating' && state.asked === undefined ? moneyBack(state, now) : [];
     case 'FulfilmentRetryRequested':
-      return 'asked' in state && state.asked !== undefined ? [again(orderId, state.asked, now)] : [];
+      return 'asked' in state && state.asked?.isWantedNow === true ? [again(orderId, state.asked, now)] : [];
     case 'TimePassed':
       return late(state, now);
     default:

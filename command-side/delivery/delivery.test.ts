@@ -94,7 +94,12 @@ describe('a delivery', () => {
 
   test('is completed', () => {
     given(delivery, [scheduled, assigned, pickedUp]).when(complete).then(completed).butNotAgain();
-    given(delivery, [scheduled, assigned]).when(complete).refused(RuleViolated, { rule: 'delivery-assigned' });
+    given(delivery, [scheduled, assigned])
+      .when(complete)
+      .refused(RuleViolated, {
+        rule: 'delivery-assigned',
+        message: `Delivery ${deliveryId} is assigned: only what is picked up can be completed.`,
+      });
     given(delivery, [scheduled, assigned, pickedUp, failed]).when(complete).refused(RuleViolated, {
       rule: 'delivery-failed',
     });

@@ -91,13 +91,13 @@ function decide(command: DeliveryCommand, state: DeliveryState): readonly Delive
     case 'AssignDelivery': {
       const { courierId } = command;
       if (state.status === 'open') return [{ type: 'DeliveryAssigned', data: { ...of, courierId } }];
-      if (state.status !== 'assigned') throw refusal(state, 'can no longer be assigned');
+      if (state.status !== 'assigned') throw refusal(state, 'it can no longer be assigned');
       if (state.courierId === courierId) return [];
-      throw refusal(state, 'to another courier');
+      throw refusal(state, 'another courier has it');
     }
     case 'ReleaseDelivery':
       if (state.status === 'open') return [];
-      if (state.status !== 'assigned') throw refusal(state, 'can no longer be given back');
+      if (state.status !== 'assigned') throw refusal(state, 'it can no longer be given back');
       return [{ type: 'DeliveryReleased', data: { ...of, courierId: state.courierId } }];
     case 'RecordPickUp':
       switch (state.status) {
@@ -105,7 +105,7 @@ function decide(command: DeliveryCommand, state: DeliveryState): readonly Delive
         case 'assigned':
           return [{ type: 'DeliveryPickedUp', data: { ...of, courierId: command.courierId } }];
         case 'cancelled':
-          throw refusal(state, 'cannot be picked up');
+          throw refusal(state, 'it cannot be picked up');
         default:
           return [];
       }
@@ -117,7 +117,7 @@ function decide(command: DeliveryCommand, state: DeliveryState): readonly Delive
     }
     case 'CompleteDelivery':
       if (state.status === 'delivered') return [];
-      if (state.status !== 'picked_up') throw refusal(state, 'was not picked up');
+      if (state.status !== 'picked_up') throw refusal(state, 'only what is picked up can be completed');
       return [{ type: 'DeliveryCompleted', data: { ...of, proof: command.proof } }];
     case 'FailDelivery':
       if (state.status === 'failed' && command.next === 'return') return [];
@@ -125,11 +125,11 @@ function decide(command: DeliveryCommand, state: DeliveryState): readonly Delive
       return [{ type: 'DeliveryFailed', data: { ...of, reason: command.reason, next: command.next } }];
     case 'ReturnDelivery':
       if (state.status === 'returned') return [];
-      if (state.status !== 'failed') throw refusal(state, 'has not failed');
+      if (state.status !== 'failed') throw refusal(state, 'only what has failed can be returned');
       return [{ type: 'DeliveryReturned', data: of }];
     case 'CancelDelivery':
       if (state.status === 'cancelled') return [];
-      if (state.status !== 'open' && state.status !== 'assigned') throw refusal(state, 'can no longer be cancelled');
+      if (state.status !== 'open' && state.status !== 'assigned') throw refusal(state, 'it can no longer be cancelled');
       return [{ type: 'DeliveryCancelled', data: { ...of, reason: command.reason } }];
     default:
       return command satisfies never;

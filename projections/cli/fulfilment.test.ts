@@ -149,6 +149,22 @@ describe('waybill fulfilment show', () => {
     expect(stdout).toMatch(/^Order late\n +state +authorising\n[^]*set aside +2 × P-1\nEvents\n +0 /);
   });
 
+  test('an order that a version without an agenda carried to its end is completed', async () => {
+    await left([]);
+    const store = openSqliteEventStore(dataFiles(waybill.dataFolder).log, { clock: systemClock });
+    const begun = { orderId: 'old', customerId: 'ada', items: [], amount: null, currency: null };
+    const end = { orderId: 'old', outcome: 'delivered' } as const;
+    await appendAll(store, [
+      placed('old'),
+      onFulfilment('old', { type: 'FulfilmentStarted', data: begun }),
+      onFulfilment('old', { type: 'FulfilmentCompleted', data: end }),
+    ]);
+    await store.close();
+    expect((await waybill.run('fulfilment', 'show', 'old')).stdout).toMatch(
+      /^Order old\n +state +completed, delivered\n/,
+    );
+  });
+
   test.each([
     ['show', 'nobody'],
     ['retry', 'nobody', '--reason', 'late'],

@@ -224,9 +224,9 @@ function toldDeadline({
 }
 
 function told(known: KnownFulfilment, now: number): string {
-  const { orderId, item, heldBack, charge, payment, asked, reserved, outcome } = known;
+  const { orderId, item, heldBack, charge, payment, asked, reserved } = known;
   const facts: readonly (readonly [string, string | undefined])[] = [
-    ['state', item === undefined ? 'not known yet' : `${item.state}${outcome === null ? '' : `, ${outcome}`}`],
+    ['state', stateText(known)],
     ['since', item?.since],
     ['waits for', item && toldDeadline(shownItem(item, now))],
     ['held back', heldBack && `since ${heldBack.since} by ${heldBack.event.type}: ${heldBack.error}`],
@@ -240,6 +240,12 @@ function told(known: KnownFulfilment, now: number): string {
   ];
   const present = facts.filter((fact): fact is readonly [string, string] => fact[1] !== undefined && fact[1] !== '');
   return `Order ${orderId}\n${table(present)}`;
+}
+
+/** Of an order that an earlier version, which kept no agenda, carried to its end, the events know more than the agenda. */
+function stateText({ item, outcome }: KnownFulfilment): string {
+  const state = item?.state ?? (outcome === null ? 'not known yet' : 'completed');
+  return outcome === null ? state : `${state}, ${outcome}`;
 }
 
 function toldEvents(events: readonly RecordedEvent[]): string {

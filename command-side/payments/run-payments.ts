@@ -12,7 +12,10 @@ export interface RunningPaymentMeans extends Omit<PaymentServiceMeans, 'requestR
 export interface RunningPayments {
   /** As the process manager asks. */
   readonly ask: (request: PaymentRequest) => void;
-  /** Lets what is being worked on come to its end, if that is soon, and closes the ways to broker and gateway. */
+  /**
+   * Lets what is being worked on come to its end, if that is soon, and closes the ways to broker and gateway. That the
+   * others get no answer is no fault: it is in the log what is asked for, and somebody asks again.
+   */
   stop(): Promise<void>;
 }
 
@@ -29,6 +32,7 @@ const lastOrders = 2_000;
 export function runPayments(means: RunningPaymentMeans): RunningPayments {
   const { requestReply, gateway, timer, report } = means;
   let answering: Answering | undefined;
+  let isStopping = false;
   startPaymentService(means).then(
     (begun) => {
       answering = begun;
@@ -36,8 +40,14 @@ export function runPayments(means: RunningPaymentMeans): RunningPayments {
     (fault: unknown) => report(fault instanceof Error ? fault : new Error(String(fault)), 'payments'),
   );
   return {
-    ask: askPayments(requestReply, { timeout: patience, report }),
+    ask: askPayments(requestReply, {
+      timeout: patience,
+      report: (fault, of) => {
+        if (!isStopping) report(fault, of);
+      },
+    }),
     stop: async () => {
+      isStopping = true;
       await Promise.race([answering?.close(), timer.sleep(lastOrders)]);
       await requestReply.close();
       await Promise.race([gateway.close(), timer.sleep(lastOrders)]);

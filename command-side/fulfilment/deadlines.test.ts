@@ -163,23 +163,38 @@ describe('a deadline', () => {
     expect(data).toMatchObject({ stream: 'fulfilment-o1', revision: revision - 1, error: 'Error' });
   });
 
-  test('whose consequences died half-way has them all the same', async () => {
+  test.each([
+    {
+      of: 'the courier',
+      passes: patience.courier,
+      prepare: (): void => {},
+      order: ['OrderPlaced', 'OrderConfirmed', 'OrderCancelled'],
+      payment: ['PaymentAuthorised', 'PaymentVoided'],
+    },
+    {
+      of: 'the payment',
+      passes: patience.payment,
+      prepare: away,
+      order: ['OrderPlaced', 'OrderRejected'],
+      payment: ['PaymentVoided'],
+    },
+  ])('of $of whose consequences died half-way has them all the same', async ({ passes, prepare, order, payment }) => {
     const anyFates = fc.array(fc.constantFrom<Fate>('done', 'lost', 'unheard'), { maxLength: 12 });
     await fc.assert(
       fc.asyncProperty(anyFates, async (fates) => {
-        const { bench, driven, ofFulfilment } = await begun();
-        bench.clock.advance(patience.courier);
+        const { bench, driven, ofFulfilment } = await begun(prepare);
+        bench.clock.advance(passes);
+        bench.payments.gateway.fate = () => 'done';
         const ahead = [...fates];
         bench.store.fate = () => ahead.shift() ?? 'done';
-        // What was not done by then is, an hour later, looked at again.
-        for (let round = 0; round < 14; round += 1) {
-          await driven.look().catch(() => driven.restart());
-          bench.clock.advance(patienceAgain.courier);
-        }
+        // No time passes: it is not found again by another deadline.
+        do await driven.look().catch(() => driven.restart());
+        while (ahead.length > 0);
         await driven.look();
         const histories = await bench.histories();
-        expect(types(histories, 'order-o1')).toEqual(['OrderPlaced', 'OrderConfirmed', 'OrderCancelled']);
-        expect(types(histories, 'payment-o1')).toEqual(['PaymentAuthorised', 'PaymentVoided']);
+        expect(types(histories, 'order-o1')).toEqual(order);
+        expect(types(histories, 'payment-o1')).toEqual(payment);
+        expect((await ofFulfilment()).filter((type) => type === 'FulfilmentDeadlineMissed')).toHaveLength(1);
         expect((await ofFulfilment()).at(-1)).toBe('FulfilmentPaymentSettled');
       }),
       { numRuns: 50 },

@@ -18,6 +18,7 @@ import {
   type Asked,
   type BegunFulfilment,
   type FulfilmentState,
+  type Money,
 } from './fulfilment-state.js';
 import { later, patience, patienceAgain, retryAt } from './patience.js';
 
@@ -101,6 +102,8 @@ const concerning: ReadonlySet<string> = new Set<EventType>([
   'DeliveryCompleted',
   'DeliveryFailed',
   'DeliveryReturned',
+  // Whoever noted it may have died over what follows from it.
+  'FulfilmentDeadlineMissed',
   'FulfilmentRetryRequested',
   'FulfilmentCompensationRequested',
   'FulfilmentResumed',
@@ -121,15 +124,15 @@ export function react({ told, now }: Notice, state: FulfilmentState): readonly F
       if (state.status !== 'compensating' || !owesStock(state)) return [];
       return [{ type: 'FulfilmentStockReleased', data: { orderId } }];
     case 'PaymentAuthorised':
-      return settled(state, 'authorised');
+      return settled(state, 'authorised', now);
     case 'PaymentDeclined':
-      return settled(state, 'declined');
+      return settled(state, 'declined', now);
     case 'PaymentVoided':
-      return settled(state, 'voided');
+      return settled(state, 'voided', now);
     case 'PaymentRefunded':
-      return settled(state, 'refunded');
+      return settled(state, 'refunded', now);
     case 'PaymentCaptured':
-      return settled(state, 'captured');
+      return settled(state, 'captured', now);
     case 'OrderConfirmed': {
       if (isEnding(state) || state.deliveryId !== undefined) return [];
       const dueAt = later(now, patience.courier);
@@ -183,17 +186,27 @@ function stockReserved({ orderId, charge }: BegunFulfilment, items: readonly Sto
   return facts;
 }
 
-/** The payment's stream says how it stands: whoever asked for it, that is so from now on. */
-function settled(state: BegunFulfilment, status: PaymentSettled['status']): readonly FulfilmentEvent[] {
+/**
+ * The payment's stream says how it stands: whoever asked for it, that is so from now on, and what it said before comes
+ * too late.
+ */
+function settled(state: BegunFulfilment, status: PaymentSettled['status'], now: number): readonly FulfilmentEvent[] {
   const { orderId, money } = state;
-  const isHeld = status === 'authorised' || status === 'captured';
-  // What is owed back stays so until it is given back.
-  if (state.status === 'completed' || (state.status === 'compensating' && isHeld)) return [];
-  if (money === (isHeld ? status : 'settled')) return [];
+  if (sequence.indexOf(status) <= sequence.indexOf(money)) return [];
   const fact: FulfilmentEvent = { type: 'FulfilmentPaymentSettled', data: { orderId, status } };
+  const isHeld = owesMoney({ money: status });
+  if (state.status === 'compensating' || state.status === 'completed') {
+    if (state.status === 'completed' && state.outcome === 'delivered') return [];
+    // Taken although it had been given back, as far as anybody knew.
+    if (isHeld && !owesMoney(state)) return [fact, request(orderId, 'release', now)];
+    return !isHeld && owesMoney(state) ? [fact] : [];
+  }
   if (state.status !== 'capturing' || status === 'authorised') return [fact];
   return [fact, { type: 'FulfilmentCompleted', data: { orderId, outcome: 'delivered' } }];
 }
+
+/** In which a payment's stream tells of it, each at most once. */
+const sequence: readonly Money[] = ['none', 'asked', 'authorised', 'declined', 'voided', 'captured', 'refunded'];
 
 function moneyBack(state: BegunFulfilment, now: number): readonly FulfilmentEvent[] {
   return owesMoney(state) ? [request(state.orderId, 'release', now)] : [];
@@ -294,6 +307,12 @@ function byWhatWasTold(state: BegunFulfilment, told: Told): readonly FulfilmentC
       if (told.data.deadline !== 'courier' || ending) return [];
       return [{ type: 'CancelOrder', orderId, reason: 'No courier picked it up in time.', by: 'system' }];
     }
+    case 'PaymentDeclined':
+    case 'PaymentVoided':
+    case 'PaymentRefunded':
+      // It had been paid for, and is not any more. What is out for delivery the order does not let go of.
+      if (state.status !== 'confirming' && state.status !== 'delivering') return [];
+      return [{ type: 'CancelOrder', orderId, reason: 'It is no longer paid for.', by: 'system' }];
     case 'FulfilmentCompensationRequested':
       return ending ? [] : [{ type: 'CancelOrder', orderId, reason: told.data.reason, by: 'operator' }];
     default:

@@ -8,10 +8,11 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemClock, systemRandomness } from '@waybill/infra/clock/system.js';
 import { openSqliteEventStore, type SqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { envelopes } from '../envelope.js';
 import { order } from '../ordering/order.js';
+import { patience } from './patience.js';
 
 const program = fileURLToPath(new URL('./testing/fulfilment-process.js', import.meta.url));
 
@@ -31,8 +32,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-function start(): ChildProcess {
-  const child = fork(program, [folder]);
+/** `ahead`: how far its clock is ahead of ours, milliseconds. */
+function start(ahead = 0): ChildProcess {
+  const child = fork(program, [folder, String(ahead)]);
   processes.push(child);
   return child;
 }
@@ -48,15 +50,31 @@ async function kill(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-async function place(orderId: string): Promise<void> {
+async function place(orderId: string, token = 'tok_approve'): Promise<void> {
   const line = { productId: 'p1', merchantId: 'm1', name: 'Tea', quantity: 1, unitPrice: 5, freight: null };
   const placed = { orderId, customerId: 'c1', lines: [line], currency: 'KRW', total: 5, promisedBy: null };
-  const sealed = { deliveryAddress: 'sealed.1.c1.AAAA', paymentToken: 'tok_approve' };
+  const sealed = { deliveryAddress: 'sealed.1.c1.AAAA', paymentToken: token };
   const events = order.decide({ type: 'PlaceOrder', order: { ...placed, ...sealed } }, order.initialState);
   const id = systemRandomness.uuid();
   const cause = { id, occurredAt: '2026-01-01T09:00:00.000Z', correlationId: id };
   const noMore = { traceparent: undefined, actor: undefined, request: undefined };
   await store.append(`order-${orderId}`, noStream, envelopes(events, orderId, { ...cause, ...noMore }));
+}
+
+async function typesByStream(): Promise<Readonly<Record<string, readonly string[]>>> {
+  const streams: Record<string, string[]> = {};
+  for (const { stream, type } of await store.readAll(beginning, 10_000)) (streams[stream] ??= []).push(type);
+  return streams;
+}
+
+/** Resolves when there are so many events of a type. */
+async function untilThereAre(count: number, type: string): Promise<void> {
+  const enough = new AbortController();
+  let found = 0;
+  for await (const { events } of store.subscribe(beginning, 50, enough.signal)) {
+    found += events.filter((event) => event.type === type).length;
+    if (found >= count) enough.abort();
+  }
 }
 
 test('process managers of which one after the other is killed do for each order what is due, once', async () => {
@@ -84,8 +102,7 @@ test('process managers of which one after the other is killed do for each order 
   }
   await placing;
 
-  const streams: Record<string, string[]> = {};
-  for (const { stream, type } of await store.readAll(0, 10_000)) (streams[stream] ??= []).push(type);
+  const streams = await typesByStream();
   for (const orderId of orderIds) {
     expect(streams[`order-${orderId}`]).toEqual(['OrderPlaced', 'OrderConfirmed']);
     expect(streams[`fulfilment-${orderId}`]).toEqual([
@@ -94,4 +111,37 @@ test('process managers of which one after the other is killed do for each order 
     ]);
     expect(streams[`delivery-${deliveryIdOf(orderId)}`]).toEqual(['DeliveryScheduled']);
   }
+}, 90_000);
+
+test('deadlines that fell due while everything was down are found by those who come then, each once, though they die over it', async () => {
+  const numbers = Array.from({ length: 60 }, (_, index) => index);
+  const [unclaimed, unpaid] = [numbers.map((number) => `c${number}`), numbers.map((number) => `p${number}`)];
+  const first = start();
+  for (const orderId of unclaimed) await place(orderId);
+  for (const orderId of unpaid) await place(orderId, 'tok_hang');
+  await untilThereAre(unclaimed.length, 'DeliveryScheduled');
+  await untilThereAre(unclaimed.length + unpaid.length, 'FulfilmentPaymentRequested');
+  await kill(first);
+
+  const both = [start(patience.courier), start(patience.courier)];
+  await untilThereAre(20, 'FulfilmentDeadlineMissed');
+  await Promise.all(both.map(kill));
+  start(patience.courier);
+  await untilThereAre(unclaimed.length, 'DeliveryCancelled');
+  await untilThereAre(unclaimed.length + unpaid.length, 'PaymentVoided');
+
+  const streams = await typesByStream();
+  for (const orderId of unclaimed) {
+    expect(streams[`order-${orderId}`]).toEqual(['OrderPlaced', 'OrderConfirmed', 'OrderCancelled']);
+    expect(streams[`delivery-${deliveryIdOf(orderId)}`]).toEqual(['DeliveryScheduled', 'DeliveryCancelled']);
+    expect(streams[`payment-${orderId}`]).toEqual(['PaymentAuthorised', 'PaymentVoided']);
+  }
+  for (const orderId of unpaid) {
+    expect(streams[`order-${orderId}`]).toEqual(['OrderPlaced', 'OrderRejected']);
+    expect(streams[`payment-${orderId}`]).toEqual(['PaymentVoided']);
+  }
+  const missed = (await store.readAll(beginning, 10_000))
+    .filter(({ type }) => type === 'FulfilmentDeadlineMissed')
+    .map(({ partitionKey }) => partitionKey);
+  expect(missed.toSorted()).toEqual([...unclaimed, ...unpaid].toSorted());
 }, 90_000);

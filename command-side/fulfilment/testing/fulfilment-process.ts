@@ -6,6 +6,7 @@ import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-e
 import { openSqliteLeaseStore } from '@waybill/infra/lease/sqlite/lease-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
+import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
 import { openMemoryRequestReply } from '@waybill/infra/broker/memory/request-reply.js';
 import { askPayments } from '../../payments/ask-payments.js';
@@ -14,11 +15,13 @@ import { GatewayOfTests } from '../../payments/testing/gateway.js';
 import { startRelay, type RelayMeans } from '../../relay/relay.js';
 import { runFulfilment } from '../run-fulfilment.js';
 
-// A process manager among several on one data folder, its argument. It has a broker, a relay and payments to itself, tells its
-// parent whenever it holds another number of partitions, and works until it is killed.
+// A process manager among several on one data folder, its first argument. Its clock is ahead by the second, milliseconds.
+// It has a broker, a relay and payments to itself, tells its parent whenever it holds another number of partitions, and
+// works until it is killed.
 
-const folder = process.argv[2]!;
-const store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock: systemClock });
+const [folder, ahead] = process.argv.slice(2) as [string, string];
+const clock: Clock = { now: () => systemClock.now() + Number(ahead) };
+const store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock });
 const positions = openSqliteReadStore(join(folder, 'read-models.sqlite'));
 const leases = openSqliteLeaseStore(join(folder, 'leases.sqlite'));
 const [timer, randomness] = [systemTimer, systemRandomness];
@@ -28,7 +31,7 @@ const checkpoints: RelayMeans['checkpoints'] = {
   relayCheckpoint: async () => checkpoint,
   saveRelayCheckpoint: async (reached) => void (checkpoint = reached),
 };
-const means = { broker: openMemoryBroker(), store, checkpoints, timer, randomness, clock: systemClock };
+const means = { broker: openMemoryBroker(), store, checkpoints, timer, randomness, clock };
 
 startRelay(means);
 const requestReply = openMemoryRequestReply();

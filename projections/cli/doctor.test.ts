@@ -92,10 +92,13 @@ describe('waybill doctor', () => {
       WAYBILL_READ_STORE: `mongodb://127.0.0.1:${port}`,
       WAYBILL_OIDC_ISSUER: 'https://id.example',
       WAYBILL_JWKS_URL: `http://127.0.0.1:${port}/keys`,
+      WAYBILL_PAYMENT_URL: `http://us:password@127.0.0.1:${port}`,
+      WAYBILL_WEBHOOK_SECRET: 'secret',
     });
-    const { code, found } = await doctor();
+    const { code, found, report } = await doctor();
     expect(code).toBe(3);
-    for (const name of ['event store', 'broker', 'read store', 'identity provider']) {
+    expect(JSON.stringify(report)).not.toMatch(/us:password|"secret/);
+    for (const name of ['event store', 'broker', 'read store', 'payment gateway', 'identity provider']) {
       expect(found).toMatch(new RegExp(`^bad ${name}: `, 'm'));
     }
   });

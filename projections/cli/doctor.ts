@@ -11,6 +11,7 @@ import { checkDataFolder } from './doctor/data-folder.js';
 import { checkEventStore, checkLogClock } from './doctor/event-store.js';
 import { checkIdentityProvider } from './doctor/identity-provider.js';
 import { checkLeases } from './doctor/leases.js';
+import { checkPaymentGateway } from './doctor/payment-gateway.js';
 import { checkPorts } from './doctor/ports.js';
 import { checkProgress } from './doctor/progress.js';
 import { checkReadStore } from './doctor/read-store.js';
@@ -63,6 +64,7 @@ async function examine({ environment, clock }: Context): Promise<readonly Check[
     ['read store', 'Start MongoDB, or correct WAYBILL_READ_STORE.', () => checkReadStore(config)],
     ['leases', 'See the read store.', () => checkLeases(config)],
     ['progress', 'See event store and read store.', () => checkProgress(config, clock, isRunning)],
+    ['payment gateway', 'Correct WAYBILL_PAYMENT_URL.', () => checkPaymentGateway(config)],
     ['identity provider', 'Correct WAYBILL_JWKS_URL.', () => checkIdentityProvider(config)],
   ];
   const found = await Promise.all(looks.map(([name, mend, look]) => looking(name, mend, limitMs, look)));

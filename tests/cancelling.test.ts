@@ -328,6 +328,31 @@ describe.each(stores)('cancelling an order, %s', (_, open) => {
     expect(await outcome(orderId, before)).toEqual(comesTo);
   });
 
+  test('a product that is withdrawn can be ordered no more; what was ordered before is carried out, or cancelled', async () => {
+    const merchant = 'merchant:m1';
+    await api.done('/v1/products', {
+      as: merchant,
+      body: { productId: 'oolong', name: 'Oolong', unitPrice: won(700), stock: 5 },
+    });
+    const lines = ['tea', 'oolong'].map((productId) => ({ productId, quantity: 2 }));
+    const cart = { as: 'customer:ann', body: { customerId: 'ann', lines, payment: { token: 'tok_approve' } } };
+    const [kept, changed] = [
+      (await api.done('/v1/orders', cart)).orderId!,
+      (await api.done('/v1/orders', cart)).orderId!,
+    ];
+    await api.done('/v1/products/oolong/withdrawal', { as: merchant });
+    const problem = await api.refused('/v1/orders', cart, 400, 'invalid-input');
+    expect(problem['errors']).toEqual([{ pointer: '/lines/1/productId', detail: 'Product oolong was withdrawn.' }]);
+
+    await fulfil();
+    const left = async () => (await aggregatesIn(api.store).products.load('oolong')).state;
+    expect(await left()).toMatchObject({ status: 'withdrawn', stock: 1 });
+    await cancel(changed);
+    await fulfil();
+    expect(await left()).toMatchObject({ status: 'withdrawn', stock: 3 });
+    expect(await api.types(`order-${kept}`)).toEqual(['OrderPlaced', 'OrderConfirmed']);
+  });
+
   test('a merchant of another order, another customer and a courier cannot, and the order does not know', async () => {
     const orderId = await bringTo();
     const body = { reason: 'envy' };

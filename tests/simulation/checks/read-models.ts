@@ -1,0 +1,35 @@
+import { verifyReadModels } from '@waybill/projections/audit/verify-read-models.js';
+import { catchUp } from '@waybill/projections/catch-up.js';
+import { projections } from '@waybill/projections/catalogue.js';
+import { documentsOf } from '@waybill/projections/testing/logs.js';
+import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
+import type { World } from '../world.js';
+
+/** The read models are what the log says, and made anew from it they are the same. */
+export async function checkReadModels({
+  log: store,
+  readStore,
+  schedule: { clock },
+}: Pick<World, 'log' | 'readStore' | 'schedule'>): Promise<readonly string[]> {
+  const amiss: string[] = [];
+  const { differences, quarantined } = await verifyReadModels(projections, { store, readStore });
+  for (const difference of differences) amiss.push(`the audit finds ${JSON.stringify(difference)}`);
+  for (const { projection, key } of quarantined) amiss.push(`${projection} ${key} is quarantined`);
+  const anew = openSqliteReadStore(':memory:');
+  try {
+    await catchUp(projections, { store, readStore: anew, clock });
+    for (const projection of projections) {
+      const { name } = projection.collection;
+      const [those, rebuilt] = [await documentsOf(readStore, projection), await documentsOf(anew, projection)];
+      if (those.length !== rebuilt.length)
+        amiss.push(`${name} has ${those.length} documents, rebuilt ${rebuilt.length}`);
+      those.forEach((document, index) => {
+        if (JSON.stringify(document) === JSON.stringify(rebuilt[index])) return;
+        amiss.push(`${name} ${document.key} is not what it is when it is made anew`);
+      });
+    }
+  } finally {
+    await anew.close();
+  }
+  return amiss;
+}

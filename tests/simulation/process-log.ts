@@ -1,0 +1,55 @@
+import { FaultyStore, type Fate } from '@waybill/command-side/testing/faulty-store.js';
+import type { NewEvent } from '@waybill/shared-kernel/message.js';
+import type { Process } from './schedule.js';
+import type { World } from './world.js';
+
+/** How often an append goes wrong, and how often it is the last thing that a process does; shares of all. */
+const faulty = 0.004;
+const deadly = {
+  'a write API': 0.001,
+  'the process manager': 0.0008,
+  'the payment service': 0.004,
+  'the command line': 0.02,
+} as const;
+/** The pick-up is in the order's stream and not in the delivery's: dying there is worth trying. */
+const deadlyHalfWay = 0.03;
+
+type Means = Pick<World, 'log' | 'weather' | 'chance' | 'tally' | 'schedule'>;
+
+/**
+ * The log as one process of ours has it: appends are lost, or are done and not heard of, others come in between, and
+ * with some of them the process dies. Of a dead one nothing reaches the log any more.
+ */
+export class ProcessLog extends FaultyStore {
+  readonly #means: Means;
+  readonly #name: keyof typeof deadly;
+  isDead = false;
+
+  constructor(name: keyof typeof deadly, means: Means, process?: Process) {
+    super(means.log);
+    this.#name = name;
+    this.#means = means;
+    this.fate = async (_stream, events) => {
+      if (means.chance.is(0.5) && (await means.schedule.interrupt(process))) means.tally.count('came in between');
+      return this.#fateOf(events);
+    };
+  }
+
+  #fateOf(events: readonly NewEvent[]): Fate {
+    const { weather, chance, tally } = this.#means;
+    if (this.isDead) return 'lost';
+    if (weather.isDown('log')) {
+      tally.count('append during an outage of the log');
+      return 'lost';
+    }
+    if (weather.isCalm) return 'done';
+    const isHalfWay = this.#name === 'a write API' && events.some(({ type }) => type === 'DeliveryPickedUp');
+    this.isDead = chance.is(isHalfWay ? deadlyHalfWay : deadly[this.#name]);
+    if (!this.isDead && !chance.is(faulty)) return 'done';
+    const fate = chance.one(['lost', 'unheard'] as const);
+    tally.count(`append ${fate}`);
+    if (this.isDead) tally.count(`crash of ${this.#name}`);
+    if (this.isDead && isHalfWay && fate === 'lost') tally.count('crash half-way in a pick-up');
+    return fate;
+  }
+}

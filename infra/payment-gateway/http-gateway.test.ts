@@ -192,6 +192,22 @@ describe('the breaker', () => {
     while (states.at(-1) !== 'open') await faultOf(authorise());
   }
 
+  test('when it closes, all who waited go on, and none of them leaves an ear at a signal that they share', async () => {
+    stopTheClock();
+    server.play(answer(500, {}));
+    await failUntilOpen();
+    passes(10_000);
+    server.play(answer(200));
+    const ears = new Map<unknown, number>();
+    const listen = jest.spyOn(EventTarget.prototype, 'addEventListener').mockImplementation(function (this: unknown) {
+      ears.set(this, (ears.get(this) ?? 0) + 1);
+    });
+    const answers = await Promise.all(Array.from({ length: 30 }, authorise));
+    listen.mockRestore();
+    expect(answers).toEqual(Array(30).fill(authorised));
+    expect(Math.max(0, ...ears.values())).toBeLessThan(4);
+  });
+
   test('opens when most attempts fail, lets one through after ten seconds, and closes when that is answered', async () => {
     stopTheClock();
     server.play(answer(500, {}));

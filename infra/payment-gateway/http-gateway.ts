@@ -117,19 +117,19 @@ export function openHttpGateway(options: HttpGatewayOptions): PaymentGateway {
     bulkhead(tuning.concurrent, tuning.waiting),
     retry(soonWell, { maxAttempts: tuning.retries, backoff: waits(tuning.backOff, randomness) }),
     breaker,
-    timeout(tuning.timeout, TimeoutStrategy.Aggressive),
   );
+  // Not part of the wrap: there it would listen to a signal that all who waited for the half-open breaker share.
+  const patience = timeout(tuning.timeout, TimeoutStrategy.Aggressive);
 
   function call(exchange: Exchange): Promise<GatewayPayment> {
     const startedAt = performance.now();
     const told = (outcome: CallOutcome): void =>
       watch?.called(exchange.step, outcome, (performance.now() - startedAt) / 1000);
     const calling = policy
-      .execute(({ signal }) => {
+      .execute(() => {
         if (closing) throw new Unavailable('payment gateway', 'The payment gateway is asked nothing more: we stop.');
-        return attempt(exchange, signal);
-        // A signal of its own: many calls at once would be many listeners on the one that they share else.
-      }, new AbortController().signal)
+        return patience.execute(({ signal }) => attempt(exchange, signal));
+      })
       .then(
         (payment) => {
           told(payment.status);

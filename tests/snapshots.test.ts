@@ -3,6 +3,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { product } from '@waybill/command-side/catalogue/product.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { openSqliteSnapshotStore } from '@waybill/infra/snapshots/sqlite/snapshot-store.js';
 import { runCommandLine } from './support/command-line.js';
@@ -74,7 +75,10 @@ test('a process begins where another one took a snapshot, and does without a dam
   expect(await first.stop()).toBe(0);
   const { snapshots: file } = dataFiles(folder);
   const snapshots = openSqliteSnapshotStore(file);
-  expect(await snapshots.load('product-tea')).toMatchObject({ revision: 19, schemaVersion: 1 });
+  expect(await snapshots.load('product-tea')).toMatchObject({
+    revision: 19,
+    schemaVersion: product.stateVersion,
+  });
   await snapshots.close();
 
   for (const isDamaged of [false, true]) {

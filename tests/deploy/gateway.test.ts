@@ -260,6 +260,14 @@ describeWithNginx('the gateway', () => {
     expect((await fetch(`${gateway.url}/v1/orders`)).status).toBe(200);
   });
 
+  test('webhooks of the payment gateway, which come from one address, are not counted with what that writes', async () => {
+    const api = await backend((request, response) => request.resume().once('end', () => response.writeHead(204).end()));
+    const gateway = await gatewayTo({ write: [api], read: [api] });
+    const send = () => fetch(`${gateway.url}/v1/payments/webhook`, { method: 'POST', body: '{}' });
+    const answers = await Promise.all(Array.from({ length: 300 }, send));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([204]));
+  });
+
   test('live push passes as it comes: events one by one, and the upgrade to a WebSocket', async () => {
     let more = (): void => undefined;
     const reader = await backend(

@@ -32,11 +32,13 @@ interface Carried {
   /** What was set aside for it; undefined: it is for the products to know whether anything was. */
   readonly reserved: readonly StockItem[] | undefined;
   readonly charge: Charge | undefined;
-  /** `asked`: it may have been authorised; `settled`: the customer owes nothing and is owed nothing. */
-  readonly money: 'none' | 'asked' | 'authorised' | 'captured' | 'settled';
+  /** How the payment stands, as far as is known. `asked`: it may have been authorised. */
+  readonly money: Money;
   /** Set once a delivery was asked for. */
   readonly deliveryId: string | undefined;
 }
+
+export type Money = 'none' | 'asked' | PaymentSettled['status'];
 
 /** What is to be paid, in minor units, more than 0. */
 interface Charge {
@@ -107,7 +109,7 @@ export function evolve(state: FulfilmentState, event: FulfilmentEvent): Fulfilme
     case 'FulfilmentCompleted':
       return onTheWay(state, (order) => ({ ...order, status: 'completed', outcome: event.data.outcome }));
     case 'FulfilmentCompensationRequested':
-      return state.status === 'capturing' ? payingBack(state) : state;
+      return state.status === 'capturing' ? payingBack(state, 'delivered') : state;
     case 'FulfilmentRetryRequested':
       if (!('asked' in state) || state.asked === undefined) return state;
       return { ...state, asked: { ...state.asked, isWantedNow: true } };
@@ -122,14 +124,17 @@ function started({ orderId, items, amount, currency }: FulfilmentStarted): Fulfi
   return { status: 'reserving', orderId, items, reserved: undefined, charge, money: 'none', deliveryId: undefined };
 }
 
-/** What is over stays so, unless an operator has the money of a delivered order given back. */
-function reopened(state: FulfilmentState, { type }: FulfilmentEvent): FulfilmentState {
-  if (type !== 'FulfilmentCompensationRequested' || state.status !== 'completed') return state;
-  return state.outcome === 'delivered' ? payingBack(state) : state;
+/** What is over stays so, unless there is money to be given back: as an operator wants, or as it was taken by mistake. */
+function reopened(state: FulfilmentState, event: FulfilmentEvent): FulfilmentState {
+  if (state.status !== 'completed') return state;
+  const { outcome } = state;
+  if (event.type === 'FulfilmentCompensationRequested' && outcome === 'delivered') return payingBack(state, outcome);
+  if (event.type !== 'FulfilmentPaymentSettled' || outcome === 'delivered') return state;
+  return payingBack({ ...state, money: event.data.status }, outcome);
 }
 
-function payingBack(state: BegunFulfilment): BegunFulfilment {
-  return undone({ ...carried(state), ...atOnce, outcome: 'delivered', goods: 'settled' });
+function payingBack(state: BegunFulfilment, outcome: Outcome): BegunFulfilment {
+  return undone({ ...carried(state), ...atOnce, outcome, goods: 'settled' });
 }
 
 const atOnce = { status: 'compensating', asked: undefined, awaited: undefined } as const;
@@ -158,11 +163,10 @@ function asked(state: BegunFulfilment, { step, attempt, retryAt, until }: Paymen
 }
 
 function paid(state: BegunFulfilment, { status }: PaymentSettled): BegunFulfilment {
-  const money = status === 'authorised' || status === 'captured' ? status : 'settled';
-  if (state.status === 'compensating') return undone({ ...state, money, asked: undefined });
-  if (state.status !== 'authorising') return { ...state, money };
-  if (money !== 'settled') return { ...carried(state), money, status: 'confirming' };
-  return rejecting({ ...state, money }, `The payment was ${status}.`);
+  const told = { ...state, money: status };
+  if (told.status === 'compensating') return undone({ ...told, asked: undefined });
+  if (told.status !== 'authorising') return told;
+  return owesMoney(told) ? { ...carried(told), status: 'confirming' } : rejecting(told, `The payment was ${status}.`);
 }
 
 function rejecting(state: BegunFulfilment, reason: string): BegunFulfilment {

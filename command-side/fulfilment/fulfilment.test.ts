@@ -208,6 +208,35 @@ const undone: Row[] = [
     [],
     [release],
   ],
+  [
+    'a payment that is taken back before pick-up cancels it, through the order',
+    delivering,
+    voided,
+    [settled('voided')],
+    [{ type: 'CancelOrder', orderId, reason: 'It is no longer paid for.', by: 'system' }],
+  ],
+  [
+    'money that is taken although it was given back is given back again',
+    [...delivering, cancelled, released, asked('release'), settled('voided')],
+    captured,
+    [settled('captured'), asked('release')],
+    [pay('release')],
+  ],
+  [
+    'and then it is over',
+    [...delivering, cancelled, released, asked('release'), settled('voided'), settled('captured'), asked('release')],
+    refunded,
+    [settled('refunded')],
+    [],
+  ],
+  ['what the payment had said before says nothing new', [...delivering, settled('captured')], authorised, [], []],
+  [
+    'after which there is nothing to pay back',
+    [...delivering, settled('voided')],
+    orderCancelled,
+    [cancelled],
+    [release, cancelDelivery],
+  ],
   ['what it never heard of is not its business', [], orderCancelled, [], []],
 ];
 

@@ -85,6 +85,20 @@ test('with an address that is who is asked, and no file is made', async () => {
   await other.close();
 });
 
+test('that it keeps failing is said once, without its password', async () => {
+  faults.length = 0;
+  const other = await scriptedServer((_, response) => void response.writeHead(500).end());
+  const url = other.url.replace('//', '//shop:pay-key@');
+  const opened = await open({ WAYBILL_PAYMENT_URL: url, WAYBILL_WEBHOOK_SECRET: 'shared' });
+  const asking = Array.from({ length: 30 }, () => opened.authorise(payment('tok_approve')).catch(() => {}));
+  await Promise.all(asking);
+  expect(faults).toEqual([
+    expect.stringMatching(/^payment gateway: http:.* keeps failing; orders are placed all the same/),
+  ]);
+  expect(faults.join()).not.toContain('pay-key');
+  await other.close();
+});
+
 test('what is asked is counted, and the state of the breaker told', async () => {
   metrics.resetMetrics();
   const opened = await open();

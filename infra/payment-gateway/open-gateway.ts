@@ -1,3 +1,4 @@
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { dataFiles, shown, type Config } from '../config.js';
@@ -35,7 +36,7 @@ export async function openGateway(
 ): Promise<OpenedGateway> {
   const { randomness, report, watch } = means;
   const http = (url: string): PaymentGateway =>
-    openHttpGateway({ url, randomness, ...(watch === undefined ? {} : { watch }) });
+    openHttpGateway({ url, randomness, watch: telling(shown(url), report, watch) });
   const { paymentUrl, dataFolder } = config;
   if (paymentUrl !== undefined) return { ...http(paymentUrl), url: shown(paymentUrl), notifyAt: () => {} };
 
@@ -54,6 +55,22 @@ export async function openGateway(
     close: async () => {
       // Together: it hangs up on those whom it never answers.
       await Promise.all([gateway.close(), simulator.close()]);
+    },
+  };
+}
+
+/** Says once, until it is well again, that most attempts fail. */
+function telling(url: string, report: ReportFault, watch: WatchGateway | undefined): WatchGateway {
+  let isTold = false;
+  return {
+    called: (...call) => watch?.called(...call),
+    breaker: (state) => {
+      watch?.breaker(state);
+      if (state === 'open' && !isTold) {
+        const says = `${url} keeps failing; orders are placed all the same, and wait with their payment pending.`;
+        report(new Unavailable('payment gateway', says), 'payment gateway');
+      }
+      if (state !== 'half-open') isTold = state === 'open';
     },
   };
 }

@@ -83,7 +83,14 @@ const schemas = {
         items: object({ productId: id, quantity: { type: 'integer', minimum: 1, maximum: mostOfALine } }),
       },
       deliveryAddress: { ...reference('Address'), description: "Absent: the customer's own." },
-      payment: object({ token: text(200) }),
+      payment: object({
+        token: {
+          ...text(200),
+          description:
+            "What the payment gateway gave in place of a card. The built-in simulator's: `tok_approve`, `tok_decline`, " +
+            '`tok_slow`, `tok_fail_once`, `tok_hang` (it never answers), `tok_double` (it answers twice).',
+        },
+      }),
     },
     ['orderId', 'deliveryAddress'],
   ),
@@ -379,12 +386,16 @@ export const writeApiDocument: OpenApiDocument = {
       ...deliveries,
       operationId: 'failDelivery',
       summary: 'The attempt failed',
+      description:
+        'With `retry` the courier keeps the parcel and tries again. With `return` the order is at its end: it is paid back, ' +
+        'and its pieces are there for others when the parcel is back.',
       body: 'Fail',
     }),
     ...post('/v1/deliveries/{deliveryId}/return', {
       ...deliveries,
       operationId: 'returnDelivery',
       summary: 'The parcel is back',
+      description: 'After a failure whose `next` was `return`. Its pieces are there for others again.',
       body: 'Nothing',
       bodyOptional: true,
     }),

@@ -13,8 +13,14 @@ import { installPackages } from './servers/packages.mjs';
 /** Runs what a person would type, with the servers it takes, counts what passed, and says it on the last line. */
 const scratch = mkdtempSync(join(tmpdir(), 'waybill-ci-'));
 const count = { passed: 0, failed: 0, skipped: 0 };
-/** What all tests may take, milliseconds; then they are ended and have failed. */
-const testsLimit = 25 * 60_000;
+/** What either half of the tests may take, milliseconds; then they are ended and have failed. */
+const testsLimit = 14 * 60_000;
+/** Suites that have the broker's usual queues to themselves; of the others two run at a time. */
+const usualQueues = '(dist/tests/servers/|projections/dist/cli/(doctor|status|dead-letters)\\.)';
+const halves = {
+  parts: ['--maxWorkers=2', `--testPathIgnorePatterns=${usualQueues}`],
+  deployments: ['--runInBand', usualQueues],
+};
 /** Where more suites fail than so many, it is no accident. */
 const mostSecondAttempts = 5;
 const visible = { stdio: ['ignore', 'inherit', 'inherit'] };
@@ -42,9 +48,13 @@ async function servers() {
  * alone: what only a busy machine broke is said, and is no failure.
  */
 async function tests(withServers, orders) {
+  for (const [half, args] of Object.entries(halves)) await testsOf(half, args, withServers, orders);
+}
+
+async function testsOf(half, args, withServers, orders) {
   const script = withServers ? ['run', '--silent', 'test:servers'] : ['test'];
   const run = async (name, args) => {
-    const report = join(scratch, name);
+    const report = join(scratch, `${half}-${name}`);
     const code = await npm([...script, '--', '--json', `--outputFile=${report}`, ...args], {
       stdio: ['ignore', 'ignore', 'inherit'],
       env: { ...process.env, WAYBILL_TEST_OLIST: orders },
@@ -52,9 +62,9 @@ async function tests(withServers, orders) {
     });
     return { code, results: existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined };
   };
-  const { code, results } = await run('tests.json', []);
+  const { code, results } = await run('tests.json', args);
   if (results === undefined) {
-    note('npm test', false, `ended with ${code}`);
+    note(`npm test, ${half}`, false, `ended with ${code}`);
     return;
   }
   const failed = results.testResults.filter(({ status }) => status === 'failed');
@@ -72,7 +82,7 @@ async function tests(withServers, orders) {
   count.passed += passed;
   count.failed += numFailedTests + numRuntimeErrorTestSuites;
   count.skipped += results.numPendingTests + results.numTodoTests;
-  if (code !== 0 && failed.length === 0) note('npm test', false, `ended with ${code}`);
+  if (code !== 0 && failed.length === 0) note(`npm test, ${half}`, false, `ended with ${code}`);
 }
 
 function isPassed({ status }) {

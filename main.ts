@@ -141,6 +141,7 @@ function greeting(config: Config, writeUrl: string, readUrl: string): string {
   write API  ${writeUrl}  (documentation: ${writeUrl}/docs)
   read API   ${readUrl}  (documentation: ${readUrl}/docs)
   data       ${config.dataFolder}
+  payments   ${config.paymentUrl === undefined ? 'a simulator, which takes no money' : shown(config.paymentUrl)}
 ${servers.join('')}
 A token to try it with:  npx waybill token --role operator --sub me
 Orders at work:          npx waybill demo

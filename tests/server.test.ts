@@ -48,6 +48,7 @@ async function refusal(environment: NodeJS.ProcessEnv = {}): Promise<string> {
 
 test('an order placed with curl is answered from disk, confirmed by itself, and read back by whoever brings the token', async () => {
   const server = await start();
+  expect(server.output()).toMatch(/^ +payments +a simulator, which takes no money$/m);
   const token = (
     await runCommandLine(folder, ['token', '--role', 'operator', '--role', 'merchant', '--sub', 'shop'])
   ).stdout.trim();

@@ -4,6 +4,8 @@ import type { World } from './world.js';
 import type { Command, Done } from './write-apis.js';
 
 const mostTries = 15;
+/** How often somebody does not even try again. */
+const impatient = 0.25;
 const repeated = 0.04;
 const misused = 0.01;
 
@@ -24,6 +26,7 @@ export async function insist(
       if (chance.is(misused)) schedule.begin(() => misuse(command, world), chance.anywhere(second, day));
       return outcome;
     }
+    if (chance.is(impatient)) break;
     await schedule.pause(chance.anywhere(second, 3 * minute));
   }
   tally.count('client that gave up');

@@ -4,6 +4,9 @@ import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
 import type { ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { History } from './history.js';
 
+/** More of them, one after the other, and nobody answers. */
+const mostAttempts = 40;
+
 /** Every order is over, or waits for a deadline that has a name and is still to come; its status and the agenda say the same. */
 export async function checkFulfilments(
   history: History,
@@ -23,6 +26,10 @@ export async function checkFulfilments(
       if (deadline === undefined) fault(`it is stuck ${progress.status} and waits for no deadline`);
       else if (Date.parse(deadline.dueAt) < now)
         fault(`${deadline.name} was due at ${deadline.dueAt}, and nobody looked`);
+    }
+    // Nothing has failed for long by now.
+    if ('asked' in progress && (progress.asked?.attempt ?? 0) > mostAttempts) {
+      fault(`its payment is asked for in vain, ${progress.asked?.attempt} times by now`);
     }
     const last = history.typesOf('order', orderId).at(-1);
     const expected = lastEventOf(progress);

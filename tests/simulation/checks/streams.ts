@@ -28,13 +28,8 @@ const afterwards: ReadonlySet<EventType> = new Set([
   'FulfilmentPaymentSettled',
 ]);
 
-/** What can happen to a fulfilment again and again. */
-const repeatable: ReadonlySet<EventType> = new Set([
-  'FulfilmentRetryRequested',
-  'FulfilmentCompensationRequested',
-  'FulfilmentPaymentRequested',
-  'FulfilmentDeadlineMissed',
-]);
+/** What somebody can ask for again and again. */
+const repeatable: ReadonlySet<EventType> = new Set(['FulfilmentRetryRequested', 'FulfilmentCompensationRequested']);
 
 /** Every stream goes a way that it can go. */
 export function checkStreams(history: History): readonly string[] {
@@ -70,7 +65,7 @@ function checkFulfilment(orderId: string, history: History): readonly string[] {
   let state = fulfilmentStream.initialState;
   for (const event of history.of('fulfilment', orderId) as readonly (KnownEvent & FulfilmentHistory)[]) {
     const { type, revision } = event;
-    const what = event.type === 'FulfilmentPaymentSettled' ? `${type} ${event.data.status}` : type;
+    const what = partOf(event);
     const isFirst = type === 'FulfilmentStarted';
     if (isFirst !== (revision === 0)) amiss.push(`order ${orderId}: ${type} at ${revision} of its fulfilment`);
     if (seen.has(what) && !repeatable.has(type)) amiss.push(`order ${orderId}: ${what} twice in its fulfilment`);
@@ -81,4 +76,18 @@ function checkFulfilment(orderId: string, history: History): readonly string[] {
     state = fulfilmentStream.evolve(state, event);
   }
   return amiss;
+}
+
+/** What happens once. */
+function partOf({ type, data }: KnownEvent): string {
+  switch (type) {
+    case 'FulfilmentPaymentSettled':
+      return `${type} ${data.status}`;
+    case 'FulfilmentPaymentRequested':
+      return `${type} ${data.step} ${data.attempt}`;
+    case 'FulfilmentDeadlineMissed':
+      return `${type} ${data.deadline} ${data.dueAt}`;
+    default:
+      return type;
+  }
 }

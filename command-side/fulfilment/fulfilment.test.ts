@@ -308,6 +308,12 @@ test.each([...theWay, ...undone, ...byHandAndTime])('%s', (_, history, told, fac
   expect(dueCommands(fold(...history, ...facts), told)).toEqual(commands);
 });
 
+test('a payment is asked for again no later than when it is given up', () => {
+  const state = fold(started, reserved, asked('authorise', 9, '2026-01-01T10:14:00.000Z'));
+  const told = { told: timePassed, now: Date.parse('2026-01-01T10:14:00.000Z') };
+  expect(react(told, state)).toEqual([asked('authorise', 10, '2026-01-01T10:15:00.000Z')]);
+});
+
 test('a payment is given up when its time is over', () => {
   const late = Date.parse('2026-01-01T10:15:00.000Z');
   const state = fold(...authorising);

@@ -220,7 +220,9 @@ function request(orderId: string, step: PaymentStep, now: number): FulfilmentEve
 
 function again(orderId: string, { step, attempt: before, until }: Asked, now: number): FulfilmentEvent {
   const attempt = before + 1;
-  const data = { orderId, step, attempt, retryAt: retryAt(now, step, attempt), until };
+  const next = retryAt(now, step, attempt);
+  const isLast = until !== null && until < next && Date.parse(until) > now;
+  const data = { orderId, step, attempt, retryAt: isLast ? until : next, until };
   return { type: 'FulfilmentPaymentRequested', data };
 }
 

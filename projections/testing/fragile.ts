@@ -33,7 +33,9 @@ export function fragile(
       const where = isMended() ? undefined : breaks.get(event.id);
       if (where === 'fold') throw new TypeError('this event makes no sense');
       const folded = projection.fold(section, event);
-      return where === undefined ? folded : { ...(folded as object), broken: where };
+      // Whatever is broken stays so, also where a later event of the batch makes the section anew.
+      const broken = where ?? (isBroken(section) && !isMended() ? section.broken : undefined);
+      return broken === undefined ? folded : { ...(folded as object), broken };
     },
     fields,
   };

@@ -18,6 +18,9 @@ import type { World } from './world.js';
 
 const process = 'fulfilment';
 
+/** Milliseconds from one look at the deadlines to the next, at most. */
+export const mostBetweenLooks = 8 * minute;
+
 interface Partition {
   readonly target: FulfilmentTarget;
   /** Up to where it is done; `undefined`: it has to look that up. */
@@ -53,7 +56,7 @@ export class FulfilmentProcess {
     schedule.begin(
       async () => {
         for (;;) {
-          await schedule.pause(chance.between(20 * second, 8 * minute));
+          await schedule.pause(chance.between(20 * second, mostBetweenLooks));
           await this.#settle(this.#running.partitions.map(look));
         }
       },

@@ -2,6 +2,7 @@ import { deadlineOf, type FulfilmentState } from '@waybill/command-side/fulfilme
 import { agenda, itemOf } from '@waybill/shared-kernel/agenda.js';
 import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
 import type { ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import { mostBetweenLooks } from '../fulfilment-process.js';
 import type { History } from './history.js';
 
 /** More of them, one after the other, and nobody answers. */
@@ -24,7 +25,7 @@ export async function checkFulfilments(
     const deadline = deadlineOf(progress);
     if (progress.status !== 'completed') {
       if (deadline === undefined) fault(`it is stuck ${progress.status} and waits for no deadline`);
-      else if (Date.parse(deadline.dueAt) < now)
+      else if (Date.parse(deadline.dueAt) < now - mostBetweenLooks)
         fault(`${deadline.name} was due at ${deadline.dueAt}, and nobody looked`);
     }
     // Nothing has failed for long by now.

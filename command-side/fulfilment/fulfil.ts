@@ -15,7 +15,8 @@ import { envelopes, type Cause } from '../envelope.js';
 import { order } from '../ordering/order.js';
 import type { PaymentRequest } from '../payments/payment-request.js';
 import type { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
-import { dueCommands, react, type CommandOutcome, type FulfilmentCommand, type Told } from './fulfilment.js';
+import { dueCommands, type FulfilmentCommand } from './due-commands.js';
+import { react, type CommandOutcome, type Told } from './fulfilment.js';
 import { deadlineOf } from './fulfilment-state.js';
 import { fulfilmentStream, type Fulfilment, type FulfilmentHistory } from './fulfilment-stream.js';
 

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { doneUpTo } from '@waybill/shared-kernel/category-heads.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
@@ -152,6 +153,6 @@ async function advance(lane: Lane, position: number, enough: number): Promise<vo
 
 function halt(lane: Lane, position: number, reason: unknown): void {
   if (reason instanceof Unavailable) throw reason;
-  const error = reason instanceof Error ? reason : new Error(String(reason));
+  const error = asError(reason);
   lane.halted = { projection: lane.projection.collection.name, partition: lane.partition, position, error };
 }

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay } from '@waybill/shared-kernel/back-off.js';
 import {
   consumePartition,
@@ -129,6 +130,6 @@ async function catchUpOnce(
     await catchUp(projections, means, { signal, partitions });
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    return asError(error);
   }
 }

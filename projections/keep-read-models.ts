@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { ConsumerTuning } from '@waybill/shared-kernel/consume-partition.js';
 import { consumerTuning } from '@waybill/shared-kernel/consume-partition.js';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
@@ -91,7 +92,7 @@ export function keepReadModels(
       try {
         await look();
       } catch (error) {
-        report(error instanceof Error ? error : new Error(String(error)));
+        report(asError(error));
       }
       await means.timer.sleep(tuning.look, signal);
     }

@@ -1,3 +1,4 @@
+import { asError } from './as-error.js';
 import { backOffDelay, type BackOff } from './back-off.js';
 import { doneUpTo, headOf } from './category-heads.js';
 import { Unavailable } from './errors.js';
@@ -322,7 +323,7 @@ class Consumption {
   }
 
   #pause(reason: unknown): void {
-    const fault = reason instanceof Error ? reason : new Error(String(reason));
+    const fault = asError(reason);
     this.#mode = 'paused';
     if (this.#fault !== fault) this.#report(fault);
     this.#fault = fault;

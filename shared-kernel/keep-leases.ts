@@ -1,3 +1,4 @@
+import { asError } from './as-error.js';
 import type { Clock, Timer } from './ports/clock.js';
 import type { HeldLease, LeaseStore } from './ports/lease.js';
 
@@ -114,6 +115,6 @@ export class LeaseKeeper {
   }
 
   #report(error: unknown, lease: string): void {
-    this.#means.report?.(error instanceof Error ? error : new Error(String(error)), lease);
+    this.#means.report?.(asError(error), lease);
   }
 }

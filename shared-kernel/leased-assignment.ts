@@ -1,3 +1,4 @@
+import { asError } from './as-error.js';
 import type { Assignment, AssignPartitions, PartitionWork, WorkOnPartition } from './assignment.js';
 import { shareOf } from './fair-share.js';
 import { LeaseKeeper, type KeptLease, type LeaseMeans } from './keep-leases.js';
@@ -201,6 +202,6 @@ class LeasedAssignment implements Assignment {
   }
 
   #report(error: unknown, lease: string): void {
-    this.#means.report?.(error instanceof Error ? error : new Error(String(error)), lease);
+    this.#means.report?.(asError(error), lease);
   }
 }

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { aggregatesIn } from '../aggregates.js';
@@ -27,7 +28,7 @@ export function finishErasures(means: FinishingMeans): { readonly done: Promise<
         await erasures.finish(signal);
         return;
       } catch (error) {
-        report(error instanceof Error ? error : new Error(String(error)), 'erasures');
+        report(asError(error), 'erasures');
       }
       await timer.sleep(backOffDelay(backOff, failures, randomness), signal);
     }

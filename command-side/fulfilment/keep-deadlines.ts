@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 
@@ -32,7 +33,7 @@ export function keepDeadlines(
           failures = 0;
         } catch (error) {
           failures += 1;
-          report?.(error instanceof Error ? error : new Error(String(error)), of);
+          report?.(asError(error), of);
         }
       }
       await timer.sleep(failures === 0 ? pause : backOffDelay(backOff, failures - 1, randomness), signal);

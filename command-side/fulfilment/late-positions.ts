@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
@@ -74,7 +75,7 @@ export class LatePositions {
       );
       return true;
     } catch (error) {
-      this.#means.report?.(error instanceof Error ? error : new Error(String(error)), `${this.#consumer}/position`);
+      this.#means.report?.(asError(error), `${this.#consumer}/position`);
       return false;
     }
   }

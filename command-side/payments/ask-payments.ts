@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
 import { paymentCorrelationId, paymentService, type PaymentRequest } from './payment-request.js';
 
@@ -19,7 +20,7 @@ export function askPayments(
     try {
       await requestReply.request(paymentService, { ...request }, paymentCorrelationId(request), timeout);
     } catch (fault) {
-      report(fault instanceof Error ? fault : new Error(String(fault)), 'payments');
+      report(asError(fault), 'payments');
     }
   };
   return (request) => void ask(request);

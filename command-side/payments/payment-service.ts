@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { PaymentStep } from '@waybill/shared-kernel/events/fulfilment.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { timestamp, type Clock, type Randomness, type Timer } from '@waybill/shared-kernel/ports/clock.js';
@@ -78,7 +79,7 @@ class PaymentService {
       count?.(request.step, status ?? 'unavailable');
       return { status: status ?? 'pending' };
     } catch (fault) {
-      report(fault instanceof Error ? fault : new Error(String(fault)), 'payments');
+      report(asError(fault), 'payments');
       count?.(request.step, 'failed');
       return { status: 'pending' };
     }

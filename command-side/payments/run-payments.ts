@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { Answering, RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
 import type { PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { askPayments } from './ask-payments.js';
@@ -37,7 +38,7 @@ export function runPayments(means: RunningPaymentMeans): RunningPayments {
     (begun) => {
       answering = begun;
     },
-    (fault: unknown) => report(fault instanceof Error ? fault : new Error(String(fault)), 'payments'),
+    (fault: unknown) => report(asError(fault), 'payments'),
   );
   return {
     ask: askPayments(requestReply, {

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { linkChain } from '@waybill/shared-kernel/link-chain.js';
@@ -83,7 +84,7 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
         if (!isStopping()) throw new Unavailable('event store', 'The subscription to the log ended.');
       } catch (error) {
         if (isStopping()) return;
-        means.report?.(error instanceof Error ? error : new Error(String(error)), 'relay');
+        means.report?.(asError(error), 'relay');
         await means.timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), stopping.signal);
         failures += 1;
       }

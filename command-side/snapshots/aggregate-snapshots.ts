@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
@@ -119,7 +120,7 @@ export class AggregateSnapshots {
 
   #inBackground(work: () => Promise<void>): void {
     const done = work()
-      .catch((error: unknown) => this.#means.report(error instanceof Error ? error : new Error(String(error)), what))
+      .catch((error: unknown) => this.#means.report(asError(error), what))
       .finally(() => this.#underWay.delete(done));
     this.#underWay.add(done);
   }
@@ -145,7 +146,7 @@ export class AggregateSnapshots {
       return await Promise.race([work(), tooLate]);
     } catch (error) {
       // Of all that were waiting for it, the first says so.
-      if (clock.now() >= this.#restsUntil) report(error instanceof Error ? error : new Error(String(error)), what);
+      if (clock.now() >= this.#restsUntil) report(asError(error), what);
       this.#restsUntil = clock.now() + this.#tuning.rest;
       return undefined;
     } finally {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { link, open, readFile, unlink } from 'node:fs/promises';
 import { exportJWK, generateKeyPair, importJWK, SignJWT, type CryptoKey, type JWK } from 'jose';
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
 import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Caller } from './caller.js';
@@ -84,7 +85,7 @@ export async function openDevelopmentKey(path: string): Promise<DevelopmentKey> 
     return await importKey(path, text);
   } catch (error) {
     if (error instanceof BadDataFile) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = asError(error).message;
     throw new BadDataFile(`${path} cannot be read or made: ${reason}`, { cause: error });
   }
 }

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
 import { problemType } from './problem.js';
@@ -87,7 +88,7 @@ export async function readinessOf(questions: Readonly<Record<string, () => Promi
         await ask();
         return [name, 'ok'] as const;
       } catch (error) {
-        return [name, error instanceof Error ? error.message : String(error)] as const;
+        return [name, asError(error).message] as const;
       }
     }),
   );

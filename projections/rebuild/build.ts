@@ -1,4 +1,5 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { doneUpTo } from '@waybill/shared-kernel/category-heads.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { timestamp, type Clock, type Timer } from '@waybill/shared-kernel/ports/clock.js';
@@ -107,7 +108,7 @@ class Build {
     } catch (error) {
       if (error instanceof Unavailable) throw error;
       if (this.#signal.aborted || error instanceof NoLongerBuilder) return;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = asError(error).message;
       await this.#end({ result: 'failed', reason, documents: 0, differences: none, mended: none });
     } finally {
       this.#stopped.abort(new NoLongerBuilder());

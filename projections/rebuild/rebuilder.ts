@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import type { Rebuild, ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
@@ -103,7 +104,7 @@ export class Rebuilder {
         if (signal.aborted) await this.#release();
         return;
       } catch (error) {
-        report?.(error instanceof Error ? error : new Error(String(error)));
+        report?.(asError(error));
         if (signal.aborted) return;
         await timer.sleep(backOffDelay(this.#tuning.backOff, failures, randomness), signal);
       }

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Answering, Body, OnRequest, RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
 
@@ -22,7 +23,7 @@ class Answerer implements Answering {
     try {
       return copy(await answer);
     } catch (reason) {
-      throw new Unavailable('service', reason instanceof Error ? reason.message : String(reason), { cause: reason });
+      throw new Unavailable('service', asError(reason).message, { cause: reason });
     } finally {
       this.#working.delete(answer);
     }

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { Body, OnRequest } from '@waybill/shared-kernel/ports/request-reply.js';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { correlationHeader, failureHeader } from './asker.js';
@@ -88,7 +89,7 @@ export class Answerer {
       const id: unknown = request.properties.headers?.[correlationHeader];
       answer = await this.#onRequest(JSON.parse(request.content.toString()) as Body, String(id));
     } catch (error) {
-      failure = error instanceof Error ? error.message : String(error);
+      failure = asError(error).message;
     }
     try {
       if (typeof replyTo === 'string') {

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream';
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { connect, type ChannelModel } from 'amqplib';
@@ -129,7 +130,7 @@ export class Connection {
     try {
       return await this.#follow(await this.#connect(this.#socket.signal));
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      return asError(error);
     }
   }
 

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { systemTimer } from '../../clock/system.js';
@@ -146,7 +147,7 @@ async function differenceOf(channels: Channels, name: string, names: Names): Pro
     return undefined;
   } catch (error) {
     if (codeOf(error) !== preconditionFailed) throw error;
-    return error instanceof Error ? error.message : String(error);
+    return asError(error).message;
   }
 }
 

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay } from '@waybill/shared-kernel/back-off.js';
 import type { Channel, ChannelModel } from 'amqplib';
 import { systemRandomness, systemTimer } from '../../clock/system.js';
@@ -77,7 +78,7 @@ export class Link<C extends Channel> {
       }
       reason = await ended;
     } catch (error) {
-      reason = error instanceof Error ? error : new Error(String(error));
+      reason = asError(error);
     }
     this.#channel = undefined;
     this.#user.lost(reason);

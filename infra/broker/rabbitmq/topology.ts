@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
 import type { Category } from '@waybill/shared-kernel/stream.js';
@@ -106,7 +107,7 @@ export class Topology {
       answering.catch(() => undefined);
       this.#drop();
       if (error instanceof Unavailable || codeOf(error) === notFound) throw error;
-      const message = error instanceof Error ? error.message : String(error);
+      const message = asError(error).message;
       if (codeOf(error) === preconditionFailed) {
         throw new BadConfiguration(
           `A queue or exchange exists with other properties: ${message}. Delete it; what it held is in the log.`,

@@ -1,4 +1,5 @@
 import { EventStoreDBClient, type Credentials } from '@eventstore/db-client';
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
 
 export interface Connection {
@@ -28,7 +29,7 @@ export function connectionTo(connectionString: string): Connection {
       credentials,
     };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = asError(error).message;
     throw new BadConfiguration(`The connection string of EventStoreDB cannot be used: ${why}`, { cause: error });
   }
 }

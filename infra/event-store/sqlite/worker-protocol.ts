@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { BadDataFile, Unavailable, WaybillError } from '@waybill/shared-kernel/errors.js';
 import type { Answer } from './group-commit.js';
 import type { Outcome } from './log-writer.js';
@@ -14,7 +15,7 @@ export type WorkerSays =
 
 export function failureOf(fault: unknown): Failure {
   if (fault instanceof WaybillError) return { kind: fault.kind, message: fault.message };
-  return { kind: 'unavailable', message: fault instanceof Error ? fault.message : String(fault) };
+  return { kind: 'unavailable', message: asError(fault).message };
 }
 
 export function faultOf({ kind, message }: Failure): BadDataFile | Unavailable {

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { Ledger } from './ledger.js';
 
@@ -31,7 +32,7 @@ export function decideInTime({ ledger, clock, timer, decided, report }: Deciding
       decided();
       return next === undefined ? longestSleep : Math.min(longestSleep, Math.max(0, next - clock.now()));
     } catch (error) {
-      report(error instanceof Error ? error : new Error(String(error)));
+      report(asError(error));
       return 1_000;
     }
   }

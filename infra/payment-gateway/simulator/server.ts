@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { NotFound, RuleViolated, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { GatewayPayment } from '@waybill/shared-kernel/ports/payment-gateway.js';
@@ -154,7 +155,7 @@ function answering(means: Answering): RequestListener {
   return (request, response) => {
     answer(request, response).catch((error: unknown) => {
       if (isOurFault(error) && !(error instanceof PlannedFault)) {
-        report(error instanceof Error ? error : new Error(String(error)));
+        report(asError(error));
       }
       if (response.headersSent || response.destroyed) return;
       const { status, headers, body } = problemAnswer(error, randomness.uuid());

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { CollectionSpec } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Db, Document, IndexDescriptionInfo } from 'mongodb';
 import { MongoDbConnection } from '../../mongodb/connection.js';
@@ -63,7 +64,7 @@ async function writeFaultOf(connection: MongoDbConnection): Promise<Error | unde
     });
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    return asError(error);
   }
 }
 

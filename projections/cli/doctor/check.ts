@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js';
 
 /** What one look found. */
@@ -35,6 +36,12 @@ export function down(name: string, detail: string, mend: string): DownCheck {
   return { name, state: 'bad', detail, mend, isDown: true };
 }
 
+/** What a request over HTTP to it failed with. `variable`: says where it is. */
+export function unanswered(name: string, where: string, error: unknown, variable: string): DownCheck {
+  const said = asError(asError(error).cause ?? error).message;
+  return down(name, `${where} does not answer: ${said}`, `Start it, or correct ${variable}.`);
+}
+
 export function isDown(check: Check): check is DownCheck {
   return 'isDown' in check;
 }
@@ -52,7 +59,7 @@ export async function looking(
   try {
     return await within(limitMs, look());
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
+    const said = asError(error).message;
     if (error instanceof Unavailable) return [down(name, said, mend)];
     if (error instanceof BadConfiguration) return [bad(name, said, 'Correct the variable.')];
     return [bad(name, said, mend)];

@@ -1,3 +1,4 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
 import { accessSync, constants, existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import process from 'node:process';
@@ -123,7 +124,7 @@ function checkFile(name: string, path: string, open?: (path: string) => void): r
     checkDatabase(path);
     return [good(name, `${path}, whole`)];
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
+    const said = asError(error).message;
     return [bad(name, said, mendOf(name))];
   }
 }

@@ -1,5 +1,5 @@
 import { isEmbedded, type Config } from '@waybill/infra/config.js';
-import { down, good, skipped, warning, type Check } from './check.js';
+import { down, good, skipped, unanswered, warning, type Check } from './check.js';
 
 const answerWithinMs = 2_000;
 
@@ -25,8 +25,6 @@ export async function checkIdentityProvider(config: Config): Promise<readonly Ch
     if (answer.ok && Array.isArray(keys)) return [good(name, `${issuer}, ${keys.length} keys`)];
     return [down(name, `${jwksUrl} gives no keys (status ${answer.status}).`, 'Correct WAYBILL_JWKS_URL.')];
   } catch (error) {
-    const cause: unknown = error instanceof Error ? (error.cause ?? error) : error;
-    const said = cause instanceof Error ? cause.message : String(cause);
-    return [down(name, `${jwksUrl} does not answer: ${said}`, 'Start it, or correct WAYBILL_JWKS_URL.')];
+    return [unanswered(name, jwksUrl, error, 'WAYBILL_JWKS_URL')];
   }
 }

@@ -1,5 +1,5 @@
 import { shown, type Config } from '@waybill/infra/config.js';
-import { down, good, skipped, type Check } from './check.js';
+import { down, good, skipped, unanswered, type Check } from './check.js';
 
 const answerWithinMs = 2_000;
 const name = 'payment gateway';
@@ -17,8 +17,6 @@ export async function checkPaymentGateway({ paymentUrl }: Pick<Config, 'paymentU
     if (answer.status < 500) return [good(name, `${where} answers`)];
     return [down(name, `${where} says ${answer.status}.`, 'Orders wait with their payment pending until it is well.')];
   } catch (error) {
-    const cause: unknown = error instanceof Error ? (error.cause ?? error) : error;
-    const said = cause instanceof Error ? cause.message : String(cause);
-    return [down(name, `${where} does not answer: ${said}`, 'Start it, or correct WAYBILL_PAYMENT_URL.')];
+    return [unanswered(name, where, error, 'WAYBILL_PAYMENT_URL')];
   }
 }

@@ -1,14 +1,16 @@
-import { setPriority } from 'node:os';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { Registry } from 'prom-client';
 import { runPayments } from '@waybill/command-side/payments/run-payments.js';
+import { BelievedTime } from '@waybill/command-side/fulfilment/believed-time.js';
 import { runFulfilment } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { relayProgress, startRelay } from '@waybill/command-side/relay/relay.js';
 import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-snapshots.js';
 import { steadyClock } from '@waybill/infra/clock/steady.js';
+import { sayCommits } from '@waybill/infra/commit-signal/between-threads.js';
 import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import type { Config } from '@waybill/infra/config.js';
 import { openBroker, openEventStore, openReadStore, openRequestReply, openSnapshots } from '@waybill/infra/engines.js';
+import { KnownOutage, OutageBegun } from '@waybill/infra/event-store/eventstoredb/outage.js';
 import { openGateway } from '@waybill/infra/payment-gateway/open-gateway.js';
 import type { MetricsAsJson } from '@waybill/infra/telemetry/joined-metrics.js';
 import {
@@ -23,16 +25,22 @@ import { projections } from '@waybill/projections/catalogue.js';
 import { keepReadModels } from '@waybill/projections/keep-read-models.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
+import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
+import { DeliveryOwners } from '@waybill/shared-kernel/delivery-owners.js';
 import { WaybillError } from '@waybill/shared-kernel/errors.js';
-import { followedLog } from '@waybill/shared-kernel/log-identity.js';
+import { notedIdentity } from '@waybill/shared-kernel/log-identity.js';
 import type { QuarantineNotice } from '@waybill/shared-kernel/quarantine-notice.js';
 import { Standstill } from '@waybill/shared-kernel/standstill.js';
+import { watchAll, type WatchBatch } from '@waybill/shared-kernel/watch.js';
+import { HeadWatch } from '@waybill/shared-kernel/watch-head.js';
 
 /** What the thread is given. */
 export interface FollowersData {
   readonly config: Config;
   /** The way to the thread that writes the log, where there is one. */
   readonly appender: MessagePort | undefined;
+  /** Of each partition, how many wait for its commits in the thread that answers. */
+  readonly listening: SharedArrayBuffer;
 }
 
 /** What the thread is told: where the payment gateway's notices are taken, to say its metrics, or to stop. */
@@ -45,25 +53,36 @@ export type FollowersSay =
   | { readonly says: 'standing'; readonly standing: Readonly<Record<string, string>> }
   | { readonly says: 'metrics'; readonly metrics: MetricsAsJson }
   | { readonly says: 'following' }
-  | { readonly says: 'fault'; readonly of: string; readonly message: string }
+  | {
+      readonly says: 'fault';
+      readonly of: string;
+      readonly message: string;
+      readonly outage: 'begun' | 'known' | undefined;
+    }
+  | { readonly says: 'committed'; readonly partitions: readonly number[] }
+  | { readonly says: 'recovered'; readonly of: string; readonly message: string }
   | { readonly says: 'quarantined'; readonly notice: QuarantineNotice };
 
 // Everything that follows the log, in a thread of its own so that requests do not wait for it: relay → broker →
 // projector and fulfilment. It ends when it is told to, whatever is under way finished first.
 const main = parentPort;
 if (main === null) throw new Error('followers.js is started as a thread by main.js');
-// 0 is the calling thread: requests come first, and what they leave of the processors is enough to follow them.
-setPriority(0, 19);
-const { config, appender } = workerData as FollowersData;
-const [clock, randomness, timer] = [systemClock, systemRandomness, systemTimer];
+const { config, appender, listening } = workerData as FollowersData;
+const [randomness, timer] = [systemRandomness, systemTimer];
+// By which events are dated: a jump ahead for a moment stays in none of them.
+const clock = believedClock({ wallClock: systemClock, steadyClock });
 const say = (message: FollowersSay): void => main.postMessage(message);
-const report = ({ message }: Error, of: string): void => say({ says: 'fault', of, message });
+const report = (fault: Error, of: string): void => {
+  const outage = fault instanceof OutageBegun ? 'begun' : fault instanceof KnownOutage ? 'known' : undefined;
+  say({ says: 'fault', of, message: fault.message, outage });
+};
+const recovered = (message: string, of: string): void => say({ says: 'recovered', of, message });
 
 const metrics = new Registry();
 const telemetry = await startTelemetry('waybill', config, metrics);
 const watchBatch = telemetry.watchBatches();
 const readStore = openReadStore(config);
-const store = followedLog(openEventStore(config, { clock, appender, report }), readStore);
+const store = openEventStore(config, { clock, appender, report, recovered });
 const broker = openBroker(config, report);
 const snapshots = new AggregateSnapshots({
   store: openSnapshots(config),
@@ -77,16 +96,26 @@ const means = {
   quarantined,
   broker,
   store,
-  checkpoints: readStore,
+  identity: notedIdentity({ store, readStore }),
+  headWatch: new HeadWatch({ store, timer, report }),
+  deliveryOwners: new DeliveryOwners(store),
   timer,
   randomness,
   clock,
+  steadyClock,
   assign: everyPartition,
   report,
   watchBatch,
 };
 
-const projector = keepReadModels(projections, { ...means, readStore });
+const committed = sayCommits(listening, (partitions) => say({ says: 'committed', partitions }));
+const watchCommits: WatchBatch = watchAll([
+  watchBatch,
+  ({ partition }) =>
+    () =>
+      committed(partition),
+]);
+const projector = keepReadModels(projections, { ...means, watchBatch: watchCommits, readStore });
 const watchedStore = telemetry.store(store);
 const gateway = await openGateway(config, { ...means, watch: telemetry.watchGateway() }).catch((error: unknown) => {
   if (error instanceof WaybillError) say({ says: 'refused', message: error.message });
@@ -99,14 +128,17 @@ const payments = runPayments({
   gateway,
   requestReply: openRequestReply(config, report),
 });
+const believedTime = new BelievedTime({ wallClock: systemClock, steadyClock });
 const fulfilment = runFulfilment({
   ...means,
+  believedTime,
   store: watchedStore,
   askPayment: payments.ask,
+  carriesPayments: config.broker.kind === 'memory',
   positions: readStore,
   snapshots,
 });
-const relay = startRelay({ ...means, broker: telemetry.publisher(broker) });
+const relay = startRelay({ ...means, broker: telemetry.publisher(broker), checkpoints: readStore });
 say({ says: 'begun' });
 void projector.following.then(() => {
   say({ says: 'following' });
@@ -118,7 +150,7 @@ const measures = [
   measureRelay(stores),
   measureReadModels(live, stores),
   measureSuspended(stores),
-  measureFulfilment(stores),
+  measureFulfilment({ ...stores, clock: believedTime }),
 ];
 tellFigures(metrics, measures, timer);
 

@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-snapshots.js';
+import { handledThroughIn } from '@waybill/command-side/fulfilment/handled-through.js';
+import { OrderAdmission } from '@waybill/command-side/ordering/admission.js';
 import { finishErasures } from '@waybill/command-side/customers/finish-erasures.js';
 import { createWriteApi } from '@waybill/command-side/write-api.js';
-import { steadyClock } from '@waybill/infra/clock/steady.js';
-import { assertPortsDiffer, readConfig, shown, type Config } from '@waybill/infra/config.js';
+import { HeardCommits } from '@waybill/infra/commit-signal/between-threads.js';
+import { assertPortsDiffer, isEmbedded, readConfig, shown, type Config } from '@waybill/infra/config.js';
 import { occupyDataFolder } from '@waybill/infra/data-folder.js';
 import { openKeys, openReadStore, openSnapshots } from '@waybill/infra/engines.js';
+import { KnownOutage, OutageBegun } from '@waybill/infra/event-store/eventstoredb/outage.js';
 import { edgeOf } from '@waybill/infra/http/edge.js';
 import { listen } from '@waybill/infra/http/listen.js';
 import { tokenVerifierOf } from '@waybill/infra/http/token-verifier.js';
@@ -20,8 +23,9 @@ import { startTelemetry } from '@waybill/infra/telemetry/telemetry.js';
 import { openWrittenLog } from '@waybill/infra/written-log.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
+import { rebuildMisfits } from '@waybill/projections/rebuild/rebuild-misfits.js';
+import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
-import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import { createReadApi } from '@waybill/query-side/read-api.js';
 import type { FollowersData, FollowersSay, FollowersTold } from './followers.js';
 
@@ -33,17 +37,26 @@ await runProcess(() => start(readConfig()));
 
 async function start(config: Config): Promise<Running> {
   const means = processMeans({ level: 'warn' });
-  const { clock, randomness, report, quarantined } = means;
+  const { clock, steadyClock, randomness, report, recovered, quarantined } = means;
   assertPortsDiffer(config);
   const lock = await occupyDataFolder(config.dataFolder);
 
   const telemetry = await startTelemetry('waybill', config, means.metrics);
-  const verify = await tokenVerifierOf(config, clock);
-  const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock });
-  const log = await openWrittenLog(config, means);
+  const verify = await tokenVerifierOf(config, { wallClock: clock, steadyClock });
+  const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock: steadyClock });
+  // By which events are dated: a jump ahead for a moment stays in none of them.
+  const eventClock = believedClock({ wallClock: clock, steadyClock });
+  const log = await openWrittenLog(config, { ...means, clock: eventClock });
   const { events } = log;
   const readStore = openReadStore(config);
   await liveProjections(projections, readStore);
+  const derived = { store: events, readStore, clock, randomness };
+  const misfits = isEmbedded(config) ? await rebuildMisfits(projections, derived) : [];
+  if (misfits.length > 0) {
+    process.stderr.write(
+      `${misfits.join(', ')}: made from another log than the present one, or from a later state of it. They are made anew from this log; until then reads are refused.\n`,
+    );
+  }
   const snapshots = new AggregateSnapshots({
     ...means,
     store: openSnapshots(config),
@@ -51,9 +64,10 @@ async function start(config: Config): Promise<Running> {
     count: telemetry.countSnapshots(),
   });
 
+  const commits = new HeardCommits();
   const appender = log.appender();
   const followers = new Worker(new URL('./followers.js', import.meta.url), {
-    workerData: { config, appender } satisfies FollowersData,
+    workerData: { config, appender, listening: commits.listening } satisfies FollowersData,
     transferList: appender === undefined ? [] : [appender],
     // Events live from their reading to their batch's commit: room for them to die young.
     resourceLimits: { maxYoungGenerationSizeMb: 128 },
@@ -71,10 +85,16 @@ async function start(config: Config): Promise<Running> {
   });
   followers.on('message', (message: FollowersSay) => {
     if (message.says === 'following') following = true;
+    else if (message.says === 'committed') commits.hear(message.partitions);
     else if (message.says === 'quarantined') quarantined(message.notice);
     else if (message.says === 'standing') ({ standing } = message);
     else if (message.says === 'metrics') scrapes.shift()?.(message.metrics);
-    else if (message.says === 'fault') report(new Error(message.message), message.of);
+    else if (message.says === 'recovered') recovered(message.message, message.of);
+    else if (message.says === 'fault') {
+      const { of, message: text, outage } = message;
+      if (outage === undefined) report(new Error(text), of);
+      else report(outage === 'begun' ? new OutageBegun(of, text) : new KnownOutage(of, text), of);
+    }
   });
 
   const metrics = joinedMetrics(means.metrics, () => {
@@ -89,8 +109,9 @@ async function start(config: Config): Promise<Running> {
   const { host } = config;
   const readApi = createReadApi({
     ...shared,
-    events: followedLog(events, readStore),
+    events,
     readStore,
+    commitSignal: commits,
     ready: () => {
       const checks = { 'read models': following ? 'ok' : 'catching up with the log', ...standing };
       return Promise.resolve({ ready: following && Object.keys(standing).length === 0, checks });
@@ -100,8 +121,10 @@ async function start(config: Config): Promise<Running> {
 
   const writeApi = createWriteApi({
     ...shared,
+    clock: eventClock,
     store: telemetry.store(events),
     count: telemetry.countCommands(),
+    admission: new OrderAdmission({ handledThrough: handledThroughIn(readStore), steadyClock }),
     snapshots,
     webhookSecret: webhookSecretOf(config, randomness),
     publicReadUrl: config.publicReadUrl ?? read.url,

@@ -10,7 +10,6 @@ export const pureFiles = [
   'command-side/delivery/delivery.ts',
   'command-side/delivery/reports.ts',
   'command-side/fulfilment/fulfilment.ts',
-  'command-side/fulfilment/fulfilment-state.ts',
   'command-side/fulfilment/due-commands.ts',
   'command-side/fulfilment/patience.ts',
   'command-side/fulfilment/fulfilment-stream.ts',
@@ -27,7 +26,9 @@ export const pureFiles = [
   'projections/words.ts',
   'shared-kernel/events/catalogue.ts',
   'shared-kernel/events/upcast.ts',
-  'shared-kernel/follow-chain.ts',
+  'shared-kernel/fulfilment-state.ts',
   'shared-kernel/partition.ts',
   'shared-kernel/stream.ts',
+  'shared-kernel/suspended-orders.ts',
+  'shared-kernel/worklist.ts',
 ];

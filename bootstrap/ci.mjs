@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { explained } from './explained.mjs';
 import { fuzzApis } from './fuzz/fuzz-apis.mjs';
 import { pythonNeeds } from './fuzz/schemathesis.mjs';
@@ -13,20 +14,24 @@ import { installPackages } from './servers/packages.mjs';
 /** Runs what a person would type, with the servers it takes, counts what passed, and says it on the last line. */
 const scratch = mkdtempSync(join(tmpdir(), 'waybill-ci-'));
 const count = { passed: 0, failed: 0, skipped: 0 };
-/** What either half of the tests may take, milliseconds; then they are ended and have failed. */
-const testsLimit = 14 * 60_000;
-/** Suites that have the broker's usual queues to themselves; of the others two run at a time. */
+/** What failed and how, told once more at the end: between it and here may be half an hour of output. */
+const failures = [];
+/** Suites that have the broker's usual queues to themselves; of the others three run at a time, as most of them wait. */
 const usualQueues = '(dist/tests/servers/|projections/dist/cli/(doctor|status|dead-letters)\\.)';
-const halves = {
-  parts: ['--maxWorkers=2', `--testPathIgnorePatterns=${usualQueues}`],
-  deployments: ['--runInBand', usualQueues],
-};
-/** Where more suites fail than so many, it is no accident. */
-const mostSecondAttempts = 5;
+const parts = ['--maxWorkers=3', `^(?!.*${usualQueues})`];
+const deployments = ['--runInBand', usualQueues];
+/** The tests, and what each run of them may take, minutes; then it is ended and has failed. */
+const runsOfTests = [
+  { name: 'test, parts', script: 'test', args: parts, limit: 18 },
+  { name: 'test, deployments', script: 'test', args: deployments, limit: 15 },
+  { name: 'long, parts', script: 'long', args: parts, limit: 17 },
+  { name: 'long, deployments', script: 'long', args: deployments, limit: 16 },
+];
 const visible = { stdio: ['ignore', 'inherit', 'inherit'] };
 
 function note(name, ok, detail = '') {
   count[ok ? 'passed' : 'failed'] += 1;
+  if (!ok) failures.push(`${name}: ${detail}`);
   process.stdout.write(`${ok ? 'ok' : 'NOT OK'}  ${name}${ok || detail === '' ? '' : `: ${detail}`}\n`);
 }
 
@@ -43,50 +48,32 @@ async function servers() {
   }
 }
 
-/**
- * All tests. A test that needs a server is skipped where there are none. Suites that failed are run a second time,
- * alone: what only a busy machine broke is said, and is no failure.
- */
+/** All tests, and those with a long form at full length. A test that needs a server is skipped where there are none. */
 async function tests(withServers, orders) {
-  for (const [half, args] of Object.entries(halves)) await testsOf(half, args, withServers, orders);
-}
-
-async function testsOf(half, args, withServers, orders) {
-  const script = withServers ? ['run', '--silent', 'test:servers'] : ['test'];
-  const run = async (name, args) => {
-    const report = join(scratch, `${half}-${name}`);
-    const code = await npm([...script, '--', '--json', `--outputFile=${report}`, ...args], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+  for (const { name, script, args, limit } of runsOfTests) {
+    const report = join(scratch, `${name}.json`);
+    const wanted = ['run', '--silent', withServers ? `${script}:servers` : script, '--', ...args];
+    const code = await npm([...wanted, '--json', `--outputFile=${report}`], {
+      ...visible,
       env: { ...process.env, WAYBILL_TEST_OLIST: orders },
-      timeout: testsLimit,
+      timeout: limit * 60_000,
     });
-    return { code, results: existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined };
-  };
-  const { code, results } = await run('tests.json', args);
-  if (results === undefined) {
-    note(`npm test, ${half}`, false, `ended with ${code}`);
-    return;
+    if (existsSync(report)) addUp(JSON.parse(readFileSync(report, 'utf8')), code, name);
+    else note(`npm run ${name}`, false, `ended with ${code}`);
   }
-  const failed = results.testResults.filter(({ status }) => status === 'failed');
-  let { numPassedTests: passed, numFailedTests, numRuntimeErrorTestSuites } = results;
-  if (failed.length > 0 && failed.length <= mostSecondAttempts) {
-    const again = await run('again.json', ['--runTestsByPath', ...failed.map(({ name }) => name)]);
-    if (again.results !== undefined) {
-      const passedBefore = failed.flatMap(({ assertionResults }) => assertionResults.filter(isPassed)).length;
-      passed += again.results.numPassedTests - passedBefore;
-      ({ numFailedTests, numRuntimeErrorTestSuites } = again.results);
-      const mended = again.results.testResults.filter(({ status }) => status === 'passed');
-      for (const { name } of mended) process.stdout.write(`PASSED AT THE SECOND ATTEMPT ONLY: ${name}\n`);
-    }
-  }
-  count.passed += passed;
-  count.failed += numFailedTests + numRuntimeErrorTestSuites;
-  count.skipped += results.numPendingTests + results.numTodoTests;
-  if (code !== 0 && failed.length === 0) note(`npm test, ${half}`, false, `ended with ${code}`);
 }
 
-function isPassed({ status }) {
-  return status === 'passed';
+function addUp(results, code, name) {
+  count.passed += results.numPassedTests;
+  count.failed += results.numFailedTests + results.numRuntimeErrorTestSuites;
+  count.skipped += results.numPendingTests + results.numTodoTests;
+  for (const { name: file, message, assertionResults } of results.testResults) {
+    const failed = assertionResults.filter(({ status }) => status === 'failed');
+    for (const { fullName, failureMessages } of failed)
+      failures.push(`${file}, ${fullName}:\n${failureMessages.join('\n')}`);
+    if (assertionResults.length === 0 && message !== '') failures.push(`${file}:\n${message}`);
+  }
+  if (code !== 0 && results.success) note(`npm run ${name}`, false, `ended with ${code}`);
 }
 
 async function checks() {
@@ -129,6 +116,7 @@ try {
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }
+for (const failure of failures) process.stdout.write(`FAILED  ${stripVTControlCharacters(failure)}\n`);
 const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
 process.stdout.write(`${count.passed} passed, ${count.failed} failed${skipped}\n`);
 process.exitCode = count.failed === 0 ? 0 : 1;

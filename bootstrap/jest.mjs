@@ -1,8 +1,13 @@
 import { join } from 'node:path';
 import { runNode } from './run.mjs';
 
-/** Runs Jest over the compiled tests, with the arguments given (path patterns, options). Resolves with its exit code. */
-export function jest(args, options = { stdio: 'inherit' }) {
+/** What Node is given to run Jest over the compiled tests, with the arguments given (path patterns, options). */
+export function jestArguments(args) {
   const flags = ['--experimental-vm-modules', '--enable-source-maps', '--no-warnings'];
-  return runNode([...flags, join('node_modules', 'jest', 'bin', 'jest.js'), ...args], options);
+  return [...flags, join('node_modules', 'jest', 'bin', 'jest.js'), ...args];
+}
+
+/** Runs Jest. Resolves with its exit code. */
+export function jest(args, options = { stdio: 'inherit' }) {
+  return runNode(jestArguments(args), options);
 }

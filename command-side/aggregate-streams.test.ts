@@ -1,10 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { virtualClock } from '@waybill/infra/clock/seeded.js';
+import { systemTimer } from '@waybill/infra/clock/system.js';
+import { openMemorySnapshotStore } from '@waybill/infra/snapshots/memory/snapshot-store.js';
 import { EventFromTheFuture, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { AggregateStreams, type AggregateStreamsOptions } from './aggregate-streams.js';
 import { product } from './catalogue/product.js';
+import { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 import { stores } from './testing/stores.js';
 
 const clock = virtualClock('2026-01-01T10:00:00Z');
@@ -44,7 +47,7 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
       expect(await streamsIn(store).load('p1')).toMatchObject({ state: { status: 'none' }, revision: -1 });
     }));
 
-  test('what others append is seen, and only what is new is read', () =>
+  test('what others append is seen, and only the last event known and what is new is read', () =>
     withStore(async (store) => {
       const asked: number[] = [];
       const readStream: EventStore['readStream'] = (stream, from, limit) => {
@@ -52,14 +55,18 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
         return store.readStream(stream, from, limit);
       };
       const append: EventStore['append'] = (stream, at, events) => store.append(stream, at, events);
-      const streams = new AggregateStreams({ append, readStream }, 'product', product);
+      const streams = new AggregateStreams(
+        { append, readStream, cutOf: (stream) => store.cutOf(stream) },
+        'product',
+        product,
+      );
       await store.append('product-p1', -1, [listed]);
       await streams.load('p1');
       await store.append('product-p1', 0, [priced(1), priced(2)]);
       const { state, revision, position } = await streams.load('p1');
       expect([state, revision, position]).toMatchObject([{ unitPrice: 2 }, 2, await store.head()]);
       await streams.load('p1');
-      expect(asked).toEqual([0, 1, 3]);
+      expect(asked).toEqual([0, 0, 2]);
     }));
 
   test('a long stream is read to its end', () =>
@@ -68,6 +75,29 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
       const streams = streamsIn(store);
       expect(await streams.load('p1')).toMatchObject({ state: { unitPrice: 2500 }, revision: 2500 });
       expect(await streams.stateAt('p1', 1200)).toMatchObject({ unitPrice: 1200 });
+    }));
+
+  test('between the pages of a long stream the event loop turns', () =>
+    withStore(async (store) => {
+      await store.append('product-p1', -1, [listed, ...Array.from({ length: 2500 }, (_unused, i) => priced(i + 1))]);
+      let turn = 0;
+      const seen: number[] = [];
+      const readStream: EventStore['readStream'] = async (stream, from, limit) => {
+        const page = await store.readStream(stream, from, limit);
+        seen.push(turn);
+        return page;
+      };
+      const cutOf: EventStore['cutOf'] = (stream) => store.cutOf(stream);
+      const append: EventStore['append'] = (stream, at, events) => store.append(stream, at, events);
+      const count = (): void => {
+        turn += 1;
+        timer = setImmediate(count);
+      };
+      let timer = setImmediate(count);
+      await new AggregateStreams({ append, readStream, cutOf }, 'product', product).load('p1');
+      clearImmediate(timer);
+      expect(seen).toHaveLength(3);
+      expect(new Set(seen).size).toBe(3);
     }));
 
   test('an append knows what it made, and fails on an aggregate that moved on', () =>
@@ -81,6 +111,31 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
       expect(await one.load('p1')).toMatchObject({ state: { unitPrice: 1 }, revision: 1 });
     }));
 
+  test('what it knows is not gone on from where an older log was restored in place of the one it was loaded from', () =>
+    withStore((later) =>
+      withStore(async (older) => {
+        let log = later;
+        const readStream: EventStore['readStream'] = (...asked) => log.readStream(...asked);
+        const append: EventStore['append'] = (...asked) => log.append(...asked);
+        const streams = new AggregateStreams(
+          { append, readStream, cutOf: (stream) => log.cutOf(stream) },
+          'product',
+          product,
+        );
+        await later.append('product-p1', -1, [listed, priced(1), priced(2)]);
+        await older.append('product-p1', -1, [listed, priced(1)]);
+        await streams.load('p1');
+        log = older;
+        expect(await streams.load('p1')).toMatchObject({ state: { unitPrice: 1 }, revision: 1 });
+        log = later;
+        await streams.load('p1');
+        // It has grown since, beyond where the other ended.
+        await older.append('product-p1', 1, [priced(3), priced(4)]);
+        log = older;
+        expect(await streams.load('p1')).toMatchObject({ state: { unitPrice: 4 }, revision: 3 });
+      }),
+    ));
+
   test('requests are known by the last of their events, read or appended, however few are kept', () =>
     withStore(async (store) => {
       const streams = streamsIn(store, { keep: 1 });
@@ -89,7 +144,7 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
         { ...priced(1), request },
       ];
       const appended = await streams.append('p1', streams.unwritten(), both);
-      const recorded = { mark: request, revision: 1, position: appended.position };
+      const recorded = { mark: request, role: undefined, revision: 1, position: appended.position };
       expect(await streams.recorded('p1', appended, 'r')).toEqual(recorded);
       await streams.append('p2', streams.unwritten(), [event(9, 'ProductWithdrawn', { productId: 'p2' })]);
       expect(streams.lastSeen('p1')).toBeUndefined();
@@ -109,6 +164,55 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
       const appended = await streams.append('p1', streams.unwritten(), events);
       const recorded = await Promise.all(marks.map(({ id }) => streams.recorded('p1', appended, id)));
       expect(recorded).toMatchObject(marks.map((mark, revision) => ({ mark, revision })));
+    }));
+
+  test('of two who append the same ids by rule, with other content, both go on from what the log has', () =>
+    withStore(async (store) => {
+      const snapshotStore = openMemorySnapshotStore();
+      const means = { store: snapshotStore, timer: systemTimer, clock, report: () => {} };
+      const process = () => {
+        const snapshots = new AggregateSnapshots(means, { every: 1 });
+        return { snapshots, streams: streamsIn(store, { snapshots }) };
+      };
+      const both = [process(), process()];
+      const again = (price: number) => [
+        { ...listed, data: { ...listed.data, unitPrice: price }, request },
+        { ...priced(1), data: { ...priced(1).data, unitPrice: price } },
+      ];
+      const unwritten = both.map(({ streams }) => streams.unwritten());
+      await Promise.all(both.map(({ streams }, i) => streams.appendByRule('p1', unwritten[i]!, again(i + 10))));
+      await Promise.all(both.map(({ snapshots }) => snapshots.settled()));
+      const whole = await streamsIn(store).load('p1');
+      for (const { streams, snapshots } of [...both, process()]) {
+        const { state, requests } = await streams.load('p1');
+        expect([state, requests.upTo(1)]).toEqual([whole.state, whole.requests.upTo(1)]);
+        await snapshots.settled();
+      }
+      expect(await snapshotStore.load('product-p1')).toBeDefined();
+    }));
+
+  test('no event happens before the one it follows, whoever loaded it from where', () =>
+    withStore(async (store) => {
+      const earlier = (revision: number) => ({ ...priced(revision), occurredAt: '2026-01-01T09:59:58.000Z' });
+      const streams = streamsIn(store);
+      const loaded = await streams.append('p1', streams.unwritten(), [listed, earlier(1)]);
+      await streams.append('p1', loaded, [earlier(2)]);
+      await streamsIn(store).appendByRule('p1', await streamsIn(store).load('p1'), [earlier(3)]);
+      const snapshotStore = openMemorySnapshotStore();
+      const snapshots = new AggregateSnapshots(
+        { store: snapshotStore, timer: systemTimer, clock, report: () => {} },
+        { every: 1 },
+      );
+      await streamsIn(store, { snapshots }).append('p1', await streamsIn(store).load('p1'), [earlier(4)]);
+      await snapshots.settled();
+      const begun = streamsIn(store, { snapshots });
+      const last = await begun.append('p1', await begun.load('p1'), [earlier(5)]);
+      await begun.append('p1', last, [{ ...priced(6), occurredAt: '2026-01-01T10:00:01.000Z' }]);
+      const times = (await store.readStream('product-p1', 0, 10)).map(({ occurredAt }) => occurredAt);
+      expect(times).toEqual([
+        ...Array.from({ length: 6 }, () => '2026-01-01T10:00:00.000Z'),
+        '2026-01-01T10:00:01.000Z',
+      ]);
     }));
 
   test('an event of a newer version stops it', () =>

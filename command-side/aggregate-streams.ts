@@ -1,10 +1,14 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import type { Decider, DomainEvent } from '@waybill/shared-kernel/decider.js';
 import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
-import type { NewEvent, RecordedEvent, RequestMark } from '@waybill/shared-kernel/message.js';
+import { isByRule, type NewEvent, type RecordedEvent, type RequestMark } from '@waybill/shared-kernel/message.js';
 import { beginning, noStream, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import { notBefore } from '@waybill/shared-kernel/occurred.js';
+import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 import { streamName, type Category } from '@waybill/shared-kernel/stream.js';
+import { appendSurely } from './append-surely.js';
 import { KnownRequests } from './known-requests.js';
 import type { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 import type { Snapshot } from './snapshots/snapshot.js';
@@ -16,6 +20,10 @@ export interface Loaded<State> {
   readonly revision: number;
   /** Of its last event. */
   readonly position: number;
+  /** Of its last event, by which a later look tells that the log is still the one that it was loaded from. */
+  readonly eventId: string | undefined;
+  /** When its last event happened: none that follows happens before. `undefined`: it has none. */
+  readonly occurredAt: string | undefined;
   /**
    * The requests that recorded events here. The same for all revisions of a stream, so it may know of requests that are
    * newer than this revision: what the log says of a request never changes.
@@ -28,36 +36,46 @@ export interface Loaded<State> {
 /** Where the last event of a request stands. */
 export interface RecordedRequest {
   readonly mark: RequestMark;
+  /** In which its caller acted. */
+  readonly role: string | undefined;
   readonly revision: number;
   readonly position: number;
 }
 
 const pageSize = 1000;
 
+export type AggregateLog = Pick<EventStore, 'append' | 'readStream' | 'cutOf'>;
+
 export interface AggregateStreamsOptions {
   /** How many aggregates are kept folded. 10,000 unless said otherwise. */
   readonly keep?: number;
   /** Used where the decider's states may be kept as snapshots. */
   readonly snapshots?: AggregateSnapshots | undefined;
+  /** How many of an aggregate's requests by rule are known without the log. */
+  readonly keepRuled?: number;
 }
 
 /**
  * The aggregates of one category, loaded from their streams and appended to. What was folded is kept for those used
- * last, and brought up to date by reading only what came after it, so other writers do no harm. One that is not kept
- * begins from its snapshot, if there is one that the log agrees with.
+ * last, and brought up to date by reading its last event and what came after it: other writers do no harm, nor does an
+ * older log that is restored meanwhile. One that is not kept begins from its snapshot, if there is one that the log agrees
+ * with. Where events of a stream are gone, one whose state is known, and borne out by its last event, is still loaded; of
+ * all others loading rejects with `StreamCut`.
  */
 export class AggregateStreams<Command, State, Event extends DomainEvent> {
-  readonly #store: Pick<EventStore, 'append' | 'readStream'>;
+  readonly #store: AggregateLog;
+  readonly #keepRuled: number | undefined;
   readonly #kept: LRUCache<string, Loaded<State>>;
   readonly #snapshots: { readonly of: AggregateSnapshots; readonly version: number } | undefined;
 
   constructor(
-    store: Pick<EventStore, 'append' | 'readStream'>,
+    store: AggregateLog,
     readonly category: Category,
     readonly decider: Decider<Command, State, Event>,
-    { keep = 10_000, snapshots }: AggregateStreamsOptions = {},
+    { keep = 10_000, snapshots, keepRuled }: AggregateStreamsOptions = {},
   ) {
     this.#store = store;
+    this.#keepRuled = keepRuled;
     this.#kept = new LRUCache({ max: keep });
     const version = decider.stateVersion;
     this.#snapshots = snapshots === undefined || version === undefined ? undefined : { of: snapshots, version };
@@ -70,14 +88,33 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
   /** As it stands now. */
   async load(id: string): Promise<Loaded<State>> {
     const seen = this.lastSeen(id);
-    const loaded = seen === undefined ? await this.#loadAnew(id) : await this.#foldOn(id, seen);
+    const goneOn = seen === undefined ? undefined : await this.#goOn(id, seen);
+    if (goneOn === undefined) this.forget(id);
+    const loaded = goneOn ?? (await this.#loadAnew(id));
     if (loaded !== seen) this.#keep(id, loaded);
+    return loaded;
+  }
+
+  /** The same of one that is expected to be there: rejects with `StreamCut` also where nothing is left of it. */
+  async loadExpected(id: string): Promise<Loaded<State>> {
+    const loaded = await this.load(id);
+    if (loaded.revision === noStream) await this.requireNeverWas(id);
     return loaded;
   }
 
   /** As this process saw it last, which may be long ago; `undefined` when it never did or no longer knows. */
   lastSeen(id: string): Loaded<State> | undefined {
     return this.#kept.get(id);
+  }
+
+  /** Throws `StreamCut` where it had events and has none any more: to be asked before it is said that there is none. */
+  async requireNeverWas(id: string): Promise<void> {
+    await requireWhole(this.#store, this.streamOf(id));
+  }
+
+  /** Whether it has any event. */
+  async has(id: string): Promise<boolean> {
+    return (await this.#store.readStream(this.streamOf(id), 0, 1)).length > 0;
   }
 
   /** Has it loaded anew the next time: it is not certain that what is known of it is what the log has. */
@@ -103,40 +140,101 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     const stream = this.streamOf(id);
     const [event] = await this.#store.readStream(stream, at, 1);
     if (event?.request?.id !== requestId) throw new Error(`${stream} has nothing of request ${requestId} at ${at}.`);
-    return { mark: event.request, revision: event.revision, position: event.position };
+    const { request: mark, actor, revision, position } = event;
+    return { mark, role: actor?.role, revision, position };
   }
 
   /** The first of its events, in order, that is so; all are read until there is one. */
   async find(id: string, isSo: (event: KnownEvent) => boolean): Promise<KnownEvent | undefined> {
-    for await (const recorded of readWholeStream(this.#store, this.streamOf(id))) {
-      const event = upcast(recorded);
-      if (isSo(event)) return event;
-    }
+    for await (const event of this.eventsOf(id, 0)) if (isSo(event)) return event;
     return undefined;
   }
 
   /**
-   * Appends to the aggregate as it was loaded. Rejects with `WrongExpectedRevision` when it has moved on; where these
-   * very events are what it moved on by, that is no conflict (see the port).
+   * Which of these requests recorded something in its stream behind one position of the log and up to another. All that
+   * stands between is read, page by page.
    */
-  async append(id: string, to: Loaded<State>, events: readonly NewEvent[]): Promise<Loaded<State>> {
-    const { revision, position } = await this.#store.append(this.streamOf(id), to.revision, events);
+  async recordedBetween(
+    id: string,
+    { revision }: Loaded<State>,
+    requestIds: readonly string[],
+    after: number,
+    upTo: number,
+  ): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
+    for await (const { position, request } of this.eventsOf(id, await this.#firstAfter(id, after, revision))) {
+      if (position > upTo) break;
+      if (request !== undefined && requestIds.includes(request.id)) found.add(request.id);
+    }
+    return found;
+  }
+
+  /** The first revision behind a position of the log, found by halves; `last` where there is none up to that. */
+  async #firstAfter(id: string, position: number, last: number): Promise<number> {
+    let [from, to] = [0, last];
+    while (from < to) {
+      const middle = Math.floor((from + to) / 2);
+      const [event] = await this.#store.readStream(this.streamOf(id), middle, 1);
+      if (event !== undefined && event.position <= position) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
+  /** Its events from a revision on. */
+  async *eventsOf(id: string, from: number): AsyncGenerator<KnownEvent, void, undefined> {
+    for await (const recorded of readWholeStream(this.#store, this.streamOf(id), from)) yield upcast(recorded);
+  }
+
+  /**
+   * Appends events whose ids are theirs alone to the aggregate as it was loaded; what would have happened before its last
+   * event happened with it. Rejects with `WrongExpectedRevision` when it has moved on.
+   */
+  async append(id: string, to: Loaded<State>, happened: readonly NewEvent[]): Promise<Loaded<State>> {
+    const events = inTurn(happened, to);
+    const { revision, position } = await appendSurely(this.#store, this.streamOf(id), to.revision, events);
     let { state } = to;
     const first = revision - events.length + 1;
     // A new event has the current version of its shape: nothing to upcast.
     for (const [index, event] of events.entries()) {
       state = this.decider.evolve(state, event as NewEvent & Event);
-      note(to.requests, event, first + index);
+      note(to.requests, event, first + index, position);
     }
-    const loaded = this.#withSnapshot(id, { ...to, state, revision, position }, events);
+    const { id: eventId, occurredAt } = events.at(-1) ?? { id: to.eventId, occurredAt: to.occurredAt };
+    const loaded = this.#withSnapshot(id, { ...to, state, revision, position, eventId, occurredAt }, events);
     this.#keep(id, loaded);
     return loaded;
+  }
+
+  /**
+   * Appends events whose ids are made by rule. Others may append the same ids with other content at the same moment, and
+   * the store takes whoever is second for the first coming again (see the port). So nothing is known of it from here: the
+   * aggregate is as the log says, when it is loaded again.
+   */
+  async appendByRule(id: string, to: Loaded<State>, happened: readonly NewEvent[]): Promise<void> {
+    const events = inTurn(happened, to);
+    const { revision } = await appendSurely(this.#store, this.streamOf(id), to.revision, events);
+    if (this.#snapshots?.of.isDue(revision, to.snapshotAt, to.requests.size) !== true) return;
+    const loaded = await this.load(id);
+    if (loaded.revision === revision) this.#kept.set(id, this.#withSnapshot(id, loaded, events));
   }
 
   /** An aggregate without events. */
   unwritten(): Loaded<State> {
     const { initialState: state } = this.decider;
-    return { state, revision: noStream, position: beginning, requests: new KnownRequests(), snapshotAt: noStream };
+    const requests = new KnownRequests([], undefined, this.#keepRuled);
+    const [revision, snapshotAt] = [noStream, noStream];
+    const [eventId, occurredAt] = [undefined, undefined];
+    return { state, revision, position: beginning, eventId, occurredAt, requests, snapshotAt };
+  }
+
+  /** Folds what came since on what is kept. `undefined`: the log has another event where that ends, or none. */
+  async #goOn(id: string, kept: Loaded<State>): Promise<Loaded<State> | undefined> {
+    if (kept.revision === noStream) return this.#foldOn(id, kept);
+    // The event that it ends with comes first, and bears it out.
+    const page = await this.#store.readStream(this.streamOf(id), kept.revision, pageSize);
+    if (page.length === 0) await requireWhole(this.#store, this.streamOf(id));
+    return page[0]?.id === kept.eventId ? this.#foldOn(id, kept, Infinity, page) : undefined;
   }
 
   async #loadAnew(id: string, upTo = Infinity): Promise<Loaded<State>> {
@@ -145,7 +243,8 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     if (snapshot === undefined || snapshot.revision > upTo) return this.#foldOn(id, this.unwritten(), upTo);
     // The event that the snapshot ends with comes first, and bears it out.
     const page = await this.#store.readStream(stream, snapshot.revision, pageSize);
-    if (page[0]?.id === snapshot.eventId) return this.#foldOn(id, restored(snapshot, page[0]), upTo, page);
+    if (page.length === 0) await requireWhole(this.#store, stream);
+    if (page[0]?.id === snapshot.eventId) return this.#foldOn(id, this.#restored(snapshot, page[0]), upTo, page);
     const why =
       page.length === 0 ? `the stream ends before revision ${snapshot.revision}` : 'the log has another event';
     this.#snapshots?.of.discard(stream, why);
@@ -169,7 +268,14 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
       }
       if (page.length < pageSize) return loaded;
       page = undefined;
+      await nextTurn();
     } while (true);
+  }
+
+  #restored({ revision, state, requests: known, ruled }: Snapshot<State>, last: RecordedEvent): Loaded<State> {
+    const { position, id: eventId, occurredAt } = last;
+    const requests = new KnownRequests(known, ruled, this.#keepRuled);
+    return { state, revision, position, eventId, occurredAt, requests, snapshotAt: revision };
   }
 
   /** Has a snapshot taken of what was appended, when one is due. */
@@ -179,7 +285,13 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     if (this.#snapshots === undefined || eventId === undefined) return loaded;
     const { of, version } = this.#snapshots;
     if (!of.isDue(revision, snapshotAt, requests.size)) return loaded;
-    of.save(this.streamOf(id), version, () => ({ revision, eventId, state, requests: requests.upTo(revision) }));
+    of.save(this.streamOf(id), version, () => ({
+      revision,
+      eventId,
+      state,
+      requests: requests.upTo(revision),
+      ruled: requests.ruledUpTo(revision),
+    }));
     return { ...loaded, snapshotAt: revision };
   }
 
@@ -188,22 +300,30 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
   }
 
   #fold(before: Loaded<State>, event: KnownEvent): Loaded<State> {
-    const { revision, position } = event;
-    note(before.requests, event, revision);
+    const { revision, position, id: eventId, occurredAt } = event;
+    note(before.requests, event, revision, position);
     // A stream holds the events of its category and no others.
     const state = this.decider.evolve(before.state, event as KnownEvent & Event);
-    return { ...before, state, revision, position };
+    return { ...before, state, revision, position, eventId, occurredAt };
   }
 }
 
-function restored<State>({ revision, state, requests }: Snapshot<State>, { position }: RecordedEvent): Loaded<State> {
-  return { state, revision, position, requests: new KnownRequests(requests), snapshotAt: revision };
+/** Events that come next in a stream, none of them before the one it follows. */
+function inTurn(events: readonly NewEvent[], { occurredAt }: Pick<Loaded<unknown>, 'occurredAt'>): readonly NewEvent[] {
+  let latest = occurredAt;
+  return events.map((event) => {
+    latest = notBefore(event.occurredAt, latest);
+    return latest === event.occurredAt ? event : { ...event, occurredAt: latest };
+  });
 }
 
 function note(
   requests: KnownRequests,
   { request, occurredAt }: Pick<NewEvent, 'request' | 'occurredAt'>,
   revision: number,
+  position: number,
 ): void {
-  if (request !== undefined) requests.note(request.id, revision, Date.parse(occurredAt));
+  if (request === undefined) return;
+  if (isByRule(request)) requests.noteRuled(request.id, revision, position);
+  else requests.note(request.id, revision, Date.parse(occurredAt));
 }

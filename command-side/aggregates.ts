@@ -1,5 +1,4 @@
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import { AggregateStreams } from './aggregate-streams.js';
+import { AggregateStreams, type AggregateLog } from './aggregate-streams.js';
 import { product } from './catalogue/product.js';
 import { customer } from './customers/customer.js';
 import { delivery } from './delivery/delivery.js';
@@ -7,7 +6,7 @@ import { order } from './ordering/order.js';
 import type { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 
 /** The aggregates that clients command, each category with its decider. */
-export function aggregatesIn(store: Pick<EventStore, 'append' | 'readStream'>, snapshots?: AggregateSnapshots) {
+export function aggregatesIn(store: AggregateLog, snapshots?: AggregateSnapshots) {
   return {
     orders: new AggregateStreams(store, 'order', order, { snapshots }),
     deliveries: new AggregateStreams(store, 'delivery', delivery, { snapshots }),

@@ -1,5 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { systemRandomness } from '@waybill/infra/clock/system.js';
+import {
+  aggregateIdOf,
+  formerAggregateIdOf,
+  formerRequestIdOf,
+  payloadHash,
+  requestIdOf,
+} from '@waybill/shared-kernel/idempotency.js';
+import type { NewEvent } from '@waybill/shared-kernel/message.js';
+import { serviceSubject } from '@waybill/shared-kernel/ports/keys.js';
 import { stores } from './testing/stores.js';
 import { address, won, WriteApi, type Asked } from './testing/write-api.js';
 
@@ -116,6 +126,24 @@ describe.each(stores)('commands that come again, %s', (_, open) => {
     expect(essence(await api.post('/v1/orders', { ...asked, body: { ...asked.body, lines } }))).toEqual(essence(first));
   });
 
+  test.each([
+    ['recorded', 'done'],
+    ['pointed to', 'lost'],
+  ] as const)('and yet not another id, nor what is about somebody else: %s', async (_case, fate) => {
+    const customerId = `gone-${fate}`;
+    await api.done('/v1/customers', { as: `customer:${customerId}`, body: { name: 'Eve', phone: '3', address } });
+    const body = { ...cart, customerId, orderId: `of-${customerId}` };
+    const asked = { as: 'operator:op', key: newKey(), body };
+    api.store.fate = (stream) => (stream.startsWith('order-') ? fate : 'done');
+    expect((await api.post('/v1/orders', asked)).status).toBe(fate === 'done' ? 201 : 503);
+    api.store.fate = () => 'done';
+    await api.keys.destroy(customerId);
+    for (const other of [{ orderId: 'of-another' }, { customerId: 'bob' }, { customerId: 'bob', orderId: undefined }]) {
+      const reused = { ...asked, body: { ...body, ...other } };
+      await api.refused('/v1/orders', reused, 422, 'idempotency-key-reused');
+    }
+  });
+
   test('a key is the caller’s, the method’s and the path’s', async () => {
     const key = newKey();
     const { orderId } = await api.done('/v1/orders', { as, key, body: cart });
@@ -181,37 +209,184 @@ describe.each(stores)('commands that come again, %s', (_, open) => {
     }
   });
 
-  test('an answer that was lost with the connection to the store is found again', async () => {
-    for (const fate of ['unheard', 'lost'] as const) {
-      for (const id of [{}, { orderId: `id-${fate}` }]) {
-        const asked = { as, key: newKey(), body: { ...cart, ...id } };
-        api.store.fate = (stream) => (stream.startsWith('order-') ? fate : 'done');
-        expect((await api.post('/v1/orders', asked)).status).toBe(503);
-        api.store.fate = () => 'done';
-        await api.restart();
-        const { status, headers, body } = await api.post('/v1/orders', asked);
-        expect([status, headers.get('Idempotency-Replayed')]).toEqual([201, fate === 'lost' ? null : 'true']);
-        expect(await api.types(`order-${body.orderId}`)).toEqual(['OrderPlaced']);
-      }
+  test.each(['order-', 'request-'])('an append to %s… of which nobody heard is found again', async (category) => {
+    for (const [fate, id] of [
+      ['unheard', {}],
+      ['unheard', { orderId: `${category}unheard` }],
+      ['cut off', {}],
+      ['cut off', { orderId: `${category}cut-off` }],
+      ['lost', {}],
+      ['lost', { orderId: `${category}lost` }],
+    ] as const) {
+      const asked = { as, key: newKey(), body: { ...cart, ...id } };
+      api.store.fate = (stream) => (stream.startsWith(category) ? fate : 'done');
+      const first = await api.post('/v1/orders', asked);
+      expect([fate, first.status]).toEqual([fate, fate === 'unheard' ? 201 : 503]);
+      api.store.fate = () => 'done';
+      await api.restart();
+      const { status, headers, body } = await api.post('/v1/orders', asked);
+      const isRecorded = fate === 'unheard' || (fate === 'cut off' && category === 'order-');
+      expect([status, headers.get('Idempotency-Replayed')]).toEqual([201, isRecorded ? 'true' : null]);
+      expect(await api.types(`order-${body.orderId}`)).toEqual(['OrderPlaced']);
     }
   });
 
-  test('a pointer to a stream where nothing came of it counts for nothing', async () => {
-    const key = newKey();
-    api.store.fate = (stream) => (stream === 'order-abandoned' ? 'lost' : 'done');
-    expect((await api.post('/v1/orders', { as, key, body: { ...cart, orderId: 'abandoned' } })).status).toBe(503);
-    api.store.fate = () => 'done';
-    const asked = { as, key, body: { ...cart, orderId: 'taken-up' } };
-    const first = await api.post('/v1/orders', asked);
-    expect([first.status, first.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
-    await api.restart();
-    expect(essence(await api.post('/v1/orders', asked))).toEqual(essence(first));
-    await api.refused(
-      '/v1/orders',
-      { as, key, body: { ...cart, orderId: 'abandoned' } },
-      422,
-      'idempotency-key-reused',
-    );
+  describe('once its pointer stands, a key is bound to one id and one payload for good,', () => {
+    const reused = (key: string, body: object) =>
+      api.refused('/v1/orders', { as, key, body }, 422, 'idempotency-key-reused');
+
+    test.each([
+      ['chosen', { orderId: 'abandoned' }],
+      ['made here', {}],
+    ])('also where a crash left nothing but the pointer: the id %s', async (_case, id) => {
+      const key = newKey();
+      const body = { ...cart, ...id };
+      api.store.fate = (stream) => (stream.startsWith('order-') ? 'lost' : 'done');
+      expect((await api.post('/v1/orders', { as, key, body })).status).toBe(503);
+      api.store.fate = () => 'done';
+      await api.restart();
+      await reused(key, { ...cart, orderId: 'another' });
+      await reused(key, { ...body, lines });
+      const first = await api.post('/v1/orders', { as, key, body });
+      expect([first.status, first.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
+      expect(essence(await api.post('/v1/orders', { as, key, body }))).toEqual(essence(first));
+      await reused(key, { ...cart, orderId: 'another' });
+    });
+
+    test('also where it was refused, because somebody took the id just then', async () => {
+      const key = newKey();
+      const body = { ...cart, orderId: 'contended' };
+      api.store.fate = async (stream) => {
+        if (stream === 'order-contended') {
+          api.store.fate = () => 'done';
+          await api.done('/v1/orders', { as: 'customer:bob', body: { ...body, customerId: 'bob' } });
+        }
+        return 'done' as const;
+      };
+      expect((await api.post('/v1/orders', { as, key, body })).status).toBe(409);
+      await api.refused('/v1/orders', { as, key, body }, 409, 'id-taken');
+      await reused(key, { ...cart, orderId: 'another' });
+      await reused(key, cart);
+    });
+
+    test('but not by a refusal that recorded nothing', async () => {
+      const key = newKey();
+      await api.done('/v1/orders', { as, body: { ...cart, orderId: 'first-come' } });
+      await api.refused('/v1/orders', { as, key, body: { ...cart, orderId: 'first-come' } }, 409, 'id-taken');
+      await api.done('/v1/orders', { as, key, body: { ...cart, orderId: 'second-come' } });
+    });
+  });
+
+  describe('from a log of before', () => {
+    const role = 'customer';
+    const mark = async (key: string, body: object) => ({
+      id: formerRequestIdOf('ann', 'POST', '/v1/orders', key),
+      hash: payloadHash((await api.keys.find('ann'))!, body),
+      subject: 'ann',
+    });
+    const recorded = { schemaVersion: 1, occurredAt: '2026-01-01T09:00:00.000Z', correlationId: 'c', causationId: 'c' };
+    const append = (stream: string, partitionKey: string, event: Pick<NewEvent, 'type' | 'data' | 'request'>) =>
+      api.store.append(stream, -1, [
+        { ...recorded, id: systemRandomness.uuid(), partitionKey, actor: { sub: 'ann', role }, ...event },
+      ]);
+    const placed = async (orderId: string, key: string, body: object) =>
+      append(`order-${orderId}`, orderId, {
+        type: 'OrderPlaced',
+        request: await mark(key, body),
+        data: {
+          orderId,
+          ...cart,
+          currency: 'KRW',
+          total: 500,
+          deliveryAddress: '',
+          paymentToken: 't',
+          promisedBy: null,
+        },
+      });
+    const pointed = async (key: string, to: string) =>
+      append(`request-${(await mark(key, {})).id}`, to, { type: 'RequestDirected', data: { stream: `order-${to}` } });
+
+    test('a repeat finds what was recorded, at the id that was made or chosen then', async () => {
+      const [made, chosen] = [newKey(), newKey()];
+      const madeId = formerAggregateIdOf((await mark(made, {})).id);
+      await placed(madeId, made, cart);
+      const body = { ...cart, orderId: 'old-chosen' };
+      await pointed(chosen, 'old-chosen');
+      await placed('old-chosen', chosen, body);
+      for (const [key, asked, id] of [
+        [made, cart, madeId],
+        [chosen, body, 'old-chosen'],
+      ] as const) {
+        const { status, headers, body: answered } = await api.post('/v1/orders', { as, key, body: asked });
+        expect([status, headers.get('Idempotency-Replayed'), answered.orderId]).toEqual([201, 'true', id]);
+        await api.refused('/v1/orders', { as, key, body: { ...asked, lines } }, 422, 'idempotency-key-reused');
+        // In another role it is another key.
+        const other = await api.post('/v1/orders', { as: 'operator:ann', key, body: { ...cart, lines } });
+        expect([other.status, other.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
+      }
+    });
+
+    test('a pointer binds to its target, with any payload', async () => {
+      const key = newKey();
+      await pointed(key, 'old-abandoned');
+      const body = { ...cart, orderId: 'old-another' };
+      await api.refused('/v1/orders', { as, key, body }, 422, 'idempotency-key-reused');
+      const { orderId } = await api.done('/v1/orders', { as, key, body: { ...cart, lines } });
+      expect(orderId).toBe('old-abandoned');
+    });
+  });
+
+  describe('keys are per caller and acting role', () => {
+    const reason = { reason: 'no' };
+
+    test('one who is called as a customer is does not get her answer', async () => {
+      const { orderId } = await api.done('/v1/orders', { as, body: cart });
+      const asked = { key: newKey(), body: reason };
+      await api.done(`/v1/orders/${orderId}/cancellation`, { as, ...asked });
+      await api.refused(`/v1/orders/${orderId}/cancellation`, { as: 'merchant:ann', ...asked }, 404, 'not-found');
+    });
+
+    test('of a caller with several roles, the answer in each of them is found, if the token has it still', async () => {
+      const asked = { key: newKey(), body: cart };
+      const first = await api.post('/v1/orders', { as: 'customer+operator:ann', ...asked });
+      for (const who of ['operator+customer:ann', 'customer:ann']) {
+        expect(essence(await api.post('/v1/orders', { as: who, ...asked }))).toEqual(essence(first));
+      }
+      const other = await api.post('/v1/orders', { as: 'operator:ann', ...asked });
+      expect([other.status, other.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
+      expect(other.body.orderId).not.toBe(first.body.orderId);
+    });
+  });
+
+  describe('the id of what is made', () => {
+    test('is no other’s to foresee, and so not theirs to take', async () => {
+      const key = 'first-order';
+      const foreseen = ['customer', undefined].map((role) =>
+        role === undefined
+          ? formerAggregateIdOf(formerRequestIdOf('ann', 'POST', '/v1/orders', key))
+          : formerAggregateIdOf(requestIdOf('ann', role, 'POST', '/v1/orders', key)),
+      );
+      for (const orderId of foreseen) {
+        await api.done('/v1/orders', { as: 'customer:bob', body: { ...cart, customerId: 'bob', orderId } });
+      }
+      const { orderId } = await api.done('/v1/orders', { as, key, body: cart });
+      expect(foreseen).not.toContain(orderId);
+      const serviceKey = await api.keys.find(serviceSubject);
+      expect(orderId).toBe(aggregateIdOf(serviceKey!, requestIdOf('ann', 'customer', 'POST', '/v1/orders', key)));
+    });
+
+    test('that is taken is answered in the same way whoever has it, and with nothing of what is there', async () => {
+      const theirs = { ...cart, customerId: 'bob', orderId: 'theirs' };
+      await api.done('/v1/orders', { as: 'customer:bob', body: theirs });
+      await api.done('/v1/orders/theirs/cancellation', { as: 'customer:bob', body: { reason: 'no' } });
+      await api.done('/v1/orders', { as, body: { ...cart, orderId: 'mine' } });
+      const refusals = ['theirs', 'mine'].map((orderId) =>
+        api.refused('/v1/orders', { as, body: { ...cart, orderId } }, 409, 'id-taken'),
+      );
+      const [ofTheirs, ofMine] = await Promise.all(refusals);
+      expect(Object.keys(ofTheirs!)).toEqual(['type', 'title', 'status', 'detail']);
+      expect(ofTheirs).toEqual({ ...ofMine, detail: String(ofMine!['detail']).replace('mine', 'theirs') });
+    });
   });
 
   describe('If-Match', () => {
@@ -228,11 +403,15 @@ describe.each(stores)('commands that come again, %s', (_, open) => {
       expect(problem['currentRevision']).toBe(0);
     });
 
-    test('what is not there yet has no revision', async () => {
-      for (const ifMatch of ['*', '"0"']) {
-        const asked = { as, body: cart, headers: { 'If-Match': ifMatch } };
-        const problem = await api.refused('/v1/orders', asked, 412, 'revision-mismatch');
-        expect(problem['currentRevision']).toBe(-1);
+    test('of what is made now, there is none: it is told so, and nothing of one who has the id', async () => {
+      const theirs = { ...cart, customerId: 'bob', orderId: 'of-bob' };
+      await api.done('/v1/orders', { as: 'customer:bob', body: theirs });
+      for (const ifMatch of ['*', '"0"', '"7"', '']) {
+        for (const id of [{}, { orderId: 'of-bob' }]) {
+          const asked = { as, body: { ...cart, ...id }, headers: { 'If-Match': ifMatch } };
+          const { errors } = await api.refused('/v1/orders', asked, 400, 'invalid-input');
+          expect(errors).toMatchObject([{ pointer: '/If-Match', parameter: 'If-Match' }]);
+        }
       }
     });
 

@@ -2,18 +2,21 @@ import type { DomainEvent } from '@waybill/shared-kernel/decider.js';
 import {
   ConcurrentRequest,
   IdempotencyKeyReused,
+  InvalidInput,
+  NotFound,
   RevisionMismatch,
+  Unavailable,
   WaybillError,
 } from '@waybill/shared-kernel/errors.js';
-import { payloadHash } from '@waybill/shared-kernel/idempotency.js';
+import { aggregateIdOf, formerAggregateIdOf, payloadHash } from '@waybill/shared-kernel/idempotency.js';
 import type { Actor, RequestMark } from '@waybill/shared-kernel/message.js';
-import { timestamp, type Clock, type Randomness, type Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
-import type { AggregateStreams, Loaded, RecordedRequest } from './aggregate-streams.js';
+import { type Randomness, type Timer, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import { serviceSubject, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
+import type { AggregateLog, AggregateStreams, Loaded, RecordedRequest } from './aggregate-streams.js';
 import { againOnConflict } from './conflict.js';
 import { envelopes, type Cause } from './envelope.js';
-import { RequestPointers } from './request-pointers.js';
+import { firstOf, RequestPointers, type Pointer, type Sought } from './request-pointers.js';
 
 /** A command as a client asked for it. */
 export interface CommandRequest {
@@ -21,25 +24,33 @@ export interface CommandRequest {
   readonly route: string;
   /** `sub` of who asks. */
   readonly caller: string;
-  /** UUID: the same for the same caller, method, path and Idempotency-Key; a new one where there is no key. */
-  readonly id: string;
-  /** Whether the client may repeat it and get the first answer. */
-  readonly repeatable: boolean;
+  /** The roles of the caller that the route admits, of which one will be the role in which they act. */
+  readonly roles: readonly string[];
+  /** `undefined`: it has no Idempotency-Key. */
+  readonly key: RequestKey | undefined;
   readonly payload: unknown;
-  /** Whether the client takes the aggregate at this revision. */
-  readonly matches: (revision: number) => boolean;
+  /** Whether the client takes the aggregate at this revision; `undefined`: at any. */
+  readonly matches: ((revision: number) => boolean) | undefined;
   readonly correlationId: string;
   readonly traceparent: string | undefined;
 }
 
+/** By what a request is known that its client may repeat to get the first answer. */
+export interface RequestKey {
+  /** UUID: the same for the same caller, acting role, method, path and Idempotency-Key. */
+  readonly idIn: (role: string) => string;
+  /** UUID: the same for the same caller, method, path and Idempotency-Key. */
+  readonly formerId: string;
+}
+
+export type KeyedRequest = CommandRequest & { readonly key: RequestKey };
+
 /** A cause that is somebody's request. */
 export type ClientCause = Cause & { readonly actor: Actor };
 
-/** What a command is about, and how the request becomes one. */
+/** What a command on an aggregate is about, and how the request becomes one. */
 export interface CommandTask<Command, State> {
   readonly id: string;
-  /** Set where the aggregate is new: the id it gets when the caller chooses none. */
-  readonly derivedId?: string;
   /** The role in which the caller acts. Throws `NotFound` or `Forbidden` for what is not theirs. */
   readonly authorise: (state: State) => string;
   /** Decides the partition: the order's id for all about an order, else the aggregate's. */
@@ -50,6 +61,25 @@ export interface CommandTask<Command, State> {
   readonly createsKey?: true;
   /** The command, with what it must know from elsewhere. `cause` is for what must happen before it. */
   readonly command: (state: State, cause: ClientCause) => Command | Promise<Command>;
+  /** Of a command that is known by what it says: where the same caller said the same, in a role that they still have. */
+  readonly recorded?: (state: State) => Promise<ToldBefore<State> | undefined>;
+}
+
+export interface ToldBefore<State> {
+  readonly revision: number;
+  readonly position: number;
+  /** The aggregate as it was answered then. */
+  readonly state: State;
+}
+
+/** The same of a command that makes a new aggregate. All of that has its own partition key, the id. */
+export interface CreationTask<Command> {
+  /** `undefined`: the caller chose none, and it gets one. */
+  readonly chosenId: string | undefined;
+  readonly authorise: () => string;
+  readonly subject: (id: string) => string;
+  readonly createsKey?: true;
+  readonly command: (id: string) => Command | Promise<Command>;
 }
 
 /** What came of it, now or the first time. */
@@ -70,9 +100,9 @@ export interface Handled<State> {
 export type CountCommand = (route: string, outcome: string) => void;
 
 export interface CommandMeans {
-  readonly store: Pick<EventStore, 'append' | 'readStream'>;
+  readonly store: AggregateLog;
   readonly keys: Pick<KeyStore, 'find' | 'create'>;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   readonly randomness: Randomness;
   readonly timer: Timer;
   readonly count?: CountCommand | undefined;
@@ -86,115 +116,314 @@ export class CommandHandler {
 
   constructor(means: CommandMeans) {
     this.#means = means;
-    this.#pointers = new RequestPointers(means.store);
+    this.#pointers = new RequestPointers(means.store, means.randomness);
   }
 
   /**
-   * Handles a command. A request that recorded events before is answered from them, before anything else is asked;
-   * one that recorded none is decided anew. Throws `IdempotencyKeyReused` for another payload under the same key,
-   * `RevisionMismatch`, `ConcurrentRequest`, and whatever the task and the decider refuse.
+   * Handles a command on an aggregate. A request that recorded events before is answered from them, before anything else
+   * is asked; one that recorded none is decided anew. Throws `IdempotencyKeyReused` for another payload under the same
+   * key, `RevisionMismatch`, `ConcurrentRequest`, and whatever the task and the decider refuse.
    */
-  async handle<Command, State, Event extends DomainEvent>(
+  handle<Command, State, Event extends DomainEvent>(
     streams: AggregateStreams<Command, State, Event>,
     request: CommandRequest,
     task: CommandTask<Command, State>,
   ): Promise<Handled<State>> {
+    return this.#once(request, () => this.#change(streams, request, task));
+  }
+
+  /**
+   * Handles a command that makes a new aggregate, as `handle` does. From its first pointer on the key is bound to one id
+   * and payload. Throws `InvalidInput` for an If-Match: there is nothing yet that could match.
+   */
+  create<Command, State, Event extends DomainEvent>(
+    streams: AggregateStreams<Command, State, Event>,
+    request: KeyedRequest,
+    task: CreationTask<Command>,
+  ): Promise<Handled<State>> {
+    // In several roles it could have come in another one before.
+    let mayBeNew = task.chosenId === undefined && request.matches === undefined && request.roles.length === 1;
+    return this.#once(request, async () => {
+      const made = mayBeNew ? await this.#createNew(streams, request, task) : undefined;
+      mayBeNew = false;
+      return made ?? this.#create(streams, request, task);
+    });
+  }
+
+  async #once<State>(request: CommandRequest, attempt: () => Promise<Handled<State>>): Promise<Handled<State>> {
+    const { route, roles, key } = request;
+    const ids = key === undefined ? [] : roles.map(key.idIn);
     try {
-      const handled = await this.#handleOnce(streams, request, task);
-      this.#means.count?.(request.route, outcomeOf(handled));
+      const handled = await this.#alone(ids, () => againOnConflict(attempt, this.#means));
+      this.#means.count?.(route, outcomeOf(handled));
       return handled;
     } catch (error) {
-      this.#means.count?.(request.route, error instanceof WaybillError ? error.kind : 'failed');
+      this.#means.count?.(route, error instanceof WaybillError ? error.kind : 'failed');
       throw error;
     }
   }
 
-  async #handleOnce<Command, State, Event extends DomainEvent>(
-    streams: AggregateStreams<Command, State, Event>,
-    request: CommandRequest,
-    task: CommandTask<Command, State>,
-  ): Promise<Handled<State>> {
-    if (this.#inFlight.has(request.id)) {
+  async #alone<Result>(ids: readonly string[], work: () => Promise<Result>): Promise<Result> {
+    if (ids.some((id) => this.#inFlight.has(id))) {
       throw new ConcurrentRequest('A request with this Idempotency-Key is being worked on right now.');
     }
-    this.#inFlight.add(request.id);
+    for (const id of ids) this.#inFlight.add(id);
     try {
-      return await againOnConflict(() => this.#attempt(streams, request, task), this.#means);
+      return await work();
     } finally {
-      this.#inFlight.delete(request.id);
+      for (const id of ids) this.#inFlight.delete(id);
     }
   }
 
-  async #attempt<Command, State, Event extends DomainEvent>(
+  async #change<Command, State, Event extends DomainEvent>(
     streams: AggregateStreams<Command, State, Event>,
     request: CommandRequest,
     task: CommandTask<Command, State>,
   ): Promise<Handled<State>> {
     const { id } = task;
-    const loaded = await streams.load(id);
-    const pointed = task.derivedId === undefined ? undefined : await this.#pointers.load(request.id);
-    for (const candidate of new Set([id, ...(pointed?.ids ?? []), task.derivedId ?? id])) {
-      const there = candidate === id ? loaded : await streams.load(candidate);
-      const recorded = await streams.recorded(candidate, there, request.id);
-      if (recorded !== undefined) return this.#replay(streams, candidate, there, recorded, request, task);
-    }
+    const loaded = await loadFor(request, streams, task);
+    const { state, revision } = loaded;
+    const recorded = await this.#recorded(streams, id, loaded, request);
+    if (recorded !== undefined) return replay(streams, id, loaded, recorded, task.partitionKey);
+    const told = await task.recorded?.(state);
+    if (told !== undefined) return replayed(streams, id, told, task.partitionKey);
 
-    const role = task.authorise(loaded.state);
-    if (!request.matches(loaded.revision)) throw new RevisionMismatch(loaded.revision);
-    const cause = await this.#cause(request, role, task, loaded.state);
-    const command = await task.command(loaded.state, cause);
-    const events = streams.decider.decide(command, loaded.state);
-    const unchanged = events.length === 0;
-    const partitionKey = task.partitionKey(loaded.state);
-    const stream = streams.streamOf(id);
-    let reached = loaded;
-    if (!unchanged) {
-      if (pointed !== undefined && id !== task.derivedId) await this.#pointers.direct(pointed, stream, cause);
-      reached = await streams.append(id, loaded, envelopes(events, partitionKey, cause));
-    }
-    const { state, revision, position } = reached;
-    return { id, stream, partitionKey, state, revision, position, replayed: false, unchanged };
+    const role = task.authorise(state);
+    if (request.matches?.(revision) === false) throw new RevisionMismatch(revision);
+    const mark = await this.#mark(request, role, task.subject(state), task.createsKey);
+    const cause = this.#cause(request, role, mark);
+    const command = await task.command(state, cause);
+    return this.#record(streams, id, loaded, streams.decider.decide(command, state), task.partitionKey(state), cause);
   }
 
-  async #replay<Command, State, Event extends DomainEvent>(
+  /**
+   * What a request makes that comes for the first time, as most do: that it does is not looked for, since its pointer is
+   * appended to no stream only. `undefined`: it came before, or nothing can be made of it, which whoever looks can tell.
+   */
+  async #createNew<Command, State, Event extends DomainEvent>(
+    streams: AggregateStreams<Command, State, Event>,
+    request: KeyedRequest,
+    task: CreationTask<Command>,
+  ): Promise<Handled<State> | undefined> {
+    try {
+      const formerId = formerAggregateIdOf(request.key.formerId);
+      const former = soughtOf(request).filter(({ id }) => id === request.key.formerId);
+      const [pointers, isFormer] = await Promise.all([this.#pointers.find(former), streams.has(formerId)]);
+      if (pointers.length > 0 || isFormer) return undefined;
+      const role = task.authorise();
+      const id = aggregateIdOf(await this.#serviceKey(), request.key.idIn(role));
+      const loaded = streams.unwritten();
+      const events = streams.decider.decide(await task.command(id), loaded.state);
+      if (events.length === 0) return undefined;
+      const mark = await this.#mark(request, role, task.subject(id), task.createsKey);
+      const cause = this.#cause(request, role, mark);
+      await this.#pointers.direct(mark, streams.streamOf(id), cause, { others: [], bound: undefined });
+      return await this.#record(streams, id, loaded, events, id, cause);
+    } catch (error) {
+      // Looking would not get further.
+      if (error instanceof Unavailable && error.what === 'event store') throw error;
+      return undefined;
+    }
+  }
+
+  async #create<Command, State, Event extends DomainEvent>(
+    streams: AggregateStreams<Command, State, Event>,
+    request: KeyedRequest,
+    task: CreationTask<Command>,
+  ): Promise<Handled<State>> {
+    const formerId = formerAggregateIdOf(request.key.formerId);
+    const [pointers, isFormer] = await Promise.all([this.#pointers.find(soughtOf(request)), streams.has(formerId)]);
+    for (const id of new Set([...pointers.map((pointer) => pointer.id), ...(isFormer ? [formerId] : [])])) {
+      const made = await this.#madeBefore(streams, id, await streams.load(id), request, task);
+      if (made !== undefined) return made;
+    }
+    const bound = await this.#boundTo(pointers, task, request.payload);
+
+    const role = task.authorise();
+    if (request.matches !== undefined) throw ifMatchOfNothing();
+    const known = bound?.id ?? task.chosenId;
+    const id = known ?? aggregateIdOf(await this.#serviceKey(), request.key.idIn(role));
+    const mark = await this.#mark(request, role, task.subject(id), task.createsKey);
+    // Nobody else has an id that is made here for the first time.
+    const loaded = known === undefined ? streams.unwritten() : await streams.loadExpected(id);
+    // By another process with the same request, since its pointer was found.
+    const made = await this.#madeBefore(streams, id, loaded, request, task);
+    if (made !== undefined) return made;
+    const events = streams.decider.decide(await task.command(id), loaded.state);
+    const cause = this.#cause(request, role, mark);
+    if (events.length > 0 && !pointers.some(({ requestId }) => requestId === mark.id)) {
+      await this.#pointers.direct(mark, streams.streamOf(id), cause, { others: inOtherRoles(request, role), bound });
+    }
+    return this.#record(streams, id, loaded, events, id, cause);
+  }
+
+  /** What the request made, where it is that aggregate. Throws `IdempotencyKeyReused` where it is about another. */
+  async #madeBefore<Command, State, Event extends DomainEvent>(
     streams: AggregateStreams<Command, State, Event>,
     id: string,
     loaded: Loaded<State>,
-    { mark, revision, position }: RecordedRequest,
-    request: CommandRequest,
-    task: CommandTask<Command, State>,
-  ): Promise<Handled<State>> {
-    const key = await this.#means.keys.find(mark.subject);
-    // Once the key is destroyed nobody can tell what the payload was.
-    if (key !== undefined && mark.hash !== payloadHash(key, request.payload)) throw new IdempotencyKeyReused();
-    const state = loaded.revision === revision ? loaded.state : await streams.stateAt(id, revision);
-    const partitionKey = task.partitionKey(state);
-    const stream = streams.streamOf(id);
-    return { id, stream, partitionKey, state, revision, position, replayed: true, unchanged: false };
+    request: KeyedRequest,
+    task: CreationTask<Command>,
+  ): Promise<Handled<State> | undefined> {
+    const recorded = await this.#recorded(streams, id, loaded, request);
+    if (recorded === undefined) return undefined;
+    if (!isAbout(task, { id, subject: recorded.mark.subject })) throw new IdempotencyKeyReused();
+    return replay(streams, id, loaded, recorded, () => id);
   }
 
-  async #cause<Command, State>(
+  async #record<Command, State, Event extends DomainEvent>(
+    streams: AggregateStreams<Command, State, Event>,
+    id: string,
+    loaded: Loaded<State>,
+    events: readonly Event[],
+    partitionKey: string,
+    cause: Cause,
+  ): Promise<Handled<State>> {
+    const unchanged = events.length === 0;
+    const appended = envelopes(events, partitionKey, cause, this.#means.randomness);
+    const { state, revision, position } = unchanged ? loaded : await streams.append(id, loaded, appended);
+    return { id, stream: streams.streamOf(id), partitionKey, state, revision, position, replayed: false, unchanged };
+  }
+
+  /** Where the request stands in an aggregate. Throws `IdempotencyKeyReused`. */
+  async #recorded<Command, State, Event extends DomainEvent>(
+    streams: AggregateStreams<Command, State, Event>,
+    id: string,
+    loaded: Loaded<State>,
     request: CommandRequest,
-    role: string,
-    task: CommandTask<Command, State>,
-    state: State,
-  ): Promise<ClientCause> {
-    const { id, caller, correlationId, traceparent } = request;
+  ): Promise<RecordedRequest | undefined> {
+    for (const sought of soughtOf(request)) {
+      const recorded = await streams.recorded(id, loaded, sought.id);
+      if (recorded === undefined || !sought.roles.includes(recorded.role ?? '')) continue;
+      if (!(await this.#isSamePayload(recorded.mark, request.payload))) throw new IdempotencyKeyReused();
+      return recorded;
+    }
+    return undefined;
+  }
+
+  /**
+   * The pointer that binds, or of those from before there was an arbiter the one that fits. Throws `IdempotencyKeyReused`
+   * where it does not fit.
+   */
+  async #boundTo(
+    pointers: readonly Pointer[],
+    task: Pick<CreationTask<unknown>, 'chosenId' | 'subject'>,
+    payload: unknown,
+  ): Promise<Pointer | undefined> {
+    const first = firstOf(pointers);
+    for (const pointer of first === undefined ? pointers : [first]) {
+      if (isAbout(task, pointer) && (await this.#isSamePayload(pointer, payload))) return pointer;
+    }
+    if (pointers.length > 0) throw new IdempotencyKeyReused();
+    return undefined;
+  }
+
+  /** Once the key of the hash is destroyed nobody can tell what the payload was, but for what it was about. */
+  async #isSamePayload({ hash, subject }: Pick<Pointer, 'hash' | 'subject'>, payload: unknown): Promise<boolean> {
+    const key = subject === null ? undefined : await this.#means.keys.find(subject);
+    return key === undefined || hash === payloadHash(key, payload);
+  }
+
+  async #serviceKey(): Promise<Uint8Array> {
+    const key = await this.#means.keys.create(serviceSubject);
+    if (key === undefined) {
+      throw new Unavailable('key store', 'The service key was destroyed. Restore a backup of the keys.');
+    }
+    return key;
+  }
+
+  #cause({ caller, correlationId, traceparent, key }: CommandRequest, role: string, mark: RequestMark): ClientCause {
+    const { clock } = this.#means;
+    const request = key === undefined ? undefined : mark;
     return {
-      id,
-      occurredAt: timestamp(this.#means.clock),
+      id: mark.id,
+      occurredAt: timestamp(clock),
       correlationId,
       traceparent,
       actor: { sub: caller, role },
-      request: request.repeatable ? await this.#mark(request, task, task.subject(state)) : undefined,
+      request,
     };
   }
 
-  async #mark(request: CommandRequest, { createsKey }: { createsKey?: true }, subject: string): Promise<RequestMark> {
-    const { keys } = this.#means;
-    const key = await (createsKey === true ? keys.create(subject) : keys.find(subject));
-    return { id: request.id, hash: key === undefined ? '' : payloadHash(key, request.payload), subject };
+  async #mark(
+    { key, payload }: CommandRequest,
+    role: string,
+    subject: string,
+    createsKey?: true,
+  ): Promise<RequestMark> {
+    const { keys, randomness } = this.#means;
+    if (key === undefined) return { id: randomness.uuid(), hash: '', subject };
+    const dataKey = await (createsKey === true ? keys.create(subject) : keys.find(subject));
+    return { id: key.idIn(role), hash: dataKey === undefined ? '' : payloadHash(dataKey, payload), subject };
   }
+}
+
+/** In each role of the caller, and for one release as it was before requests told roles apart. */
+function soughtOf({ key, roles }: CommandRequest): readonly Sought[] {
+  if (key === undefined) return [];
+  return [...roles.map((role) => ({ id: key.idIn(role), roles: [role] })), { id: key.formerId, roles }];
+}
+
+/** Whether what is asked for may be what was recorded: this id, or one made here, and about the same subject. */
+function isAbout(
+  { chosenId, subject }: Pick<CreationTask<unknown>, 'chosenId' | 'subject'>,
+  recorded: Pick<Pointer, 'id' | 'subject'>,
+): boolean {
+  if (chosenId !== undefined && chosenId !== recorded.id) return false;
+  return recorded.subject === null || recorded.subject === subject(recorded.id);
+}
+
+function inOtherRoles({ key, roles }: KeyedRequest, acting: string): readonly Sought[] {
+  return roles.flatMap((role) => (role === acting ? [] : [{ id: key.idIn(role), roles: [role] }]));
+}
+
+async function replay<Command, State, Event extends DomainEvent>(
+  streams: AggregateStreams<Command, State, Event>,
+  id: string,
+  loaded: Loaded<State>,
+  { revision, position }: Pick<RecordedRequest, 'revision' | 'position'>,
+  partitionKeyOf: (state: State) => string,
+): Promise<Handled<State>> {
+  const state = loaded.revision === revision ? loaded.state : await streams.stateAt(id, revision);
+  return replayed(streams, id, { state, revision, position }, partitionKeyOf);
+}
+
+function replayed<Command, State, Event extends DomainEvent>(
+  streams: AggregateStreams<Command, State, Event>,
+  id: string,
+  { state, revision, position }: ToldBefore<State>,
+  partitionKeyOf: (state: State) => string,
+): Handled<State> {
+  const partitionKey = partitionKeyOf(state);
+  const stream = streams.streamOf(id);
+  return { id, stream, partitionKey, state, revision, position, replayed: true, unchanged: false };
+}
+
+/**
+ * The aggregate as it stands. That one cannot be read any more is told to those whose it was when it was seen last; where
+ * nobody knows whose it is, operators alone are told, and for others it is as if there were none.
+ */
+async function loadFor<Command, State, Event extends DomainEvent>(
+  { roles }: CommandRequest,
+  streams: AggregateStreams<Command, State, Event>,
+  { id, authorise }: CommandTask<Command, State>,
+): Promise<Loaded<State>> {
+  try {
+    return await streams.loadExpected(id);
+  } catch (error) {
+    if (!isStreamFault(error) || roles.includes('operator')) throw error;
+    const seen = streams.lastSeen(id);
+    if (seen !== undefined) authorise(seen.state);
+    // Of products everybody knows.
+    else if (streams.category !== 'product') throw new NotFound(streams.category, id);
+    throw error;
+  }
+}
+
+function ifMatchOfNothing(): InvalidInput {
+  const parameter = 'If-Match';
+  const detail = 'What is made now has no revision yet that could match: leave it out.';
+  return new InvalidInput([{ pointer: `/${parameter}`, parameter, detail }]);
 }
 
 function outcomeOf({ replayed, unchanged }: Handled<unknown>): string {

@@ -1,3 +1,5 @@
+import { beginning } from '@waybill/shared-kernel/ports/event-store.js';
+
 /** A request that recorded events in a stream: its id, the revision of the last of them, and when, milliseconds. */
 export type KnownRequest = readonly [id: string, revision: number, at: number];
 
@@ -7,34 +9,93 @@ const promised = 24 * 60 * 60 * 1000;
 /** How many of the latest are known however long ago they were. */
 const atLeast = 1_000;
 
+/** A request that nobody sent, whose id follows from what it asks for: its revision, and its position in the log. */
+export type RuledRequest = readonly [id: string, revision: number, position: number];
+
+/** The latest of those, and up to which position of the log others are forgotten. */
+export interface RuledRequests {
+  readonly known: readonly RuledRequest[];
+  readonly forgottenThrough: number;
+}
+
+/** How many requests by rule are known: of a product that everybody buys, those of some minutes. */
+const latestRuled = 5_000;
+
 /**
- * Which requests recorded events in a stream, and where. A request is forgotten once it is a day older than the latest
- * and a thousand came after it: so it depends on the stream alone, and a snapshot that carries this stays small.
+ * Which requests recorded events in a stream, and where. A request is forgotten once a thousand came after it of which
+ * each is a day newer: one host whose clock is fast makes nobody forgotten. Of requests by rule, which may be as many as a
+ * product has orders, the latest are known, and what is older is to be looked for in the log. So it depends on the stream
+ * alone, and a snapshot that carries this stays small.
  */
 export class KnownRequests {
   /** In the order in which they came. */
   readonly #known = new Map<string, { readonly revision: number; readonly at: number }>();
+  /**
+   * When the earliest of the latest thousand was: of those, in the order in which they came, each that no later one is
+   * earlier than. Not known before somebody may have to be forgotten.
+   */
+  #earliest: Times | undefined;
 
-  constructor(known: readonly KnownRequest[] = []) {
+  /** Those by rule, in the order in which they came. */
+  readonly #ruled = new Map<string, { readonly revision: number; readonly position: number }>();
+  readonly #latestRuled: number;
+  #forgottenThrough = beginning;
+
+  constructor(known: readonly KnownRequest[] = [], ruled?: RuledRequests, keepRuled = latestRuled) {
     for (const [id, revision, at] of known) this.#known.set(id, { revision, at });
+    this.#latestRuled = keepRuled;
+    if (ruled === undefined) return;
+    for (const [id, revision, position] of ruled.known) this.#ruled.set(id, { revision, position });
+    this.#forgottenThrough = ruled.forgottenThrough;
   }
 
   get size(): number {
-    return this.#known.size;
+    return this.#known.size + this.#ruled.size;
   }
 
-  /** Of several events of one request the last counts. */
+  /** Every request by rule that recorded something after this position is known; of those before, some are forgotten. */
+  get forgottenThrough(): number {
+    return this.#forgottenThrough;
+  }
+
+  /** `position`: of its event, or of one behind it. */
+  noteRuled(id: string, revision: number, position: number): void {
+    // Read again, by another who loads.
+    if (position <= this.#forgottenThrough) return;
+    this.#ruled.set(id, { revision, position });
+    if (this.#ruled.size <= this.#latestRuled) return;
+    const [oldest] = this.#ruled;
+    this.#ruled.delete(oldest![0]);
+    this.#forgottenThrough = oldest![1].position;
+  }
+
+  /** Of several events of one request the last counts, and when the first was. */
   note(id: string, revision: number, at: number): void {
-    this.#known.set(id, { revision, at });
+    const before = this.#known.get(id);
+    this.#known.set(id, { revision, at: before?.at ?? at });
+    if (before !== undefined) return;
+    this.#earliest?.add(at);
     for (const [oldest, { at: then }] of this.#known) {
       if (this.#known.size <= atLeast || at - then <= promised) return;
+      this.#earliest ??= this.#timesOfLatest();
+      if (this.#earliest.first - then <= promised) return;
       this.#known.delete(oldest);
     }
   }
 
   /** Where the last event of a request stands; `undefined`: it recorded none here, or is forgotten. */
   revisionOf(id: string): number | undefined {
-    return this.#known.get(id)?.revision;
+    return (this.#known.get(id) ?? this.#ruled.get(id))?.revision;
+  }
+
+  /** Those by rule whose events stand up to a revision; `undefined`: there never were any. */
+  ruledUpTo(last: number): RuledRequests | undefined {
+    if (this.#ruled.size === 0) return undefined;
+    const known: RuledRequest[] = [];
+    for (const [id, { revision, position }] of this.#ruled) {
+      if (revision <= last) known.push([id, revision, position]);
+    }
+    return { known, forgottenThrough: this.#forgottenThrough };
   }
 
   /** Those whose events stand up to a revision, in the order in which they came. */
@@ -42,5 +103,29 @@ export class KnownRequests {
     const those: KnownRequest[] = [];
     for (const [id, { revision, at }] of this.#known) if (revision <= last) those.push([id, revision, at]);
     return those;
+  }
+
+  #timesOfLatest(): Times {
+    const times = new Times();
+    for (const { at } of [...this.#known.values()].slice(-atLeast)) times.add(at);
+    return times;
+  }
+}
+
+/** The earliest of the latest thousand times, at the price of each coming and going once. */
+class Times {
+  /** Those that may yet become the earliest, with how many had come: each is later than those before it. */
+  readonly #rising: { readonly at: number; readonly nth: number }[] = [];
+  #count = 0;
+
+  get first(): number {
+    return this.#rising[0]!.at;
+  }
+
+  add(at: number): void {
+    while (this.#rising.length > 0 && this.#rising.at(-1)!.at >= at) this.#rising.pop();
+    this.#count += 1;
+    this.#rising.push({ at, nth: this.#count });
+    if (this.#rising[0]!.nth <= this.#count - atLeast) this.#rising.shift();
   }
 }

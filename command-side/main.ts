@@ -1,10 +1,13 @@
 import { steadyClock } from '@waybill/infra/clock/steady.js';
-import { openSnapshots } from '@waybill/infra/engines.js';
+import { openReadStore, openSnapshots } from '@waybill/infra/engines.js';
 import { readinessOf } from '@waybill/infra/http/health.js';
 import { runApi } from '@waybill/infra/run-api.js';
 import { webhookSecretOf } from '@waybill/infra/payment-gateway/webhook-secret.js';
 import { openWrittenLog } from '@waybill/infra/written-log.js';
+import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
 import { finishErasures } from './customers/finish-erasures.js';
+import { handledThroughIn } from './fulfilment/handled-through.js';
+import { OrderAdmission } from './ordering/admission.js';
 import { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 import { createWriteApi } from './write-api.js';
 
@@ -12,19 +15,25 @@ import { createWriteApi } from './write-api.js';
 
 await runApi('write-api', async (part) => {
   const { config, telemetry } = part;
-  const log = await openWrittenLog(config, part);
+  // By which events are dated: a jump ahead for a moment stays in none of them.
+  const clock = believedClock({ wallClock: part.clock, steadyClock });
+  const log = await openWrittenLog(config, { ...part, clock });
   const snapshots = new AggregateSnapshots({
     ...part,
     store: openSnapshots(config),
     clock: steadyClock,
     count: telemetry.countSnapshots(),
   });
+  // Only to see how far the process manager has come: what cannot be seen holds up nobody.
+  const positions = openReadStore(config);
   const finishing = finishErasures({ ...part, store: log.events });
   const ready = () => readinessOf({ 'event store': () => log.events.head() });
   const api = createWriteApi({
     ...part,
+    clock,
     store: telemetry.store(log.events),
     count: telemetry.countCommands(),
+    admission: new OrderAdmission({ handledThrough: handledThroughIn(positions), steadyClock }),
     snapshots,
     webhookSecret: webhookSecretOf(config, part.randomness),
     publicReadUrl: config.publicReadUrl ?? `http://${config.host}:${config.readPort}`,
@@ -33,6 +42,7 @@ await runApi('write-api', async (part) => {
   const close = async (): Promise<void> => {
     await finishing.stop();
     await snapshots.close();
+    await positions.close();
     await log.close();
   };
   return { api, ready, broken: log.broken, close };

@@ -1,10 +1,10 @@
 import { signatureForm, signatureHeader } from '@waybill/infra/http/admit.js';
 import { largestAmount } from './http/money-body.js';
 import { mostLines, mostOfALine } from './ordering/http.js';
-import { noticeStatuses } from './payments/http.js';
 import {
   answer,
   commonParameters,
+  currency,
   id,
   nullable,
   object,
@@ -24,13 +24,16 @@ import {
   type Schema,
 } from '@waybill/infra/http/openapi.js';
 import type { ProblemKindName } from '@waybill/infra/http/problem.js';
+import { gatewayStatuses } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { writeAccess } from './access.js';
+import { mostAddressChangesADay } from './customers/customer.js';
+import { mostPositions } from './delivery/delivery.js';
 
 const text = (maxLength: number): Schema => ({ type: 'string', minLength: 1, maxLength, pattern: '\\S' });
 const price: Schema = {
   ...object({
     amount: { type: 'integer', minimum: 0, maximum: largestAmount, description: 'Minor units of the currency.' },
-    currency: { type: 'string', pattern: '^[A-Z]{3}$', description: 'ISO 4217.' },
+    currency,
   }),
   examples: [{ amount: 18000, currency: 'KRW' }],
 };
@@ -111,9 +114,9 @@ const schemas = {
       id: { ...text(200), description: 'The same however often it is told.' },
       type: { ...text(200), description: '`payment.` and the status.' },
       reference: { ...id, description: "The order's id." },
-      status: { enum: noticeStatuses, description: 'How the payment stands.' },
+      status: { enum: gatewayStatuses, description: 'How the payment stands.' },
       amount: nullable({ type: 'integer', minimum: 0, description: "The order's total, in minor units." }),
-      currency: nullable({ type: 'string', pattern: '^[A-Z]{3}$', description: 'ISO 4217.' }),
+      currency: nullable(currency),
       reason: { ...text(500), description: 'Why it was declined.' },
       at: { ...time, description: 'When it happened; now unless given, RFC 3339.' },
     },
@@ -150,8 +153,9 @@ const idempotencyKey: Parameter = {
   in: 'header',
   required: true,
   description:
-    'A new one for each new command. The same key and body again, for at least 24 hours, gets the first answer; ' +
-    'the same key with another body is refused. What was refused, or changed nothing, is decided anew.',
+    'A new one for each new command; it is known with the caller, the role in which they act, and the path. The same key ' +
+    'and body again, for at least 24 hours, gets the first answer; the same key with another body is refused. What was ' +
+    'refused, or changed nothing, is decided anew.',
   schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[ -~]+$' },
 };
 
@@ -164,7 +168,7 @@ interface Command {
   /** It can be left out. */
   readonly bodyOptional?: true;
   readonly answer: keyof typeof schemas;
-  /** It makes a new aggregate. */
+  /** It makes a new aggregate, which has no revision yet: If-Match is refused. */
   readonly creates?: true;
   /** It needs no key. */
   readonly keyless?: true;
@@ -176,10 +180,11 @@ const everyRefusal: readonly ProblemKindName[] = [
   'invalid-input',
   'malformed-json',
   'concurrent-request',
-  'revision-mismatch',
   'body-too-large',
   'unsupported-media-type',
   'event-from-the-future',
+  'stream-cut',
+  'stream-unreadable',
 ];
 const ofKey: readonly ProblemKindName[] = ['idempotency-key-missing', 'idempotency-key-reused'];
 
@@ -188,21 +193,31 @@ function post(path: string, command: Command): Readonly<Record<string, PathItem>
   const headers = {
     ...answerHeaders,
     ...(creates === true ? { Location: { required: true, schema: { type: 'string', format: 'uri' } } } : {}),
-    ...(keyless === true ? {} : { 'Idempotency-Replayed': replayed }),
+    'Idempotency-Replayed': replayed,
   };
   const operation: Operation = {
     operationId,
     summary,
     ...whoMay(writeAccess, 'POST', path, description),
     tags: [tag],
-    parameters: [...commonParameters, ...pathParameters(path), ...(keyless === true ? [] : [idempotencyKey]), ifMatch],
+    parameters: [
+      ...commonParameters,
+      ...pathParameters(path),
+      ...(keyless === true ? [] : [idempotencyKey]),
+      ...(creates === true ? [] : [ifMatch]),
+    ],
     requestBody: {
       required: command.bodyOptional !== true,
       content: { 'application/json': { schema: reference(body) } },
     },
     responses: {
       [creates === true ? '201' : '200']: answer(summary, reference(command.answer), headers),
-      ...problems(...everyRefusal, ...(keyless === true ? [] : ofKey), ...refusals),
+      ...problems(
+        ...everyRefusal,
+        ...(keyless === true ? [] : ofKey),
+        ...(creates === true ? (['id-taken'] as const) : (['revision-mismatch'] as const)),
+        ...refusals,
+      ),
     },
   };
   return { [path]: { post: operation } };
@@ -232,6 +247,8 @@ const webhook: Operation = {
       'body-too-large',
       'unsupported-media-type',
       'event-from-the-future',
+      'stream-cut',
+      'stream-unreadable',
     ),
   },
 };
@@ -271,7 +288,7 @@ export const writeApiDocument: OpenApiDocument = {
       description: 'Of the merchant who calls.',
       body: 'ListProduct',
       creates: true,
-      refusals: ['already-exists'],
+      refusals: [],
     }),
     ...post('/v1/products/{productId}/price', {
       ...products,
@@ -302,14 +319,15 @@ export const writeApiDocument: OpenApiDocument = {
       description: 'Customers register themselves, under the id that is their sub.',
       body: 'RegisterCustomer',
       creates: true,
-      refusals: ['already-exists', 'rule-violated'],
+      refusals: ['rule-violated'],
     }),
     ...post('/v1/customers/{customerId}/address', {
       ...customers,
       operationId: 'changeCustomerAddress',
       summary: 'The address is changed, for orders from now on',
+      description: `At most ${mostAddressChangesADay} times a day (UTC).`,
       body: 'ChangeAddress',
-      refusals: ['not-found', 'rule-violated'],
+      refusals: ['not-found', 'rule-violated', 'limit-reached'],
     }),
     ...post('/v1/customers/{customerId}/erasure', {
       ...customers,
@@ -329,10 +347,11 @@ export const writeApiDocument: OpenApiDocument = {
       description:
         'Names and prices are those of the catalogue now; each line whose product is not or no longer in it is pointed ' +
         'at. All lines are in one currency. Whether there are pieces enough and the payment is good comes out soon ' +
-        'after: the order is confirmed or rejected.',
+        'after: the order is confirmed or rejected. Where more is placed than can be carried out soon, new ones are ' +
+        'refused for some seconds (`overloaded`), fairly by caller; the same request again is the way to go on.',
       body: 'PlaceOrder',
       creates: true,
-      refusals: ['already-exists', 'rule-violated'],
+      refusals: ['rule-violated', 'overloaded'],
     }),
     ...post('/v1/orders/{orderId}/cancellation', {
       ...orders,
@@ -371,9 +390,13 @@ export const writeApiDocument: OpenApiDocument = {
       ...deliveries,
       operationId: 'reportPosition',
       summary: 'The position is known',
-      description: 'A position is known by its delivery and time, so it needs no key.',
+      description:
+        'A position is known by its delivery and time, so it needs no key: the same time again gets whoever reported it ' +
+        'the first answer, whatever else is said. At most one of each second is kept: of those that come later in it nothing ' +
+        `is recorded. A delivery has at most ${mostPositions} positions.`,
       body: 'Position',
       keyless: true,
+      refusals: [...deliveries.refusals, 'limit-reached'],
     }),
     ...post('/v1/deliveries/{deliveryId}/completion', {
       ...deliveries,

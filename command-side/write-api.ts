@@ -1,5 +1,5 @@
 import { createApi, type ApiParts } from '@waybill/infra/http/api.js';
-import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { Randomness, SteadyClock, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { Api } from '@waybill/infra/http/listen.js';
@@ -13,20 +13,27 @@ import { deliveryRoutes } from './delivery/http.js';
 import { CommandHandler, type CountCommand } from './handle-command.js';
 import type { WriteMeans } from './http/write-means.js';
 import { writeApiDocument } from './openapi.js';
+import type { OrderAdmission } from './ordering/admission.js';
 import { orderRoutes } from './ordering/http.js';
 import { paymentRoutes } from './payments/http.js';
 import { PaymentRecords } from './payments/payment-records.js';
 import type { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 
 export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document' | 'randomness'> {
-  readonly store: Pick<EventStore, 'append' | 'readStream' | 'readAll'>;
+  readonly store: Pick<
+    EventStore,
+    'append' | 'readStream' | 'readStreamBackwards' | 'cutOf' | 'readAll' | 'head' | 'recordAt'
+  >;
   readonly keys: KeyStore;
-  readonly clock: Clock;
+  readonly clock: WallClock;
+  readonly steadyClock: SteadyClock;
   readonly randomness: Randomness;
   readonly timer: Timer;
   readonly count?: CountCommand | undefined;
   /** Without them, long streams are read from their beginning. */
   readonly snapshots?: AggregateSnapshots;
+  /** Without it every order is taken. */
+  readonly admission?: OrderAdmission;
   /** What the payment gateway signs its notices with. */
   readonly webhookSecret: string;
   /** Base URL at which clients reach the read API, without a slash at its end. */
@@ -46,12 +53,12 @@ export function writeRoutes(means: WriteMeans): readonly Route[] {
 
 /** The write API: commands in, events into the log. It needs the event store and the keys, nothing else. */
 export function createWriteApi(parts: WriteApiParts): Api {
-  const { store, keys, clock, randomness, timer, count, webhookSecret, publicReadUrl } = parts;
+  const { store, keys, clock, steadyClock, randomness, timer, count, admission, webhookSecret, publicReadUrl } = parts;
   const handler = new CommandHandler({ store, keys, clock, randomness, timer, count });
   const aggregates = aggregatesIn(store, parts.snapshots);
-  const erasures = new Erasures({ store, aggregates, keys, clock, randomness, timer });
+  const erasures = new Erasures({ store, aggregates, keys, clock, steadyClock, randomness, timer });
   const payments = new PaymentRecords(parts);
-  const doing = { aggregates, handler, erasures, payments };
+  const doing = { aggregates, handler, erasures, payments, admission };
   const means: WriteMeans = { ...doing, keys, clock, randomness, timer, webhookSecret, publicReadUrl };
   return createApi({ ...parts, routes: writeRoutes(means), access: writeAccess, document: writeApiDocument });
 }

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
+import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
-import type { Clock, Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import type { Randomness, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
@@ -11,6 +12,7 @@ import { openMemoryRequestReply } from './broker/memory/request-reply.js';
 import { openRabbitMqBroker, type RabbitMqBroker } from './broker/rabbitmq/broker.js';
 import { noticeFault } from './broker/rabbitmq/notice.js';
 import { openRabbitMqRequestReply } from './broker/rabbitmq/request-reply.js';
+import { steadyClock } from './clock/steady.js';
 import { dataFiles, type Config } from './config.js';
 import { openEventStoreDb } from './event-store/eventstoredb/eventstoredb-event-store.js';
 import { openSqliteEventStore } from './event-store/sqlite/sqlite-event-store.js';
@@ -32,18 +34,25 @@ import { openSqliteSnapshotStore } from './snapshots/sqlite/snapshot-store.js';
 export type ReportFault = (fault: Error, of: string) => void;
 
 export interface EventStoreMeans {
-  readonly clock: Clock;
+  readonly clock: WallClock;
   /** A port of the thread that writes the log, where there is one. */
   readonly appender?: MessagePort | undefined;
   readonly report?: ReportFault;
+  /** Told when what was reported is over, in a sentence; `of`: where. */
+  readonly recovered?: (text: string, of: string) => void;
 }
 
 export function openEventStore({ eventStore, dataFolder }: Config, means: EventStoreMeans): EventStore {
-  const { clock, appender, report } = means;
+  const { clock: wallClock, appender, report, recovered } = means;
   if (eventStore.kind === 'sqlite') {
+    // The log's time never goes back: a jump ahead for a moment would stay in it.
+    const clock = believedClock({ wallClock, steadyClock });
     return openSqliteEventStore(dataFiles(dataFolder).log, { clock, ...(appender === undefined ? {} : { appender }) });
   }
-  return openEventStoreDb(eventStore.url, { report: (fault) => report?.(fault, 'event store') });
+  return openEventStoreDb(eventStore.url, {
+    report: (fault) => report?.(fault, 'event store'),
+    recovered: (text) => recovered?.(text, 'event store'),
+  });
 }
 
 /** A broker that, where it is a server, says more of itself than the port asks. */

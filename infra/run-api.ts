@@ -48,15 +48,15 @@ export function runApi(
   return runProcess(async () => {
     const { title, port, portVariable, usesFolder } = apis[name];
     const part = await beginPart(name, usesFolder);
-    const { config, clock, randomness, telemetry } = part;
+    const { config, clock, steadyClock, randomness, telemetry } = part;
     const { traceRequest } = telemetry;
-    const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock });
+    const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock: steadyClock });
     const opened = await open({
       ...part,
       ...edgeOf(config),
       keys,
       traceRequest,
-      verify: await tokenVerifierOf(config, clock),
+      verify: await tokenVerifierOf(config, { wallClock: clock, steadyClock }),
     });
     const listening = await listen(opened.api, { host: config.host, port: config[port], portVariable });
     const saying = sayWhatIsMissing(opened.ready, part);

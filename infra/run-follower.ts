@@ -1,8 +1,10 @@
+import { DeliveryOwners } from '@waybill/shared-kernel/delivery-owners.js';
 import type { LeasedMeans } from '@waybill/shared-kernel/leased-assignment.js';
-import { followedLog } from '@waybill/shared-kernel/log-identity.js';
+import { notedIdentity, type LogIdentity } from '@waybill/shared-kernel/log-identity.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { Standstill, type Progress } from '@waybill/shared-kernel/standstill.js';
+import { HeadWatch } from '@waybill/shared-kernel/watch-head.js';
 import { steadyClock } from './clock/steady.js';
 import { fulfilmentUsesDataFolder, usesDataFolder } from './config.js';
 import { openBroker, openEventStore, openLeases, openReadStore, type AnyBroker } from './engines.js';
@@ -20,6 +22,12 @@ export interface Follower extends Part {
   readonly store: EventStore;
   /** Holds the read models, and how far each follower has come. */
   readonly readStore: ReadStore;
+  /** By which messages of that log are told. */
+  readonly identity: LogIdentity;
+  /** Looks at the head of that log for all of its consumers. */
+  readonly headWatch: HeadWatch;
+  /** Finds whose deliveries were whose streams are gone, for all of its consumers. */
+  readonly deliveryOwners: DeliveryOwners;
   /** By which those of one name divide the work among them. */
   readonly leasing: LeasedMeans;
 }
@@ -45,18 +53,19 @@ export function runFollower(
 
     const broker = openBroker(config, report);
     const readStore = openReadStore(config);
-    const log = openEventStore(config, { clock, report });
-    const store = followedLog(log, readStore);
+    const store = openEventStore(config, { clock, report, recovered: part.recovered });
     const leases = openLeases(config);
     const leasing = { leases, timer, randomness, clock: steadyClock, report };
-    const following = await follow({ ...part, broker, store, readStore, leasing });
+    const headWatch = new HeadWatch({ store, timer, report });
+    const deliveryOwners = new DeliveryOwners(store);
+    const identity = notedIdentity({ store, readStore });
+    const following = await follow({ ...part, broker, store, readStore, identity, headWatch, deliveryOwners, leasing });
     const standstill = new Standstill(steadyClock);
     const ready = () =>
       readinessOf({
-        'event store': () => log.head(),
+        'event store': () => store.head(),
         broker: async () => broker.assertConnected?.(),
-        'read store': () => readStore.relayCheckpoint(),
-        'log of the read models': () => store.head(),
+        'read store': () => readStore.madeFrom(),
         [name]: async () => assertMoving(standstill.look(await following.progress())),
       });
     const health = await listenForHealth(part, ready);

@@ -5,9 +5,10 @@ import { openEventStoreDb } from '@waybill/infra/event-store/eventstoredb/events
 import { StandInServer } from '@waybill/infra/event-store/eventstoredb/testing/stand-in-server.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
-import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { EventFromTheFuture, LogMismatch, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { projections } from './catalogue.js';
 import { catchUp, type CatchUpMeans } from './catch-up.js';
 import { deliveries } from './deliveries.js';
@@ -46,7 +47,8 @@ describe('catching up from the log', () => {
     expect(caughtUp).toEqual({ position: 4, events: 4, halted: [] });
     expect(progress).toEqual([[4, 4]]);
     for (const { collection } of projections) {
-      expect(await readStore.positions(collection)).toEqual(Array<number>(8).fill(4));
+      const positions = await readStore.positions(collection);
+      expect(positions.map(({ through }) => through)).toEqual(Array<number>(8).fill(4));
     }
     await expectConverged();
   });
@@ -74,7 +76,6 @@ describe('catching up from the log', () => {
         return readStore.load(collection, keys);
       },
       positions: (collection) => readStore.positions(collection),
-      relayCheckpoint: () => readStore.relayCheckpoint(),
       commit: (batch) => {
         if (batch.writes.length > 0) written.push(batch.collection.name);
         return readStore.commit(batch);
@@ -110,7 +111,6 @@ describe('catching up from the log', () => {
           declare: (collection) => readStore.declare(collection),
           load: (collection, keys) => readStore.load(collection, keys),
           positions: (collection) => readStore.positions(collection),
-          relayCheckpoint: () => readStore.relayCheckpoint(),
           commit: (batch) => {
             commits += 1;
             if (commits === failing) throw new Unavailable('read store', 'Gone.');
@@ -123,7 +123,26 @@ describe('catching up from the log', () => {
         await close();
         open();
       }),
-      { numRuns: 50 },
+      { numRuns: runs(15, 200) },
+    );
+  });
+
+  test('writes what it was shown of a log that does not show its end, and does not take that for all', async () => {
+    await appendAll(log, [placed('o1'), placed('o2'), confirmed('o1')]);
+    const blind: CatchUpMeans['store'] = {
+      head: () => log.head(),
+      recordAt: (position) => log.recordAt(position),
+      readStream: (...asked) => log.readStream(...asked),
+      cutOf: (stream) => log.cutOf(stream),
+      readAll: async (after) => ({ ...(await log.readAll(after, Math.max(0, 2 - after))), isEnd: true }),
+    };
+    await expect(catchUp([orders], { store: blind, readStore, clock })).rejects.toThrow('does not show position 3 yet');
+    expect(await readStore.count(orders.collection)).toBe(2);
+    const progress: number[] = [];
+    await catchUp([orders], { store: log, readStore, clock }, { progress: (position) => progress.push(position) });
+    expect(progress).toEqual([3]);
+    expect((await readStore.positions(orders.collection)).map(({ through }) => through)).toEqual(
+      Array<number>(8).fill(3),
     );
   });
 
@@ -134,14 +153,35 @@ describe('catching up from the log', () => {
     const { halted, position } = await catchUp(projections, { store: log, readStore, clock });
     const partition = partitionOf('o1');
     expect(position).toBe(4);
-    expect(halted).toEqual([{ projection: 'orders', partition, position: 1, error: expect.any(EventFromTheFuture) }]);
-    expect((await readStore.positions(orders.collection))[partition]).toBe(1);
-    expect((await readStore.positions(orders.collection))[partitionOf('o2')]).toBe(4);
+    expect(halted).toEqual([
+      { projection: 'orders', version: 2, partition, position: 1, error: expect.any(EventFromTheFuture) },
+    ]);
+    expect((await readStore.positions(orders.collection))[partition]!.through).toBe(1);
+    expect((await readStore.positions(orders.collection))[partitionOf('o2')]!.through).toBe(4);
     expect((await documentsOf(readStore, orders)).map(({ key, revisions }) => [key, revisions])).toEqual([
       ['o1', { order: 0 }],
       ['o2', { order: 0 }],
     ]);
     expect(await documentsOf(readStore, deliveries)).toHaveLength(1);
+  });
+
+  test('halts what is not of this log, in all its partitions, and goes on with the others', async () => {
+    await appendAll(log, [placed('o1'), scheduled('o1'), placed('o2')]);
+    await readStore.declare(orders.collection);
+    const position = { through: 50, anchors: [[50, 'lost']] } as const;
+    await readStore.commit({ collection: orders.collection, partition: 0, writes: [], position });
+    const { halted } = await catchUp(projections, { store: log, readStore, clock });
+    expect(halted).toEqual(
+      Array.from({ length: 8 }, (_, partition) => {
+        return { projection: 'orders', version: 2, partition, position: 0, error: expect.any(LogMismatch) };
+      }),
+    );
+    expect(await documentsOf(readStore, orders)).toEqual([]);
+    expect((await readStore.positions(orders.collection)).map(({ through }) => through)).toEqual([
+      50,
+      ...Array<number>(7).fill(0),
+    ]);
+    expect(await documentsOf(readStore, deliveries)).toEqual(await straightFold(log, deliveries));
   });
 
   test('halts at the position of an event, also in a log whose positions have gaps', async () => {
@@ -151,7 +191,7 @@ describe('catching up from the log', () => {
     const future: Happening = { ...from, event: { ...from.event, schemaVersion: 9 } };
     await appendAll(gapped, [placed('o1'), placed('o2'), future]);
     const { halted } = await catchUp(projections, { store: gapped, readStore, clock });
-    const [, second] = await gapped.readAll(0, 10);
+    const [, second] = (await gapped.readAll(0, 10)).events;
     expect(halted).toMatchObject([{ projection: 'orders', position: second?.position }]);
     await gapped.close();
     server.kill();

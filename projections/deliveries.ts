@@ -3,6 +3,7 @@ import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import type { Fields } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import { parseStream, streamName } from '@waybill/shared-kernel/stream.js';
+import type { Folded } from './fold-document.js';
 import { foldProgress, type DeliveryFailure, type DeliveryProgress, type DeliveryStatus } from './delivery-progress.js';
 
 /** Where the courier was: WGS 84 degrees, and when. */
@@ -19,7 +20,12 @@ interface DeliverySection {
   readonly schedule: Schedule | null;
   readonly progress: DeliveryProgress | null;
   readonly position: Reported | null;
+  /** Revisions of its events but for positions, in order; null: there are more than `mostSteps`. */
+  readonly steps: readonly number[] | null;
 }
+
+/** Of more steps than a delivery ever takes, the document does not keep account. */
+const mostSteps = 200;
 
 /** The latest position, whoever reported it. */
 interface Reported extends Position {
@@ -41,12 +47,13 @@ function fold(before: unknown, event: KnownEvent): DeliverySection {
     schedule: null,
     progress: null,
     position: null,
+    steps: [],
   };
   switch (event.type) {
     case 'DeliveryScheduled': {
       const { customerId, address, promisedBy } = event.data;
-      const progress = foldProgress(section.progress ?? undefined, event) ?? null;
-      return { ...section, schedule: { customerId, address, promisedBy, at: event.occurredAt }, progress };
+      const schedule = { customerId, address, promisedBy, at: event.occurredAt };
+      return { ...withStep(section, event), schedule };
     }
     case 'DeliveryPositionReported': {
       const { latitude, longitude, at } = event.data;
@@ -54,11 +61,35 @@ function fold(before: unknown, event: KnownEvent): DeliverySection {
       if (section.position !== null && at <= section.position.at) return section;
       return { ...section, position: { latitude, longitude, at, courierId: section.progress?.courierId ?? null } };
     }
-    default: {
-      const progress = foldProgress(section.progress ?? undefined, event) ?? null;
-      return progress === section.progress ? section : { ...section, progress };
-    }
+    default:
+      return withStep(section, event);
   }
+}
+
+function withStep(section: DeliverySection, event: KnownEvent): DeliverySection {
+  const { steps } = section;
+  return {
+    ...section,
+    progress: foldProgress(section.progress ?? undefined, event) ?? null,
+    steps: steps === null || steps.length === mostSteps ? null : [...steps, event.revision],
+  };
+}
+
+/** Which of a delivery's events are no positions, so that those can be read alone, however many positions there are. */
+export interface DeliverySteps {
+  /** In order. */
+  readonly revisions: readonly number[];
+  /** As far as its stream was looked at: a revision. */
+  readonly through: number;
+}
+
+/** As a document has it; `undefined`: it keeps no account of them. */
+export function deliverySteps({ sections, revisions }: Folded): DeliverySteps | undefined {
+  const section: Partial<DeliverySection> | undefined = sectionOf(sections);
+  const through = revisions.delivery;
+  // A document of an earlier version has none.
+  const steps = section?.steps ?? undefined;
+  return steps === undefined || through === undefined ? undefined : { revisions: steps, through };
 }
 
 function sectionOf(sections: Sections): DeliverySection | undefined {
@@ -81,11 +112,11 @@ function fields(sections: Sections): Fields {
 export const deliveries: Projection = {
   collection: {
     name: 'deliveries',
-    version: 2,
+    version: 3,
     fields: { courierId: 'text', status: 'text', openedAt: 'text' },
     multiple: [],
     order: 'openedAt',
-    indexes: [[], ['courierId'], ['status']],
+    indexes: [[], ['courierId'], ['status'], ['courierId', 'status']],
   },
   categories: ['delivery'],
   key: (event) => parseStream(event.stream).id,

@@ -1,6 +1,8 @@
 import { EventFromTheFuture } from '@waybill/shared-kernel/errors.js';
+import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
 import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
+import type { Fields } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 
@@ -48,12 +50,16 @@ export class CannotApply extends Error {
   }
 }
 
+/** Of which a stream whose id a caller may choose has one, its first: another stands where a deleted one was begun again. */
+const begins: ReadonlySet<string> = new Set<EventType>(['OrderPlaced', 'ProductListed', 'CustomerRegistered']);
+
 /**
  * Folds an event as the log holds it. Throws `CannotApply`, the draft as it was before, or `EventFromTheFuture`: such
  * an event is for a newer program and no fault of the event.
  */
 export function foldRecorded(projection: Projection, draft: Draft, category: Category, event: RecordedEvent): void {
   try {
+    if (event.revision > 0 && begins.has(event.type)) throw new Error('It begins what had begun before.');
     foldInto(projection, draft, category, upcast(event));
   } catch (error) {
     throw error instanceof EventFromTheFuture ? error : new CannotApply(event, error);
@@ -74,6 +80,23 @@ export function inCategoryOrder({ categories }: Projection, draft: Draft): Folde
     if (section !== undefined) sections[category] = section;
   }
   return { revisions, sections };
+}
+
+/** `undefined`: another program wrote this, and this one cannot make anything of it. */
+export function fieldsOf(projection: Projection, { sections }: Pick<Folded, 'sections'>): Fields | undefined {
+  try {
+    return projection.fields(sections);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a document at `revisions` holds all that one at `others` does. */
+export function reaches(
+  revisions: Readonly<Record<string, number>>,
+  others: Readonly<Record<string, number>>,
+): boolean {
+  return Object.entries(others).every(([section, other]) => (revisions[section] ?? -1) >= other);
 }
 
 /** The document of these events, all of one key, each stream's in revision order. */

@@ -1,5 +1,6 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay } from '@waybill/shared-kernel/back-off.js';
+import { LogMismatch } from '@waybill/shared-kernel/errors.js';
 import {
   consumePartition,
   type ConsumerMeans,
@@ -8,19 +9,18 @@ import {
   type PartitionConsumer,
   type PartitionTarget,
 } from '@waybill/shared-kernel/consume-partition.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { progressOf, type Progress } from '@waybill/shared-kernel/standstill.js';
 import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js';
 import { catchUp } from './catch-up.js';
 import { PartitionProjector } from './project.js';
 
 export interface FollowMeans extends Omit<ConsumerMeans, 'store'> {
-  readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
-  readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'position' | 'positions' | 'relayCheckpoint'>;
-  readonly clock: Clock;
+  readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'readStream' | 'cutOf' | 'head'>;
+  readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'position' | 'positions'>;
   /** Told of each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;
   /** Told of each batch that is applied once it follows. */
@@ -46,6 +46,10 @@ export class PartitionFollower {
   readonly #leaving = new AbortController();
   #catchingUp: Promise<void> | undefined;
   #consumer: PartitionConsumer | undefined;
+  /** Why catching up failed last. */
+  #fault: Error | undefined;
+  /** How far the log was read for it, in whichever attempt. */
+  #read: number | undefined;
 
   constructor(projection: Projection, partition: number) {
     this.projection = projection;
@@ -65,6 +69,24 @@ export class PartitionFollower {
     return { projection, version, partition: this.partition, ...this.#consumer.state() };
   }
 
+  /** How far it has come; `undefined` while it is caught up and that has not failed. */
+  progress(): Progress | undefined {
+    const name = `${this.queue}/${this.partition}`;
+    if (this.#consumer !== undefined) return progressOf(name, this.#consumer.state());
+    if (this.#fault === undefined) return undefined;
+    const position = this.#fault instanceof LogMismatch ? beginning : this.#read;
+    return { name, position, isUpToDate: false, fault: this.#fault };
+  }
+
+  /** The log was read for it up to here, as it is caught up. */
+  readUpTo(position: number): void {
+    this.#read = Math.max(position, this.#read ?? position);
+  }
+
+  catchingUpFailed(fault: Error): void {
+    this.#fault = fault;
+  }
+
   /** It takes part in this; `stop` waits for its end. */
   takePart(catchingUp: Promise<void>): void {
     this.#catchingUp = catchingUp;
@@ -80,6 +102,7 @@ export class PartitionFollower {
       categories: projection.categories,
       position: () => readStore.position(projection.collection, partition),
       apply: (events, position) => projector.apply(events, position),
+      doubt: (streams) => projector.doubt(streams),
     };
     this.#consumer = consumePartition(watchedTarget(target, means.watchBatch), means, tuning);
   }
@@ -94,42 +117,77 @@ export class PartitionFollower {
 
 /**
  * Catches them up with one reading of the log, then lets each follow; tries until that works. When one of them is to
- * stop meanwhile, what was read so far is written and the others go on from there.
+ * stop meanwhile, what was read so far is written and the others go on from there. Those whose read model is not of
+ * this log hold up nobody: it resolves without them, and they try on by themselves.
  */
 export async function followTogether(
   followers: readonly PartitionFollower[],
   means: FollowMeans,
   tuning: ConsumerTuning,
+  failedBefore = 0,
 ): Promise<void> {
-  for (let failures = 0, caughtUp = false; !caughtUp;) {
+  for (let failures = failedBefore; ;) {
     const staying = followers.filter((follower) => !follower.leaving.aborted);
     if (staying.length === 0) return;
     const signal = AbortSignal.any(staying.map((follower) => follower.leaving));
     const attempt = catchUpOnce(staying, means, signal);
     for (const follower of staying) follower.takePart(attempt.then(() => {}));
-    const fault = await attempt;
+    const { fault, misfits } = await attempt;
+    if (fault === undefined && !signal.aborted) {
+      const fitting = staying.filter((follower) => !misfits.has(follower));
+      for (const follower of fitting) follower.follow(means, tuning);
+      if (misfits.size > 0) void tryOn(misfits, means, tuning, failures);
+      return;
+    }
     if (fault !== undefined) {
+      for (const follower of staying) follower.catchingUpFailed(fault);
       means.report?.(fault, 'projector');
       await means.timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), signal);
       failures += 1;
     }
-    caughtUp = fault === undefined && !signal.aborted;
   }
-  for (const follower of followers) if (!follower.leaving.aborted) follower.follow(means, tuning);
 }
 
-/** Answers with what went wrong. */
+async function tryOn(
+  misfits: ReadonlyMap<PartitionFollower, Error>,
+  means: FollowMeans,
+  tuning: ConsumerTuning,
+  failures: number,
+): Promise<void> {
+  for (const [follower, fault] of misfits) follower.catchingUpFailed(fault);
+  for (const fault of new Set(misfits.values())) means.report?.(fault, 'projector');
+  const followers = [...misfits.keys()];
+  const signal = AbortSignal.any(followers.map((follower) => follower.leaving));
+  await means.timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), signal);
+  await followTogether(followers, means, tuning, failures + 1);
+}
+
+interface Attempt {
+  /** What went wrong for all of them. */
+  readonly fault?: Error;
+  /** Those whose read model is not of this log. */
+  readonly misfits: ReadonlyMap<PartitionFollower, Error>;
+}
+
 async function catchUpOnce(
   followers: readonly PartitionFollower[],
   means: FollowMeans,
   signal: AbortSignal,
-): Promise<Error | undefined> {
+): Promise<Attempt> {
   const projections = [...new Set(followers.map((follower) => follower.projection))];
   const partitions = [...new Set(followers.map((follower) => follower.partition))];
+  const progress = (position: number): void => followers.forEach((follower) => follower.readUpTo(position));
   try {
-    await catchUp(projections, means, { signal, partitions });
-    return undefined;
+    const { halted } = await catchUp(projections, means, { progress, signal, partitions });
+    const misfits = new Map<PartitionFollower, Error>();
+    for (const { projection: name, version, partition, error } of halted) {
+      if (!(error instanceof LogMismatch)) continue;
+      const queue = queueOf({ name, version });
+      const follower = followers.find((each) => each.queue === queue && each.partition === partition);
+      if (follower !== undefined) misfits.set(follower, error);
+    }
+    return { misfits };
   } catch (error) {
-    return asError(error);
+    return { fault: asError(error), misfits: new Map() };
   }
 }

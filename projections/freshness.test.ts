@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
-import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { linkChain } from '@waybill/shared-kernel/link-chain.js';
+import { LogMismatch, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { after } from '@waybill/shared-kernel/log-position.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
@@ -13,33 +13,48 @@ import { orders } from './orders.js';
 import { takenBy } from './testing/applied.js';
 import { listed, placed } from './testing/history.js';
 import { appendAll } from './testing/logs.js';
+import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 const one = partitionOf('o1');
 const none = Array<number>(partitionCount).fill(0);
 
 describe('the lag of a collection', () => {
   let clock: VirtualClock;
+  let steadyClock: VirtualClock;
+  const pass = (milliseconds: number): void => {
+    clock.advance(milliseconds);
+    steadyClock.advance(milliseconds);
+  };
   let log: MemoryEventStore;
   let readStore: ReadStore;
   let gauge: LagGauge;
   let reads: number;
   let isDown: boolean;
+  /** What the log ends with and does not show yet: so many records. */
+  let hidden: number;
 
   async function open(): Promise<void> {
     clock = virtualClock('2026-03-01T12:00:00Z');
+    steadyClock = virtualClock(0);
     log = new MemoryEventStore(clock);
     readStore = openSqliteReadStore(':memory:');
     await readStore.declare(orders.collection);
     reads = 0;
     isDown = false;
+    hidden = 0;
     const store = {
       head: () => (isDown ? Promise.reject(new Unavailable('event store', 'Down.')) : log.head()),
-      readAll: (after: number, limit: number) => {
+      readAll: async (after: number, limit: number) => {
         reads += 1;
-        return log.readAll(after, limit);
+        const shown = (await log.head()) - hidden;
+        const page = await log.readAll(after, limit);
+        if (page.through <= shown) return page;
+        const events = page.events.filter(({ position }) => position <= shown);
+        return { events, marks: [], through: shown, isEnd: true };
       },
+      recordAt: (position: number) => log.recordAt(position),
     };
-    gauge = lagGauge(orders, { store, readStore, clock });
+    gauge = lagGauge(orders, { store, readStore, clock, steadyClock });
   }
   async function close(): Promise<void> {
     await log.close();
@@ -49,7 +64,12 @@ describe('the lag of a collection', () => {
   afterEach(close);
 
   const reach = (partition: number, position: number) =>
-    readStore.commit({ collection: orders.collection, partition, writes: [], position });
+    readStore.commit({
+      collection: orders.collection,
+      partition,
+      writes: [],
+      position: { through: position, anchors: [] },
+    });
 
   test('is nothing on an empty log', async () => {
     expect(await gauge.lags()).toEqual(none);
@@ -57,31 +77,69 @@ describe('the lag of a collection', () => {
 
   test('is the age of the oldest event of the partition that is not projected, and grows', async () => {
     await appendAll(log, [placed('o1')]);
-    clock.advance(100);
+    pass(100);
     expect(await gauge.lags()).toEqual(none.with(one, 100));
     await appendAll(log, [placed('o1-later')]);
-    clock.advance(50);
+    pass(50);
     expect((await gauge.lags())[one]).toBe(150);
     await reach(one, 1);
     expect((await gauge.lags())[one]).toBe(0);
   });
 
+  describe('of one that was made from another log', () => {
+    beforeEach(async () => {
+      await appendAll(log, [placed('o1'), placed('o1-later')]);
+      const [, last] = await wholeLog(log);
+      await readStore.commit({ collection: orders.collection, partition: one, writes: [], position: after(last!) });
+      await gauge.lags();
+      await log.close();
+      log = new MemoryEventStore(clock);
+      await appendAll(log, [placed('o1')]);
+    });
+
+    test('is not told: at once where the log ends before it, and when it has grown', async () => {
+      await expect(gauge.lags()).rejects.toThrow(LogMismatch);
+      await expect(gauge.reach()).rejects.toThrow(LogMismatch);
+      await appendAll(log, [placed('o1-other'), placed('o1-more')]);
+      await expect(gauge.lags()).rejects.toThrow(LogMismatch);
+    });
+
+    test('is not told: after seconds where the log has another event in its place', async () => {
+      await appendAll(log, [placed('o1-other'), placed('o1-more')]);
+      pass(5_000);
+      await expect(gauge.lags()).rejects.toThrow(LogMismatch);
+    });
+  });
+
+  test('is measured anew where the log ends sooner than it did', async () => {
+    await appendAll(log, [placed('o1'), listed('tea'), listed('salt')]);
+    const [first] = await wholeLog(log);
+    await readStore.commit({ collection: orders.collection, partition: one, writes: [], position: after(first!) });
+    expect(await gauge.lags()).toEqual(none);
+    const older = new MemoryEventStore(clock);
+    await older.append(first!.stream, -1, [first!]);
+    await log.close();
+    log = older;
+    expect(await gauge.lags()).toEqual(none);
+    const { event, stream } = placed('o1');
+    await log.append(stream, 0, [event]);
+    pass(100);
+    expect(await gauge.lags()).toEqual(none.with(one, 100));
+  });
+
   test('is nothing while only events came that the read model does not fold', async () => {
     await appendAll(log, [listed('tea')]);
-    clock.advance(100);
+    pass(100);
     expect(await gauge.lags()).toEqual(none);
   });
 
-  test('passes at once what the relay has met without an event for the read model', async () => {
+  test('looks at more of the log at once where few events concern the read model', async () => {
     await appendAll(
       log,
       Array.from({ length: 1_000 }, (_, index) => listed(`tea-${index}`)),
     );
-    await readStore.saveRelayCheckpoint(
-      linkChain(await log.readAll(0, 1_000), { position: 0, heads: {} }, 'l').reached,
-    );
     await appendAll(log, [placed('o1')]);
-    clock.advance(100);
+    pass(100);
     expect(await gauge.lags()).toEqual(none.with(one, 100));
     expect(reads).toBeLessThan(5);
   });
@@ -90,7 +148,7 @@ describe('the lag of a collection', () => {
     await appendAll(log, [placed('o1'), placed('o2')]);
     await gauge.lags();
     const before = reads;
-    clock.advance(10);
+    pass(10);
     expect((await gauge.lags())[one]).toBe(10);
     expect(reads).toBe(before);
     await appendAll(log, [placed('o3')]);
@@ -98,21 +156,62 @@ describe('the lag of a collection', () => {
     expect(reads).toBeGreaterThan(before);
   });
 
-  test('is what may be while the event store is down, and what is when it is back', async () => {
+  test('grows where the wall clock is set back, and where it is behind the log', async () => {
+    const hourMs = 3_600_000;
     await appendAll(log, [placed('o1')]);
-    clock.advance(100);
+    pass(100);
+    expect((await gauge.lags())[one]).toBe(100);
+    clock.advance(-hourMs);
+    pass(100);
+    expect((await gauge.lags())[one]).toBe(100);
+    pass(2 * hourMs);
+    expect((await gauge.lags())[one]).toBe(100 + 2 * hourMs);
+  });
+
+  test('is looked at, down or not, by how much time passes: whichever way the wall clock is set', async () => {
     await gauge.lags();
     isDown = true;
-    clock.advance(50);
+    await gauge.lags();
+    clock.advance(-3_600_000);
+    expect(Math.max(...(await gauge.lags()))).toBe(0);
+    isDown = false;
+    await appendAll(log, [placed('o1')]);
+    await until(async () => {
+      pass(1_000);
+      return (await gauge.lags())[one]! > 0 && (await gauge.reach()) !== undefined;
+    });
+  });
+
+  test('is what may be while the event store is down, and what is when it is back', async () => {
+    await appendAll(log, [placed('o1')]);
+    pass(100);
+    await gauge.lags();
+    isDown = true;
+    pass(50);
     expect(await gauge.lags()).toEqual(none.with(one, 150).map((lag) => lag || 50));
     await reach(one, 1);
-    clock.advance(1_000);
+    pass(1_000);
     expect(await gauge.lags()).toEqual(none.with(one, 1_150).map((lag) => lag || 1_050));
     isDown = false;
     await until(async () => {
-      clock.advance(1_000);
+      pass(1_000);
       return (await gauge.lags()).every((lag) => lag === 0);
     });
+  });
+
+  test('is what may be while the log does not show what it ends with, and what is once it does', async () => {
+    await gauge.lags();
+    pass(100);
+    await appendAll(log, [listed('tea'), placed('o1')]);
+    hidden = 1;
+    expect(await gauge.lags()).toEqual(none.map(() => 100));
+    expect(await gauge.reach()).toBeUndefined();
+    hidden = 0;
+    pass(1_000);
+    // Who asks first has the log looked at, and does not wait for it.
+    await gauge.lags();
+    await until(async () => (await gauge.reach()) !== undefined);
+    expect(await gauge.lags()).toEqual(none.with(one, 1_000));
   });
 
   test('reaches, in positions of the log, as far as nothing is pending', async () => {
@@ -152,12 +251,12 @@ describe('the lag of a collection', () => {
         await open();
         for (const [index, { id, projected }] of steps.entries()) {
           await appendAll(log, [id % 3 === 0 ? listed(`tea-${index}`) : placed(`o${id}-${index}`)]);
-          clock.advance(7);
+          pass(7);
           const head = await log.head();
           for (const { partition, share } of projected) await reach(partition, Math.floor((head * share) / 100));
           const positions = await readStore.positions(orders.collection);
-          const events = await log.readAll(0, 1000);
-          const expected = positions.map((position, partition) => {
+          const events = await wholeLog(log);
+          const expected = positions.map(({ through: position }, partition) => {
             const oldest = takenBy(orders, events).find(
               (event) => event.position > position && partitionOf(event.partitionKey) === partition,
             );
@@ -172,7 +271,7 @@ describe('the lag of a collection', () => {
 
   test('is one answer for many who ask at once', async () => {
     await appendAll(log, [placed('o1')]);
-    clock.advance(5);
+    pass(5);
     const answers = await Promise.all(Array.from({ length: 10 }, () => gauge.lags()));
     for (const lags of answers) expect(lags).toEqual(none.with(one, 5));
     expect(reads).toBeLessThanOrEqual(1);

@@ -1,17 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { InvalidInput } from '@waybill/shared-kernel/errors.js';
+import { InvalidInput, LogMismatch } from '@waybill/shared-kernel/errors.js';
 import type { Batch } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { projections } from './catalogue.js';
+import { deliveries } from './deliveries.js';
 import { orders } from './orders.js';
 import { Kept } from './rebuild/testing/kept.js';
 import { watchedReadStore } from './rebuild/testing/watched-read-store.js';
 import { fragile } from './testing/fragile.js';
 import { confirmed, placed, scheduled } from './testing/history.js';
 import { documentsOf, straightFold } from './testing/logs.js';
+import { at } from '@waybill/shared-kernel/testing/at.js';
 
 describe('a rebuild', () => {
   let kept: Kept;
@@ -19,6 +21,17 @@ describe('a rebuild', () => {
     kept = new Kept();
   });
   afterEach(() => kept.close());
+
+  async function withoutQueues(consumer: string): Promise<void> {
+    for (let partition = 0; partition < partitionCount; partition += 1) {
+      const isGone = (): Promise<boolean> =>
+        kept.broker.depth({ consumer, partition }).then(
+          () => false,
+          () => true,
+        );
+      await until(isGone);
+    }
+  }
 
   async function expectLiveIsRight(version: number): Promise<void> {
     const live = await kept.live(orders);
@@ -32,18 +45,39 @@ describe('a rebuild', () => {
     await kept.keep(projections).following;
     await kept.request(orders);
     const { live, previous, last } = await kept.ended(orders);
-    expect({ live, previous }).toEqual({ live: 2, previous: 1 });
+    expect({ live, previous }).toEqual({ live: 3, previous: 2 });
     expect(last).toMatchObject({
       kind: 'rebuild',
-      version: 2,
+      version: 3,
       result: 'switched',
       documents: 1,
       differences: { count: 0, first: [] },
       mended: { count: 0, first: [] },
     });
     await kept.happen(scheduled('o1'), placed('o2'));
-    await expectLiveIsRight(2);
+    await expectLiveIsRight(3);
     expect(kept.faults).toEqual([]);
+  });
+
+  test('mends a read model that is not of this log; until then the others follow, and progress tells of it', async () => {
+    await kept.happen(placed('o1'));
+    const { collection } = await kept.live(orders);
+    const position = { through: 50, anchors: [[50, 'lost']] } as const;
+    await kept.reader.commit({ collection, partition: 0, writes: [], position });
+    const keeper = kept.keep(projections);
+    await keeper.following;
+    await kept.happen(scheduled('o1'), placed('o2'));
+    await kept.applied(await kept.live(deliveries));
+    const standing = keeper.progress().filter(({ fault }) => fault instanceof LogMismatch);
+    expect(standing.map(({ name }) => name)).toEqual(
+      Array.from({ length: partitionCount }, (_, n) => `orders.v2/${n}`),
+    );
+    expect(standing[0]).toMatchObject({ position: 0, isUpToDate: false });
+    expect(new Set(keeper.states().map(({ projection }) => projection))).not.toContain('orders');
+    await kept.request(orders);
+    await kept.ended(orders);
+    await expectLiveIsRight(3);
+    await until(() => keeper.progress().every(({ fault }) => fault === undefined));
   });
 
   test('keeps the version before as it was, without queues', async () => {
@@ -52,17 +86,21 @@ describe('a rebuild', () => {
     const before = await documentsOf(kept.reader, await kept.live(orders));
     await kept.request(orders);
     await kept.ended(orders);
-    for (let partition = 0; partition < partitionCount; partition += 1) {
-      const isGone = (): Promise<boolean> =>
-        kept.broker.depth({ consumer: 'orders.v1', partition }).then(
-          () => false,
-          () => true,
-        );
-      await until(isGone);
-    }
+    await withoutQueues('orders.v2');
     await kept.happen(confirmed('o1'));
     await kept.applied(await kept.live(orders));
-    expect(await documentsOf(kept.reader, await kept.at(orders, 1))).toEqual(before);
+    expect(await documentsOf(kept.reader, await kept.at(orders, 2))).toEqual(before);
+  });
+
+  test('of which the code has another shape leaves no queues of the older shape', async () => {
+    await kept.keep([orders]).following;
+    await kept.stopKeeping();
+    expect(await kept.broker.depth({ consumer: 'orders.v2', partition: 0 })).toBe(0);
+    const next: Projection = { ...orders, collection: { ...orders.collection, version: 3 } };
+    await kept.keep([next]).following;
+    await withoutQueues('orders.v2');
+    await kept.happen(placed('o1'));
+    await kept.applied(next);
   });
 
   test('of a version after it drops the one before the previous', async () => {
@@ -73,14 +111,14 @@ describe('a rebuild', () => {
       if (name === 'drop') dropped.push(`${(collection as Batch['collection']).version}`);
     });
     await kept.keep(projections, kept.means(watched)).following;
-    for (const version of [2, 3, 4]) {
+    for (const version of [3, 4, 5]) {
       await kept.request(orders);
       await kept.ended(orders);
       await expectLiveIsRight(version);
     }
     await until(async () => (await kept.versions(orders)).obsolete.length === 0);
-    expect(dropped).toEqual(['1', '2']);
-    expect(await kept.versions(orders)).toMatchObject({ live: 4, previous: 3 });
+    expect(dropped).toEqual(['2', '3']);
+    expect(await kept.versions(orders)).toMatchObject({ live: 5, previous: 4 });
   });
 
   test('says what it mended', async () => {
@@ -97,7 +135,7 @@ describe('a rebuild', () => {
       actual: 'true',
     });
     expect(last?.mended.count).toBe(1);
-    await expectLiveIsRight(2);
+    await expectLiveIsRight(3);
   });
 
   async function spoil(store: ReadStore, key: string): Promise<void> {
@@ -113,7 +151,7 @@ describe('a rebuild', () => {
       fields: orders.fields(sections),
       projectedAt: 'now',
     };
-    await store.commit({ collection, partition: document!.partition, writes: [write], position: 0 });
+    await store.commit({ collection, partition: document!.partition, writes: [write], position: at(0) });
   }
 
   test('whose version is not what the log says changes nothing', async () => {
@@ -122,7 +160,7 @@ describe('a rebuild', () => {
     const forgetful = watchedReadStore(store, (name, [batch]) => {
       if (name !== 'commit') return undefined;
       const { collection, writes } = batch as Batch;
-      if (collection.version === 2 && writes.length > 0) {
+      if (collection.version === 3 && writes.length > 0) {
         return [{ ...(batch as Batch), writes: writes.filter(({ key }) => key !== 'o2') }];
       }
       return undefined;
@@ -130,14 +168,14 @@ describe('a rebuild', () => {
     await kept.keep(projections, kept.means(forgetful)).following;
     await kept.request(orders);
     const { live, previous, last } = await kept.ended(orders);
-    expect({ live, previous }).toEqual({ live: 1, previous: undefined });
-    expect(last).toMatchObject({ result: 'differs', version: 2, differences: { count: 1 }, mended: { count: 0 } });
+    expect({ live, previous }).toEqual({ live: 2, previous: undefined });
+    expect(last).toMatchObject({ result: 'differs', version: 3, differences: { count: 1 }, mended: { count: 0 } });
     expect(last?.differences.first[0]).toMatchObject({ key: 'o2', path: '', actual: 'null' });
     await until(async () => (await kept.versions(orders)).obsolete.length === 0);
-    await expectLiveIsRight(1);
+    await expectLiveIsRight(2);
     await kept.request(orders);
     await kept.ended(orders);
-    await expectLiveIsRight(3);
+    await expectLiveIsRight(4);
   });
 
   describe('with an event that cannot be applied', () => {
@@ -145,7 +183,7 @@ describe('a rebuild', () => {
     let breakable: Projection;
     beforeEach(async () => {
       await kept.happen(placed('o1'), confirmed('o1'), placed('o2'));
-      const [, broken] = await kept.log.readAll(0, 10);
+      const [, broken] = (await kept.log.readAll(0, 10)).events;
       expect(broken?.type).toBe('OrderConfirmed');
       breakable = fragile(orders, new Map([[broken!.id, 'fold']]), () => isMended);
     });
@@ -161,7 +199,7 @@ describe('a rebuild', () => {
       expect(await quarantined()).toEqual(['o1']);
       await kept.request(orders);
       const { live, last } = await kept.ended(orders);
-      expect({ live, last }).toMatchObject({ live: 2, last: { result: 'switched', differences: { count: 0 } } });
+      expect({ live, last }).toMatchObject({ live: 3, last: { result: 'switched', differences: { count: 0 } } });
       expect(await quarantined()).toEqual(['o1']);
     });
 
@@ -171,9 +209,9 @@ describe('a rebuild', () => {
       expect(await quarantined()).toEqual(['o1']);
       isMended = true;
       await kept.request(orders);
-      expect(await kept.ended(orders)).toMatchObject({ live: 2, last: { result: 'switched' } });
+      expect(await kept.ended(orders)).toMatchObject({ live: 3, last: { result: 'switched' } });
       expect(await quarantined()).toEqual([]);
-      await expectLiveIsRight(2);
+      await expectLiveIsRight(3);
     });
 
     test('that could be applied before, is not switched to', async () => {
@@ -182,7 +220,7 @@ describe('a rebuild', () => {
       isMended = false;
       await kept.request(orders);
       const { live, last } = await kept.ended(orders);
-      expect({ live, last }).toMatchObject({ live: 1, last: { result: 'differs', differences: { count: 1 } } });
+      expect({ live, last }).toMatchObject({ live: 2, last: { result: 'differs', differences: { count: 1 } } });
       expect(last?.differences.first).toEqual([
         {
           key: 'o1',
@@ -200,7 +238,7 @@ describe('a rebuild', () => {
     await kept.versions(orders);
     await kept.request(orders);
     await expect(kept.request(orders)).rejects.toThrow(
-      new InvalidInput([], 'A rebuild of orders is under way, to version 2.'),
+      new InvalidInput([], 'A rebuild of orders is under way, to version 3.'),
     );
     await expect(kept.request(orders, 'rollback')).rejects.toThrow('A rebuild of orders is under way');
   });
@@ -212,14 +250,14 @@ describe('a rebuild', () => {
     await kept.ended(orders);
     await kept.happen(confirmed('o1'), placed('o2'));
     await kept.request(orders, 'rollback');
-    expect(await kept.ended(orders)).toMatchObject({ live: 1, previous: 2, last: { kind: 'rollback', version: 1 } });
+    expect(await kept.ended(orders)).toMatchObject({ live: 2, previous: 3, last: { kind: 'rollback', version: 2 } });
     await kept.happen(placed('o3'));
-    await expectLiveIsRight(1);
-    await kept.request(orders, 'rollback');
-    expect(await kept.ended(orders)).toMatchObject({ live: 2, previous: 1 });
-    await kept.happen(placed('o4'));
     await expectLiveIsRight(2);
+    await kept.request(orders, 'rollback');
+    expect(await kept.ended(orders)).toMatchObject({ live: 3, previous: 2 });
+    await kept.happen(placed('o4'));
+    await expectLiveIsRight(3);
     await kept.request(orders);
-    expect(await kept.ended(orders)).toMatchObject({ live: 3, previous: 2, obsolete: [1] });
+    expect(await kept.ended(orders)).toMatchObject({ live: 4, previous: 3, obsolete: [2] });
   });
 });

@@ -4,14 +4,13 @@ import { consumerTuning } from '@waybill/shared-kernel/consume-partition.js';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { progressOf, type Progress } from '@waybill/shared-kernel/standstill.js';
 import { queueOf } from './follow-partition.js';
 import { startProjector, type Projector, type ProjectorMeans } from './projector.js';
 import { changeVersions } from './rebuild/change-versions.js';
 import { Rebuilder, rebuilderTuning, type RebuilderMeans, type RebuilderTuning } from './rebuild/rebuilder.js';
 import { atVersion, followedVersions, unfollowedVersions } from './rebuild/versions.js';
 
-export interface KeepMeans extends ProjectorMeans {
+export interface KeepMeans extends ProjectorMeans, Pick<RebuilderMeans, 'steadyClock'> {
   readonly broker: ProjectorMeans['broker'] & Pick<Broker, 'remove'>;
   readonly readStore: ProjectorMeans['readStore'] & RebuilderMeans['readStore'];
 }
@@ -26,10 +25,7 @@ export interface KeepTuning {
 export const keepTuning: KeepTuning = { consumer: consumerTuning, rebuilder: rebuilderTuning, look: 500 };
 
 /** Keeps read models up to date, in those versions that are read or about to be. */
-export interface ReadModelKeeper extends Omit<Projector, 'setProjections'> {
-  /** How far each partition that is followed has come. */
-  progress(): readonly Progress[];
-}
+export type ReadModelKeeper = Omit<Projector, 'setProjections'>;
 
 /**
  * Keeps up the live version of each read model, and that which a rebuild is making once it is made; whoever holds the
@@ -103,11 +99,7 @@ export function keepReadModels(
     following: projector.following,
     held: () => projector.held(),
     states: () => projector.states(),
-    progress: () =>
-      projector.states().map((state) => {
-        const { projection: name, version, partition } = state;
-        return progressOf(`${queueOf({ name, version })}/${partition}`, state);
-      }),
+    progress: () => projector.progress(),
     stop: async () => {
       stopping.abort();
       await keeping;

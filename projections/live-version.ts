@@ -1,11 +1,12 @@
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { liveProjections } from './rebuild/change-versions.js';
 
 export interface LiveVersionMeans {
   readonly readStore: Pick<ReadStore, 'versions' | 'saveVersions' | 'declare' | 'changeCounter'>;
-  readonly clock: Clock;
+  /** A steady one. */
+  readonly clock: SteadyClock;
 }
 
 /**

@@ -139,7 +139,7 @@ describe('the view of an order', () => {
     const { sections, revisions } = foldDocument(orders, known([...happenings, pickedUp('o1')]));
     expect(orderView(sections, revisions)).toBeUndefined();
     expect(orders.fields(sections).single['placedAt']).toBeNull();
-    expect(orders.fields(sections).multiple).toEqual({ merchantId: [], word: [] });
+    expect(orders.fields(sections).multiple).toEqual({ merchantId: [], merchantStatus: [], word: [] });
     expect(partiesOf(sections)).toEqual({ merchantIds: [] });
   });
 });
@@ -207,24 +207,28 @@ describe('the payment of an order', () => {
 });
 
 describe('an order as documents hold it', () => {
-  test('is found by customer, merchants, days, and words that are nobody’s personal data', () => {
+  test('is found by customer, merchants and words, is counted by day and merchant, and shows nobody’s personal data in them', () => {
     const { sections } = foldDocument(orders, known(wholeLife));
     expect(orders.fields(sections)).toEqual({
       single: {
         customerId: 'ada',
         status: 'delivered',
         placedAt: '2026-03-01T12:00:00.000Z',
-        placedDay: '2026-03-01',
-        cancelledDay: null,
-        rejectedDay: null,
-        deliveredDay: '2026-03-01',
-        currency: 'EUR',
-        total: 10500,
       },
       multiple: {
         merchantId: ['m1', 'm2'],
+        merchantStatus: ['delivered m1', 'delivered m2'],
         word: ['o1', deliveryIdOf('o1'), 'p-1', 'desk-lamp', 'desk', 'lamp', 'brass', 'p-2', 'shade'],
       },
+      shares: ['placed', 'delivered'].flatMap((name) =>
+        Object.entries({ '': 10500, m1: 9000, m2: 1500 }).map(([owner, amount]) => ({
+          owner,
+          day: '2026-03-01',
+          unit: 'EUR',
+          name,
+          amount,
+        })),
+      ),
     });
     expect(partiesOf(sections)).toEqual({ customerId: 'ada', merchantIds: ['m1', 'm2'], courierId: 'cleo' });
     const early = foldDocument(orders, known([placed('o1'), scheduled('o1'), assigned('o1')]));

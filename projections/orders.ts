@@ -2,7 +2,7 @@ import type { OrderLine, OrderPlaced } from '@waybill/shared-kernel/events/order
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { Money } from '@waybill/shared-kernel/money.js';
 import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
-import type { Fields } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Fields, Share } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import {
@@ -160,14 +160,9 @@ const nowhere: Fields = {
     customerId: null,
     status: null,
     placedAt: null,
-    placedDay: null,
-    cancelledDay: null,
-    rejectedDay: null,
-    deliveredDay: null,
-    currency: null,
-    total: null,
   },
-  multiple: { merchantId: [], word: [] },
+  multiple: { merchantId: [], merchantStatus: [], word: [] },
+  shares: [],
 };
 
 /** An order that was not placed yet, as its streams came, is in no list and no report. */
@@ -175,25 +170,62 @@ function fields(sections: Sections): Fields {
   const { order, delivery } = sections as OrderSections;
   const placed = order?.placed ?? null;
   if (order === undefined || placed === null) return nowhere;
+  const status = statusOf(order, delivery);
+  const merchants = merchantsOf(placed.lines);
   return {
     single: {
       customerId: placed.customerId,
-      status: statusOf(order, delivery),
+      status,
       placedAt: placed.placedAt,
-      placedDay: dayOf(placed.placedAt),
-      cancelledDay: dayOf(order.cancellation?.at ?? null),
-      rejectedDay: dayOf(order.rejection?.at ?? null),
-      deliveredDay: dayOf(deliveredAt(order, delivery)),
-      currency: placed.currency,
-      total: placed.total,
     },
-    multiple: { merchantId: merchantsOf(placed.lines), word: searchable(placed, delivery) },
+    multiple: {
+      merchantId: merchants,
+      merchantStatus: merchants.map((merchantId) => merchantStatus(merchantId, status)),
+      word: searchable(placed, delivery),
+    },
+    shares: sharesOf(order, placed, delivery),
   };
 }
 
+/** What the daily report counts; an order counts on each day on which something became of it. */
+export type ReportCount = 'placed' | 'cancelled' | 'rejected' | 'delivered';
+
+/** Of everybody's orders in the sums of the report. */
+export const everybody = '';
+
+/** An order is counted once for everybody, with its total, and once for each of its merchants, with their own lines. */
+function sharesOf(order: OrderSection, placed: Placed, delivery: DeliveryProgress | undefined): readonly Share[] {
+  const times: Readonly<Record<ReportCount, string | null>> = {
+    placed: placed.placedAt,
+    cancelled: order.cancellation?.at ?? null,
+    rejected: order.rejection?.at ?? null,
+    delivered: deliveredAt(order, delivery),
+  };
+  const amounts = [[everybody, placed.total ?? 0] as const, ...amountsByMerchant(placed.lines)];
+  return Object.entries(times).flatMap(([name, time]) =>
+    time === null
+      ? []
+      : amounts.map(([owner, amount]) => ({ owner, day: dayOf(time), unit: placed.currency, name, amount })),
+  );
+}
+
+function amountsByMerchant(lines: readonly OrderLine[]): ReadonlyMap<string, number> {
+  const amounts = new Map<string, number>();
+  for (const { merchantId, quantity, unitPrice, freight } of lines) {
+    if (merchantId === null) continue;
+    amounts.set(merchantId, (amounts.get(merchantId) ?? 0) + quantity * unitPrice + (freight ?? 0));
+  }
+  return amounts;
+}
+
+/** A merchant with the status of an order, as one value: no status has a space in it. */
+export function merchantStatus(merchantId: string, status: OrderStatus): string {
+  return `${status} ${merchantId}`;
+}
+
 /** The UTC day of a time, `YYYY-MM-DD`. */
-function dayOf(time: string | null): string | null {
-  return time === null ? null : time.slice(0, 10);
+function dayOf(time: string): string {
+  return time.slice(0, 10);
 }
 
 function merchantsOf(lines: readonly OrderLine[]): readonly string[] {
@@ -213,37 +245,24 @@ function searchable(placed: Placed, delivery: DeliveryProgress | undefined): rea
   return [...words];
 }
 
-const byCurrency = (by: string) => ({ by, and: 'currency', sum: 'total' });
-
 /**
- * Orders by id: the streams of an order, its payment and its delivery. Lists come newest first; days are those of the
- * daily report, in which an order counts on each day on which something became of it.
+ * Orders by id: the streams of an order, its payment and its delivery. Lists come newest first; the
+ * sums are those of the daily report.
  */
 export const orders: Projection = {
   collection: {
     name: 'orders',
-    version: 1,
+    version: 2,
     fields: {
       customerId: 'text',
       status: 'text',
       placedAt: 'text',
-      placedDay: 'text',
-      cancelledDay: 'text',
-      rejectedDay: 'text',
-      deliveredDay: 'text',
-      currency: 'text',
-      total: 'number',
     },
-    multiple: ['merchantId'],
+    multiple: ['merchantId', 'merchantStatus'],
     searched: ['word'],
     order: 'placedAt',
-    indexes: [[], ['customerId'], ['status']],
-    groups: [
-      byCurrency('placedDay'),
-      byCurrency('cancelledDay'),
-      byCurrency('rejectedDay'),
-      byCurrency('deliveredDay'),
-    ],
+    indexes: [[], ['customerId'], ['status'], ['customerId', 'status']],
+    sums: true,
   },
   categories: ['order', 'payment', 'delivery'],
   key: (event) => event.partitionKey,

@@ -3,12 +3,14 @@ import fc from 'fast-check';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { orders } from './orders.js';
 import { PartitionProjector, type ProjectionMeans } from './project.js';
 import { completed, confirmed, pickedUp, placed, positionAt, scheduled } from './testing/history.js';
 import { appendAll, documentsOf, straightFold } from './testing/logs.js';
 import { OrdersBench } from './testing/orders-bench.js';
 import { randomHistory } from './testing/random-history.js';
+import { at } from '@waybill/shared-kernel/testing/at.js';
 
 const partition = partitionOf('o1');
 
@@ -26,6 +28,7 @@ class Bench extends OrdersBench {
         this.counts.readStream += 1;
         return this.log.readStream(stream, from, limit);
       },
+      cutOf: (stream) => this.log.cutOf(stream),
     },
     readStore: {
       load: (collection, keys) => {
@@ -64,9 +67,9 @@ describe('a projector', () => {
   afterEach(() => bench.end());
 
   test('writes each document once a batch, with the position and the time', async () => {
-    await bench.projector().apply(events, 77);
+    await bench.projector().apply(events, at(77));
     expect(bench.counts).toMatchObject({ load: 0, commit: 1, writes: 1 });
-    expect(await bench.readStore.position(orders.collection, partition)).toBe(77);
+    expect(await bench.readStore.position(orders.collection, partition)).toEqual(at(77));
     const [document] = await bench.readStore.load(orders.collection, ['o1']);
     expect(document).toMatchObject({
       key: 'o1',
@@ -79,54 +82,54 @@ describe('a projector', () => {
 
   test('only moves the position for events that it knows', async () => {
     const projector = bench.projector();
-    await projector.apply(events, 5);
-    await projector.apply(events, 6);
+    await projector.apply(events, at(5));
+    await projector.apply(events, at(6));
     expect(bench.counts.writes).toBe(1);
-    expect(await bench.readStore.position(orders.collection, partition)).toBe(6);
+    expect(await bench.readStore.position(orders.collection, partition)).toEqual(at(6));
     await bench.expectConverged();
   });
 
   test('reads what it remembers from memory, and what it does not in one load', async () => {
     const projector = bench.projector();
-    await projector.apply(events.slice(0, 2), 2);
-    await projector.apply(events.slice(2), 5);
+    await projector.apply(events.slice(0, 2), at(2));
+    await projector.apply(events.slice(2), at(5));
     expect(bench.counts.load).toBe(0);
     const forgetful = bench.projector(0);
-    await forgetful.apply(events.slice(2, 3), 5);
+    await forgetful.apply(events.slice(2, 3), at(5));
     expect(bench.counts.load).toBe(1);
-    await forgetful.apply(events.slice(3), 5);
+    await forgetful.apply(events.slice(3), at(5));
     expect(bench.counts.load).toBe(2);
   });
 
   test('reads what is missing of a stream from the log', async () => {
-    await bench.projector().apply([events[0]!, events.at(-1)!], 5);
+    await bench.projector().apply([events[0]!, events.at(-1)!], at(5));
     expect(bench.counts.readStream).toBe(1);
     const [document] = await bench.readStore.load(orders.collection, ['o1']);
     expect(document?.revisions).toEqual({ order: 0, delivery: 2 });
-    await bench.projector().apply(events, 5);
+    await bench.projector().apply(events, at(5));
     await bench.expectConverged();
   });
 
   test('folds again what another projector wrote meanwhile', async () => {
     const [one, other] = [bench.projector(), bench.projector()];
-    await one.apply(events.slice(0, 1), 1);
-    await other.apply(events.slice(0, 3), 3);
-    await one.apply(events.slice(1, 4), 4);
-    await other.apply(events.slice(3), 5);
+    await one.apply(events.slice(0, 1), at(1));
+    await other.apply(events.slice(0, 3), at(3));
+    await one.apply(events.slice(1, 4), at(4));
+    await other.apply(events.slice(3), at(5));
     await bench.expectConverged();
-    expect(await bench.readStore.position(orders.collection, partition)).toBe(5);
+    expect(await bench.readStore.position(orders.collection, partition)).toEqual(at(5));
   });
 
   test('takes a document for new only until the store says otherwise', async () => {
-    await bench.projector().apply(events, 5);
-    await bench.projector().apply(events, 6);
+    await bench.projector().apply(events, at(5));
+    await bench.projector().apply(events, at(6));
     await bench.expectConverged();
-    expect(await bench.readStore.position(orders.collection, partition)).toBe(6);
+    expect(await bench.readStore.position(orders.collection, partition)).toEqual(at(6));
   });
 
   test('gives up when others keep winning, and says so', async () => {
     const projector = bench.projector();
-    await projector.apply(events.slice(0, 1), 1);
+    await projector.apply(events.slice(0, 1), at(1));
     let round = 0;
     const extra = Array.from({ length: 20 }, (_, minute) =>
       positionAt('o1', minute, `2026-03-01T13:${String(minute).padStart(2, '0')}:00.000Z`),
@@ -136,24 +139,24 @@ describe('a projector', () => {
     const rival = new PartitionProjector(orders, partition, { ...bench.means, readStore: bench.readStore });
     bench.before = async () => {
       round += 1;
-      await rival.apply(all.slice(0, 5 + round), 1);
+      await rival.apply(all.slice(0, 5 + round), at(1));
     };
-    await expect(projector.apply(all, all.length)).rejects.toBeInstanceOf(Unavailable);
+    await expect(projector.apply(all, at(all.length))).rejects.toBeInstanceOf(Unavailable);
     bench.before = () => undefined;
-    await projector.apply(all, all.length);
+    await projector.apply(all, at(all.length));
     await bench.expectConverged();
   });
 
   test('remembers nothing of a batch that failed, and the same batch may come again', async () => {
     const projector = bench.projector();
-    await projector.apply(events.slice(0, 1), 1);
+    await projector.apply(events.slice(0, 1), at(1));
     for (const when of ['before', 'after'] as const) {
       bench[when] = () => {
         bench[when] = () => undefined;
         throw new Unavailable('read store', 'Gone.');
       };
-      await expect(projector.apply(events.slice(1), 5)).rejects.toBeInstanceOf(Unavailable);
-      await projector.apply(events.slice(1), 5);
+      await expect(projector.apply(events.slice(1), at(5))).rejects.toBeInstanceOf(Unavailable);
+      await projector.apply(events.slice(1), at(5));
       await bench.expectConverged();
     }
   });
@@ -161,15 +164,15 @@ describe('a projector', () => {
   test('keeps no more documents than it was told', async () => {
     const many = await Bench.open(Array.from({ length: 50 }, (_, index) => placed(`order${index}`)));
     const projector = many.projector(10);
-    await projector.apply(await many.events(), 50);
+    await projector.apply(await many.events(), at(50));
     await appendAll(
       many.log,
       Array.from({ length: 50 }, (_, index) => confirmed(`order${index}`)),
     );
     const later = (await many.events()).slice(50);
-    await projector.apply(later.slice(-10), 60);
+    await projector.apply(later.slice(-10), at(60));
     expect(many.counts.load).toBe(0);
-    await projector.apply(later.slice(0, 40), 100);
+    await projector.apply(later.slice(0, 40), at(100));
     expect(many.counts.load).toBe(1);
     await many.expectConverged();
     await many.end();
@@ -194,14 +197,14 @@ describe('documents', () => {
         for (let start = 0, turn = 0; start < events.length; turn += 1) {
           const end = start + sizes[turn % sizes.length]!;
           const repeated = again.map((pick) => events[pick % events.length]!).filter((event) => event.position <= end);
-          await projector.apply([...repeated, ...events.slice(start, end)], end);
+          await projector.apply([...repeated, ...events.slice(start, end)], at(end));
           if (restarts.includes(turn)) projector = bench.projector(remembered);
           start = end;
         }
         await bench.expectConverged();
         await bench.end();
       }),
-      { numRuns: 100 },
+      { numRuns: runs(30, 300) },
     );
   });
 
@@ -214,14 +217,14 @@ describe('documents', () => {
           [size + 1, otherSize + 1].map(async (batch) => {
             const projector = bench.projector();
             for (let start = 0; start < events.length; start += batch) {
-              await projector.apply(events.slice(start, start + batch), start + batch);
+              await projector.apply(events.slice(start, start + batch), at(start + batch));
             }
           }),
         );
         await bench.expectConverged();
         await bench.end();
       }),
-      { numRuns: 50 },
+      { numRuns: runs(15, 150) },
     );
   });
 });

@@ -1,19 +1,27 @@
 import { DocumentNotStorable, Unavailable } from '@waybill/shared-kernel/errors.js';
+import type { LogPosition } from '@waybill/shared-kernel/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { timestamp, type Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Degraded, DocumentWrite, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import {
+  isStreamFault,
+  markedFor,
+  whyNotShown,
+  type StreamFault,
+  type StreamInDoubt,
+} from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { CannotApply, foldRecorded, inCategoryOrder, type Draft } from './fold-document.js';
-import { settleDocument } from './quarantine/settle-document.js';
+import { settleDocument, tellQuarantine } from './quarantine/settle-document.js';
 
 export interface ProjectionMeans {
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
-  readonly store: Pick<EventStore, 'readStream'>;
-  readonly clock: Clock;
+  readonly store: Pick<EventStore, 'readStream' | 'cutOf'>;
+  readonly clock: WallClock;
   /** Told of each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;
 }
@@ -66,7 +74,7 @@ export class PartitionProjector {
   }
 
   /** Folds a batch and writes it. After a failure nothing is remembered, and the same batch may come again. */
-  async apply(events: readonly RecordedEvent[], position: number): Promise<void> {
+  async apply(events: readonly RecordedEvent[], position: LogPosition): Promise<void> {
     await this.fold(events);
     await this.write(position);
   }
@@ -89,7 +97,7 @@ export class PartitionProjector {
           if (event.revision > last + 1) await this.#takeFromLog(draft, category, event.stream, event.revision - 1);
           this.#take(draft, category, event);
         } catch (error) {
-          if (!(error instanceof CannotApply)) throw error;
+          if (!standsInTheWay(error)) throw error;
           await this.#settle(draft, event);
         }
       }
@@ -99,8 +107,33 @@ export class PartitionProjector {
     }
   }
 
+  /**
+   * Quarantines the documents of these streams, each as far as it can be folded. Where there is none yet, one is made to
+   * say so.
+   */
+  async doubt(streams: readonly StreamInDoubt[]): Promise<void> {
+    try {
+      for (const { stream, fault, ...address } of streams) {
+        const key = this.#projection.key({ stream, ...address });
+        const draft = this.#drafts.get(key) ?? this.#begin(key, undefined);
+        if (this.#changed.has(draft)) this.#doubtAsFolded(draft, fault);
+        else await this.#settle(draft, undefined, fault);
+      }
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+  }
+
+  /** What is in hand of it the log may not give again. */
+  #doubtAsFolded(draft: OpenDraft, fault: StreamFault): void {
+    if (draft.degraded !== undefined) return;
+    draft.degraded = markedFor(fault, timestamp(this.#means.clock));
+    tellQuarantine(this.#projection, draft.key, draft.degraded, this.#means);
+  }
+
   /** Writes what was folded; with it the partition has applied everything up to `position`. */
-  async write(position: number): Promise<void> {
+  async write(position: LogPosition): Promise<void> {
     try {
       let lost = await this.#commit([...this.#changed], position);
       for (let round = 0; lost.length > 0; round += 1) {
@@ -168,14 +201,18 @@ export class PartitionProjector {
       if (event.revision > upTo) break;
       this.#take(draft, category, event);
     }
-    requireShown(draft, category, stream, upTo);
+    await this.#requireShown(draft, category, stream, upTo);
+  }
+
+  async #requireShown(draft: OpenDraft, category: Category, stream: string, revision: number): Promise<void> {
+    if (lastTaken(draft, category) < revision) throw await whyNotShown(this.#means.store, stream, revision);
   }
 
   /**
    * Writes drafts, and moves the position if all go in. Those that cannot be written are settled, each on its own, and
    * the others written without them. Answers with those that another has written since they were read.
    */
-  async #commit(drafts: readonly OpenDraft[], position: number): Promise<readonly OpenDraft[]> {
+  async #commit(drafts: readonly OpenDraft[], position: LogPosition): Promise<readonly OpenDraft[]> {
     const { collection } = this.#projection;
     for (let writable = drafts; ;) {
       const writes: DocumentWrite[] = [];
@@ -257,7 +294,7 @@ export class PartitionProjector {
         }
         again.push(draft);
       } catch (error) {
-        if (!(error instanceof CannotApply)) throw error;
+        if (!standsInTheWay(error)) throw error;
         again.push(await this.#settle(before));
       }
     }
@@ -265,17 +302,17 @@ export class PartitionProjector {
   }
 
   /** A draft cannot be written, or not be folded on with `event`: see `settleDocument`. Answers with its successor. */
-  async #settle(draft: OpenDraft, event?: RecordedEvent): Promise<OpenDraft> {
+  async #settle(draft: OpenDraft, event?: RecordedEvent, doubted?: StreamFault): Promise<OpenDraft> {
     const { key, streams } = draft;
     const known = new Map(Array.from(streams, ([category, stream]) => [stream, lastTaken(draft, category)]));
     if (event !== undefined) known.set(event.stream, event.revision);
     this.#changed.delete(this.#drafts.get(key)!);
     const name = { projection: this.#projection, key, partition: this.#partition };
-    const settled = this.#begin(key, await settleDocument(name, known, this.#means));
+    const settled = this.#begin(key, await settleDocument(name, known, this.#means, doubted));
     for (const [stream, revision] of known) {
-      if (revision <= lastTaken(settled, categoryOf(stream)!)) continue;
-      if (settled.degraded === undefined) requireShown(settled, categoryOf(stream)!, stream, revision);
-      else this.#pass(settled, settled.degraded, stream, revision);
+      // Where another has quarantined it, that one may have seen less.
+      if (settled.degraded === undefined || revision <= lastTaken(settled, categoryOf(stream)!)) continue;
+      this.#pass(settled, settled.degraded, stream, revision);
     }
     return settled;
   }
@@ -291,7 +328,7 @@ function lastTaken({ revisions, degraded }: OpenDraft, category: Category): numb
   return Math.max(revisions[category] ?? -1, degraded?.seen[category] ?? -1);
 }
 
-function requireShown(draft: OpenDraft, category: Category, stream: string, revision: number): void {
-  if (lastTaken(draft, category) >= revision) return;
-  throw new Unavailable('event store', `The log does not show revision ${revision} of ${stream} yet.`);
+/** This program can do nothing about it, however often it tries, and it is of one document. */
+function standsInTheWay(error: unknown): boolean {
+  return error instanceof CannotApply || isStreamFault(error);
 }

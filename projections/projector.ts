@@ -1,7 +1,8 @@
 import type { AssignPartitions, PartitionWork } from '@waybill/shared-kernel/assignment.js';
 import { consumerTuning, type ConsumerTuning } from '@waybill/shared-kernel/consume-partition.js';
+import { LogMismatch } from '@waybill/shared-kernel/errors.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { askTogether } from '@waybill/shared-kernel/ask-together.js';
+import type { Progress } from '@waybill/shared-kernel/standstill.js';
 import {
   followTogether,
   PartitionFollower,
@@ -10,7 +11,7 @@ import {
   type PartitionState,
 } from './follow-partition.js';
 
-export interface ProjectorMeans extends Omit<FollowMeans, 'checkpoints'> {
+export interface ProjectorMeans extends FollowMeans {
   readonly assign: AssignPartitions;
 }
 
@@ -21,6 +22,8 @@ export interface Projector {
   held(): readonly number[];
   /** Of what is followed; empty until then. */
   states(): readonly PartitionState[];
+  /** How far each has come: of what is followed, and of what cannot be caught up. */
+  progress(): readonly Progress[];
   /**
    * Keeps up these from now on, each known by name and version of its collection: the new ones are caught up first,
    * together; those that are left out finish what is being written and stop. Resolves when all is as told.
@@ -39,7 +42,6 @@ export function startProjector(
   means: ProjectorMeans,
   tuning: ConsumerTuning = consumerTuning,
 ): Projector {
-  const shared: FollowMeans = { ...means, checkpoints: askTogether(means.readStore, means.timer) };
   const followers = new Set<PartitionFollower>();
   const held = new Set<number>();
   let current = projections;
@@ -56,8 +58,12 @@ export function startProjector(
     return follower;
   }
 
+  function progressOf(which: (follower: PartitionFollower) => boolean): readonly Progress[] {
+    return [...followers].filter(which).flatMap((follower) => follower.progress() ?? []);
+  }
+
   async function begin(some: readonly PartitionFollower[]): Promise<void> {
-    await followTogether(some, shared, tuning);
+    await followTogether(some, means, tuning);
     if (some.some((follower) => follower.state() !== undefined)) firstFollows();
   }
 
@@ -78,10 +84,13 @@ export function startProjector(
     }
     held.add(partition);
     given.push(...current.map((projection) => add(projection, partition)));
+    const isOfIt = (follower: PartitionFollower): boolean => follower.partition === partition;
     return {
+      // What is not of this log stands still wherever it is: no reason to give the others away.
+      progress: () => progressOf(isOfIt).filter(({ fault }) => !(fault instanceof LogMismatch)),
       stop: () => {
         held.delete(partition);
-        return end((follower) => follower.partition === partition);
+        return end(isOfIt);
       },
     };
   }
@@ -110,6 +119,7 @@ export function startProjector(
     following,
     held: () => assignment.held(),
     states: () => [...followers].flatMap((follower) => follower.state() ?? []),
+    progress: () => progressOf(() => true),
     setProjections,
     stop: async () => {
       await assignment.stop();

@@ -1,9 +1,10 @@
-import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { LagGauge } from './freshness.js';
 import { trusted } from './live-version.js';
 
 export interface WaitForVersionMeans {
-  readonly clock: Clock;
+  /** A steady one. */
+  readonly clock: SteadyClock;
   readonly timer: Timer;
 }
 

@@ -19,3 +19,7 @@ test('what is searched for keeps its marks, so that ids are found', () => {
   expect(searchedWords(' O-1_x  Lamp lamp')).toEqual(['o-1_x', 'lamp']);
   expect(searchedWords('   ')).toEqual([]);
 });
+
+test('a word that begins another asks nothing of its own', () => {
+  expect(searchedWords('l lam lamp desk d')).toEqual(['lamp', 'desk']);
+});

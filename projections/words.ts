@@ -12,9 +12,13 @@ export function wordsOf(text: string): readonly string[] {
   return [...words];
 }
 
-/** The words that somebody searches for: each must be the beginning of a word or id of what is found. */
+/**
+ * The words that somebody searches for: each must be the beginning of a word or id of what is found. One that is the
+ * beginning of another is left out, since it asks nothing that the other does not.
+ */
 export function searchedWords(query: string): readonly string[] {
-  return [...new Set(spaced(query))];
+  const words = [...new Set(spaced(query))];
+  return words.filter((word) => !words.some((other) => other !== word && other.startsWith(word)));
 }
 
 /** An id as a word: found by its beginning, in any case. */

@@ -43,7 +43,7 @@ const ownerFilters: Partial<Record<Role, string>> = {
   merchant: 'merchantId=lumen',
   courier: 'courierId=cleo',
 };
-const lists: readonly Operation[] = ['GET /v1/orders', 'GET /v1/deliveries'];
+const lists: readonly Operation[] = ['GET /v1/orders', 'GET /v1/deliveries', 'GET /v1/reports/daily'];
 const withPeople = /^GET \/v1\/(orders|deliveries|customers)(\/:\w+)?(\/timeline|\/data)?$/;
 
 /** An address at which an operation asks for a thing that is the owner's, or nobody's yet. */

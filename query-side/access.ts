@@ -55,5 +55,5 @@ export const readAccess = {
   'GET /v1/customers/:customerId': { customer: own, operator: any, auditor: anyWithoutPeople, others: 404 },
   'GET /v1/customers/:customerId/data': { customer: own, operator: any, others: 404 },
 
-  'GET /v1/reports/daily': { operator: any, auditor: any, others: 403 },
+  'GET /v1/reports/daily': { merchant: ownWithoutPeople, operator: any, auditor: any, others: 403 },
 } as const satisfies AccessTable;

@@ -1,9 +1,7 @@
-import type { ListQuery } from '@waybill/shared-kernel/ports/read-store.js';
+import { timelineStart, type TimelinePlace } from '@waybill/projections/replay/timeline.js';
+import type { Place } from '@waybill/shared-kernel/ports/read-store.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
 import { time, type QueryParameter } from './query.js';
-
-/** A place in a list: of the last document on a page. */
-export type Place = NonNullable<ListQuery['after']>;
 
 /** An opaque cursor: the next page begins behind `place`. Its form is ours and may change; clients pass it on unread. */
 export function encodeCursor(list: string, { order, key }: Place): string {
@@ -21,6 +19,39 @@ function decode(list: string, cursor: string): Place | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** An opaque cursor in the timeline of an order: see `encodeCursor`. */
+export function encodeTimelineCursor(orderId: string, place: TimelinePlace): string {
+  return Buffer.from(JSON.stringify([1, 'timeline', orderId, place]), 'utf8').toString('base64url');
+}
+
+function decodeTimeline(orderId: string, cursor: string): TimelinePlace | undefined {
+  try {
+    const fields: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    if (!Array.isArray(fields) || fields.length !== 4) return undefined;
+    const [form, list, of, place] = fields as unknown[];
+    if (form !== 1 || list !== 'timeline' || of !== orderId || !Array.isArray(place)) return undefined;
+    const isPlace = place.length === timelineStart.length && place.every(isRevision);
+    return isPlace ? (place as TimelinePlace) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRevision(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/** The `cursor` parameter of the timeline of an order; takes what `encodeTimelineCursor` gave for it and nothing else. */
+export function timelineCursorOf(orderId: string): QueryParameter<TimelinePlace> {
+  return {
+    parse: (text) => {
+      const place = decodeTimeline(orderId, text);
+      return place !== undefined && encodeTimelineCursor(orderId, place) === text ? place : undefined;
+    },
+    takes: 'the "next" of a page of this timeline, unchanged',
+  };
 }
 
 /** The `cursor` parameter of a list; takes what `encodeCursor` gave for that list and nothing else. */

@@ -1,6 +1,16 @@
-import { beforeEach, expect, test } from '@jest/globals';
-import { assigned, happening, listed, type Happening } from '@waybill/projections/testing/history.js';
-import { streamName } from '@waybill/shared-kernel/stream.js';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import {
+  assigned,
+  broken,
+  happening,
+  listed,
+  onDelivery,
+  onOrder,
+  pickedUp,
+  positionAt,
+  type Happening,
+} from '@waybill/projections/testing/history.js';
+import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import { ordersAtOnce } from './customer-data.js';
 import { ada } from './testing/callers.js';
 import { home, place, schedule } from './testing/orders.js';
@@ -113,6 +123,55 @@ test('an order that was just placed is waited for', async () => {
   side.whileWaiting = () => side.project();
   const { orders } = await read({ ...ada, headers: { 'Consistency-Token': token } });
   expect(orders.map(({ order }) => order.orderId)).toContain('new');
+});
+
+describe('what is long', () => {
+  const moves = 1_100;
+  const positions = 600;
+  const second = (number: number) => new Date(Date.UTC(2026, 2, 1, 13, 0, number)).toISOString();
+
+  beforeEach(async () => {
+    const address = await side.sealed('ada', home);
+    const moved = { type: 'CustomerAddressChanged', data: { customerId: 'ada', address } } as const;
+    await side.history(
+      ...Array.from({ length: moves }, () => happening('customer-ada', 'ada', moved)),
+      ...Array.from({ length: positions }, (_, at) => positionAt('two', 37.5, second(at))),
+    );
+    side.reads.length = 0;
+  });
+
+  test('comes whole, and is read page by page', async () => {
+    const { customer, events, orders } = await read();
+    expect(Math.max(...side.reads)).toBeLessThanOrEqual(251);
+    expect(customer).toMatchObject({ address: home, revision: moves + 1 });
+    expect(events).toHaveLength(moves + 2);
+    expect(new Set(events.map(({ data }) => JSON.stringify(data))).size).toBe(2);
+    const timeline = await side.get<{ readonly events: readonly object[] }>('/v1/orders/two/timeline', ada);
+    const two = orders.find(({ order }) => order.orderId === 'two');
+    expect(two?.events).toEqual(timeline.body.events);
+    const now = await side.get<{ readonly freshness: object }>('/v1/orders/two', ada);
+    expect(two?.order).toEqual({ ...now.body, freshness: expect.anything() as unknown });
+    expect(two?.events).toHaveLength(positions + 3);
+  });
+
+  test('is shown with what the log alone has of it by now', async () => {
+    const values = { orderId: 'two', deliveryId: deliveryIdOf('two'), courierId: 'cleo' };
+    await side.happen(onDelivery('two', { type: 'DeliveryPickedUp', data: values }), await place(side, 'unseen'));
+    const { orders } = await read();
+    expect(orders.map(({ order }) => order)).toContainEqual(
+      expect.objectContaining({ orderId: 'two', status: 'out_for_delivery' }),
+    );
+  });
+
+  test('and has an event that cannot be applied is shown as it was before that', async () => {
+    await side.happen(broken(pickedUp('two')), onOrder('two', { type: 'OrderConfirmed', data: { orderId: 'two' } }));
+    for (const project of [false, true]) {
+      if (project) await side.project();
+      const two = (await read()).orders.find(({ order }) => order.orderId === 'two');
+      expect(two?.order).toMatchObject({ status: 'placed', degraded: { reason: expect.stringContaining('PickedUp') } });
+      expect(two?.events).toHaveLength(positions + 5);
+    }
+  });
 });
 
 test('more orders than come at once follow, each once', async () => {

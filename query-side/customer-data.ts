@@ -1,22 +1,27 @@
-import { json, route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { customers, customerView } from '@waybill/projections/customers.js';
+import { route, type ApiRequest, type Route, type StreamedAnswer } from '@waybill/infra/http/route.js';
+import { customers, customerView, type CustomerView } from '@waybill/projections/customers.js';
+import { foldOn } from '@waybill/projections/fold-on.js';
 import { listFreshness } from '@waybill/projections/freshness.js';
-import { orders, orderView } from '@waybill/projections/orders.js';
+import { orders, orderView, type OrderView } from '@waybill/projections/orders.js';
+import { degradedView } from '@waybill/projections/quarantine/degraded-view.js';
 import { readEverythingOf } from '@waybill/projections/replay/order.js';
-import { viewPast } from '@waybill/projections/replay/view-past.js';
+import { readTimelinePages } from '@waybill/projections/replay/timeline.js';
+import { viewPast, type Past } from '@waybill/projections/replay/view-past.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
-import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
+import type { Turn, TurnsOf } from '@waybill/shared-kernel/one-a-turn.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
-import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import type { Place, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import { readStreamPages } from '@waybill/shared-kernel/read-stream.js';
+import { degradedByFault, isStreamFault, requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 import { wishOf, type Wish } from './consistency.js';
-import { cursorOf, encodeCursor, type Place } from './cursor.js';
+import { cursorOf, encodeCursor } from './cursor.js';
 import { showCustomer } from './customers.js';
 import { readLiveOf } from './live-model.js';
 import type { Means } from './model.js';
 import { showOrder } from './orders.js';
-import { shownEvents } from './past-order.js';
+import { elementsOf, eventsAtOnce, shownEvents, type EventSight } from './past-order.js';
 import { keyringFor, type Keyring } from './personal-data.js';
 import { readQuery } from './query.js';
 import { sightOfCustomer } from './sight.js';
@@ -30,13 +35,23 @@ const atATime = 8;
 /** How the cursor of this list calls it. */
 const listName = 'customer-data';
 
+type Pages<T> = AsyncIterable<readonly T[]> | Iterable<readonly T[]>;
+
+/** An order as it stands, and pages of what happened to it. */
+interface OrderData {
+  readonly order: object;
+  readonly pages: Pages<object>;
+}
+
 /**
  * All that is kept of a person, as one file: the customer, and each order as it stands, with every event about them. From
- * the log, but for which orders there are.
+ * the log, but for which orders there are. It is sent as it is read, page by page, however much it is; a turn of
+ * the caller's is waited for before each.
  */
-export function customerDataRoute(means: Means): Route {
+export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
   const { events, readStore, keys, clock } = means;
   const readOrders = readLiveOf(orders, means);
+  const readCustomers = readLiveOf(customers, means);
 
   async function ordersOf(customerId: string, after: Place | undefined, wish: Wish | undefined) {
     return readOrders(wish, async ({ projection: { collection, fields }, gauge }) => {
@@ -48,15 +63,32 @@ export function customerDataRoute(means: Means): Route {
       const next =
         last &&
         encodeCursor(listName, { order: String(fields(last.sections).single[collection.order]), key: last.key });
-      return { ids: documents.map(({ key }) => key), next, freshness: listFreshness(documents, lags) };
+      return { documents, next, freshness: listFreshness(documents, lags) };
     });
   }
 
-  async function customerIn(customerId: string): Promise<readonly RecordedEvent[]> {
-    const own: RecordedEvent[] = [];
-    for await (const event of readWholeStream(events, streamName('customer', customerId))) own.push(event);
-    for (const event of own) refuseFuture(event);
-    return own;
+  /** The customer as they stand, by their document and what the log has after it. Throws `NotFound`. */
+  async function customerNow(customerId: string): Promise<CustomerView> {
+    const before = await readCustomers(undefined, async ({ projection: { collection }, gauge }) => {
+      // Measured for its refusal: of what was made from another log nothing is believed.
+      await gauge.lags();
+      const [document] = await readStore.load(collection, [customerId]);
+      return document;
+    });
+    const { sections, revisions } = await foldOn(customers, customerId, events, before);
+    const view = customerView(sections, revisions);
+    if (view === undefined) throw new NotFound('customer', customerId);
+    return view;
+  }
+
+  /** What happened to the customer. Begun before anything is answered: a stream that is gone is told of as such. */
+  async function eventsOf(customerId: string, turn: Turn): Promise<AsyncIterable<readonly RecordedEvent[]>> {
+    const stream = streamName('customer', customerId);
+    await turn();
+    const pages = readStreamPages(events, stream, { size: eventsAtOnce, turn });
+    const first = await pages.next();
+    if (first.done === true) await requireWhole(events, stream);
+    return goOn(first, pages);
   }
 
   /** As it stands by the log now. */
@@ -64,47 +96,135 @@ export function customerDataRoute(means: Means): Route {
     return { ...view, freshness: { projectedAt: timestamp(clock), lagMs: 0 } };
   }
 
-  async function dataOfOrder(orderId: string, ring: Keyring): Promise<object | undefined> {
-    const history = await readEverythingOf(events, orderId);
-    const { view, degraded } = viewPast(orders, orderView, history);
+  async function dataOfOrder(document: StoredDocument, ring: Keyring, turn: Turn): Promise<OrderData | undefined> {
+    const { view, degraded, history } = await pastOf(document, turn);
     if (view === undefined) return undefined;
     const order = asOfNow({ ...showOrder(view, ring), ...(degraded !== undefined && { degraded }) });
-    return { order, events: shownEvents({ events: history, keys: ring, showsPositions: ring.opens(view.customerId) }) };
+    return { order, pages: shown(history, { keys: ring, showsPositions: ring.opens(view.customerId) }) };
   }
 
-  async function data(request: ApiRequest<'/v1/customers/:customerId/data'>): Promise<Answer> {
+  /** What the log has of an order; where it has not all any more, its last state, and no events. */
+  async function pastOf(document: StoredDocument, turn: Turn): Promise<PastOfOrder> {
+    const { key, sections, revisions } = document;
+    try {
+      const pages = eventsOfOrder(key, turn);
+      const first = await pages.next();
+      return { ...(await stateOf(document, first.value ?? [], turn)), history: goOn(first, pages) };
+    } catch (error) {
+      if (!isStreamFault(error)) throw error;
+      const degraded = degradedView({ since: timestamp(clock), ...degradedByFault(error) });
+      return { view: orderView(sections, revisions), degraded, history: [] };
+    }
+  }
+
+  async function* eventsOfOrder(
+    orderId: string,
+    turn: Turn,
+  ): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
+    for await (const page of readTimelinePages(events, orderId, { size: eventsAtOnce, turn })) yield page.events;
+  }
+
+  /** The order as it stands, `first` being the first page of its events. A long one goes on from its document. */
+  async function stateOf(document: StoredDocument, first: readonly RecordedEvent[], turn: Turn): Promise<StateOfOrder> {
+    const { key } = document;
+    if (first.length < eventsAtOnce) return viewPast(orders, orderView, first.toSorted(inOrderOfLog));
+    if (document.degraded === undefined) {
+      const { sections, revisions, isWhole } = await foldOn(orders, key, events, document);
+      if (isWhole) return { view: orderView(sections, revisions) };
+    }
+    // Where an event cannot be applied or read, only all of them say what it looks like.
+    const all = await readEverythingOf(events, key, undefined, { size: eventsAtOnce, turn });
+    return viewPast(orders, orderView, all);
+  }
+
+  /** `ringNow`: a client may take its time, and the customer's key be destroyed meanwhile. */
+  async function* ordersIn(
+    documents: readonly StoredDocument[],
+    ringNow: () => Promise<Keyring>,
+    turn: Turn,
+  ): AsyncGenerator<string> {
+    let separator = '';
+    for (let from = 0; from < documents.length; from += atATime) {
+      const those = documents.slice(from, from + atATime);
+      const ring = await ringNow();
+      for (const data of await Promise.all(those.map((document) => dataOfOrder(document, ring, turn)))) {
+        if (data === undefined) continue;
+        yield `${separator}{"order":${JSON.stringify(data.order)},"events":[`;
+        yield* elementsIn(data.pages);
+        yield ']}';
+        separator = ',';
+      }
+    }
+  }
+
+  async function data(request: ApiRequest<'/v1/customers/:customerId/data'>): Promise<StreamedAnswer> {
     const { params, search, headers } = request;
     const { customerId } = params;
     const { cursor } = readQuery(search, { cursor: cursorOf(listName) });
     const wish = wishOf(headers);
     const sight = sightOfCustomer(request, customerId);
     if (sight === undefined) throw new NotFound('customer', customerId);
-    const { ids, next, freshness } = await ordersOf(customerId, cursor, wish);
-    const own = await customerIn(customerId);
-    const { view } = viewPast(customers, customerView, own);
-    if (view === undefined) throw new NotFound('customer', customerId);
-    const ring = await keyringFor(sight, keys, [customerId]);
-    const shown: object[] = [];
-    for (let from = 0; from < ids.length; from += atATime) {
-      const some = await Promise.all(ids.slice(from, from + atATime).map((orderId) => dataOfOrder(orderId, ring)));
-      shown.push(...some.filter((order) => order !== undefined));
+    const { documents, next, freshness } = await ordersOf(customerId, cursor, wish);
+    const turn = turnsOf(request.caller.sub);
+    const own = await eventsOf(customerId, turn);
+    const view = await customerNow(customerId);
+    const ringNow = () => keyringFor(sight, keys, [customerId]);
+    const ring = await ringNow();
+
+    async function* pieces(): AsyncGenerator<string> {
+      yield `{"customer":${JSON.stringify(asOfNow(showCustomer(view, ring)))},"events":[`;
+      yield* elementsIn(shown(own, { keys: ring, showsPositions: false }));
+      yield '],"orders":[';
+      yield* ordersIn(documents, ringNow, turn);
+      const more = next === undefined ? '' : `"next":${JSON.stringify(next)},`;
+      yield `],${more}"freshness":${JSON.stringify(freshness)}}`;
     }
-    return json(
-      200,
-      {
-        customer: asOfNow(showCustomer(view, ring)),
-        events: shownEvents({ events: own, keys: ring, showsPositions: false }),
-        orders: shown,
-        ...(next !== undefined && { next }),
-        freshness,
-      },
-      {
+
+    return {
+      status: 200,
+      headers: {
         'Content-Disposition': `attachment; filename="${customerId}.json"`,
         'Cache-Control': 'no-store',
         ...wish?.headers,
       },
-    );
+      pieces: pieces(),
+    };
   }
 
   return route('GET', '/v1/customers/:customerId/data', data);
+}
+
+type StateOfOrder = Pick<Past<OrderView>, 'view' | 'degraded'>;
+
+interface PastOfOrder extends StateOfOrder {
+  readonly history: Pages<RecordedEvent>;
+}
+
+function inOrderOfLog(one: RecordedEvent, other: RecordedEvent): number {
+  return one.position - other.position;
+}
+
+/** A sequence of which the first has been taken already, from its beginning. */
+async function* goOn<T>(first: IteratorResult<T, void>, rest: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+  if (first.done === true) return;
+  yield first.value;
+  yield* rest;
+}
+
+async function* shown(
+  pages: Pages<RecordedEvent>,
+  sight: EventSight,
+): AsyncGenerator<readonly object[], void, undefined> {
+  for await (const page of pages) yield shownEvents(page, sight);
+}
+
+/** The elements of a JSON array, page by page. */
+async function* elementsIn(pages: Pages<object>): AsyncGenerator<string, void, undefined> {
+  let separator = '';
+  for await (const page of pages) {
+    for (const text of elementsOf(page)) {
+      yield separator + text;
+      separator = ',';
+    }
+  }
 }

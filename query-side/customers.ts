@@ -4,7 +4,7 @@ import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { sightOfCustomer } from './sight.js';
 import { wishOf } from './consistency.js';
 import type { Means, Model } from './model.js';
-import { notShown } from './not-shown.js';
+import { notShown, notThere } from './not-shown.js';
 import type { Keyring } from './personal-data.js';
 import { readQuery } from './query.js';
 import { documentAnswer, readingOf } from './reading.js';
@@ -32,8 +32,9 @@ export function customerRoute(means: Means): Route {
     const sight = sightOfCustomer(request, customerId);
     if (sight === undefined) throw new NotFound('customer', customerId);
     const found = await reading.find(customerId, wish);
-    const rendered = found && (await reading.render(found, sight));
-    if (found === undefined || rendered === undefined) throw notShown('customer', customerId, found);
+    if (found === undefined) throw await notThere('customer', customerId, request, means.events);
+    const rendered = await reading.render(found, sight);
+    if (rendered === undefined) throw notShown('customer', customerId, found);
     return documentAnswer(found, rendered, wish?.headers);
   }
 

@@ -1,6 +1,7 @@
-import { expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { cancelled, completed, confirmed, onOrder } from '@waybill/projections/testing/history.js';
-import { place } from './testing/orders.js';
+import { lumen } from './testing/callers.js';
+import { line, place } from './testing/orders.js';
 import type { ReadSide } from './testing/read-side.js';
 import { readSideForEach } from './testing/read-side-for-each.js';
 
@@ -41,6 +42,53 @@ test('counts what became of orders by day and currency, and revenue by the day o
   expect(await days('?from=2026-02-01&to=2026-02-28')).toEqual(all);
   expect(await days('?from=2026-02-02&to=2026-02-02')).toEqual(all.slice(2, 4));
   expect(await days('?from=2026-02-03')).toEqual(all.slice(4));
+});
+
+test('adds up what no number holds, digit by digit', async () => {
+  const total = 5_000_000_000_000_001;
+  await side.history(
+    ...(await Promise.all(['o1', 'o2', 'o3'].map((orderId) => place(side, orderId, { total }, on(1))))),
+    completed('o1', on(1)),
+    completed('o2', on(1)),
+    completed('o3', on(1)),
+  );
+  const { status, text } = await side.get('/v1/reports/daily?from=2026-02-01&to=2026-02-01');
+  expect(status).toBe(200);
+  expect(text).toMatch('"revenue":{"amount":15000000000000003,"currency":"KRW"}');
+});
+
+describe('of a merchant', () => {
+  const none = { cancelled: 0, rejected: 0, delivered: 0, revenue: { amount: 0, currency: 'KRW' } };
+  const placed = { day: '2026-02-01', currency: 'KRW', placed: 1, ...none };
+  const delivered = (amount: number) => ({
+    ...placed,
+    day: '2026-02-02',
+    placed: 0,
+    delivered: 1,
+    revenue: { amount, currency: 'KRW' },
+  });
+  const all = '?from=2026-02-01&to=2026-02-28';
+
+  beforeEach(async () => {
+    const lines = [
+      line('lamp-1', 'lumen', 'Desk Lamp'),
+      { ...line('cup-1', 'm2', 'Cup'), quantity: 3, unitPrice: 500 },
+    ];
+    await side.history(await place(side, 'o1', { lines, total: 19500 }, on(1)), completed('o1', on(2)));
+  });
+
+  test('counts the orders with lines of theirs, and what these come to', async () => {
+    expect(await days(`${all}&merchantId=lumen`)).toEqual([placed, delivered(18000)]);
+    expect(await days(`${all}&merchantId=m2`)).toEqual([placed, delivered(1500)]);
+    expect(await days(`${all}&merchantId=nobody`)).toEqual([]);
+    expect(await days(all)).toEqual([placed, delivered(19500)]);
+  });
+
+  test('is shown to that merchant, who need not say so, and to no other', async () => {
+    const own = await side.get<Report>(`/v1/reports/daily${all}`, lumen);
+    expect(own.body.days).toEqual([placed, delivered(18000)]);
+    expect((await side.get(`/v1/reports/daily${all}&merchantId=m2`, lumen)).status).toBe(403);
+  });
 });
 
 test('is of the last 30 days unless told otherwise', async () => {

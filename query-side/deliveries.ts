@@ -2,15 +2,13 @@ import type { Asker, Sight } from '@waybill/infra/http/access.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/deliveries.js';
 import { isUnderWay } from '@waybill/projections/delivery-progress.js';
-import { viewPast } from '@waybill/projections/replay/view-past.js';
+import { foldOn } from '@waybill/projections/fold-on.js';
 import { NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
-import { streamName } from '@waybill/shared-kernel/stream.js';
+import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import type { Means, Model } from './model.js';
-import { notShown } from './not-shown.js';
+import { notShown, notThere } from './not-shown.js';
 import { noKeys, type Keyring } from './personal-data.js';
 import { defaultLimit, id, limit, oneOf, readQuery } from './query.js';
 import { documentAnswer, readingOf, type Found } from './reading.js';
@@ -62,31 +60,33 @@ function sightOf({ document }: Found, asker: Asker): Sight | undefined {
 /** A delivery of which nothing is known. */
 const unknown: DeliveryParties = { status: 'unknown' };
 
-/** The delivery as far as the log shows it, for deciding who may wait for it; `undefined` where it has nothing of it. */
-async function deliveryInLog(means: Means, deliveryId: string): Promise<DeliveryParties | undefined> {
-  const events: RecordedEvent[] = [];
-  for await (const event of readWholeStream(means.events, streamName('delivery', deliveryId))) events.push(event);
-  return events.length === 0 ? undefined : (viewPast(deliveries, deliveryView, events).view ?? unknown);
-}
-
 export function deliveryRoutes(means: Means): readonly Route[] {
   const reading = readingOf(model, means);
   const readingOwn = readingOf(modelOfOwn, means);
 
+  /** By its document and what came after that: whoever may know of it may be somebody whom only the log knows yet. */
   async function isVisibleInLog(deliveryId: string, asker: Asker): Promise<boolean> {
-    const known = await deliveryInLog(means, deliveryId);
-    return known !== undefined && sightOfDelivery(asker, known) !== undefined;
+    const before = await reading.find(deliveryId, undefined);
+    const now = await foldOn(deliveries, deliveryId, means.events, before?.document);
+    const { sections, revisions, isWhole } = now;
+    if (revisions.delivery === undefined && isWhole) return false;
+    return sightOfDelivery(asker, deliveryView(sections, revisions) ?? unknown) !== undefined;
   }
 
-  /** Decides before a wait, by what the log has; while that is down, what is shown to the caller may be shown again. */
+  /**
+   * Decides before a wait, by what the log has; while that is down, or where it has not all any more, what is shown to the
+   * caller may be shown again.
+   */
   async function mayKnowOf(deliveryId: string, asker: Asker): Promise<boolean> {
     try {
       return await isVisibleInLog(deliveryId, asker);
     } catch (error) {
-      if (!(error instanceof Unavailable)) throw error;
+      if (!(error instanceof Unavailable) && !isStreamFault(error)) throw error;
+      if (isStreamFault(error) && seesEveryDelivery(asker)) return true;
       const found = await reading.find(deliveryId, undefined);
-      if (found === undefined || sightOf(found, asker) === undefined) throw error;
-      return true;
+      if (found !== undefined && sightOf(found, asker) !== undefined) return true;
+      if (error instanceof Unavailable) throw error;
+      return false;
     }
   }
 
@@ -108,8 +108,9 @@ export function deliveryRoutes(means: Means): readonly Route[] {
     const found = await reading.find(deliveryId, wish);
     const sight = found && sightOf(found, request);
     const rendered = sight && (await reading.render(found, sight));
-    if (found === undefined || rendered === undefined) {
-      const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(deliveryId, request));
+    if (found === undefined) throw await notThere('delivery', deliveryId, request, means.events);
+    if (rendered === undefined) {
+      const isTheirs = found.document.degraded !== undefined && (await mayKnowOf(deliveryId, request));
       throw notShown('delivery', deliveryId, isTheirs ? found : undefined);
     }
     return documentAnswer(found, rendered, wish?.headers);

@@ -1,11 +1,13 @@
 import type { Asker, Sight } from '@waybill/infra/http/access.js';
-import { partiesOf } from '@waybill/projections/orders.js';
-import { readEverythingOf } from '@waybill/projections/replay/order.js';
-import { NotFound, Unavailable, type WaybillError } from '@waybill/shared-kernel/errors.js';
+import { foldOn } from '@waybill/projections/fold-on.js';
+import { orders, partiesOf, type OrderParties } from '@waybill/projections/orders.js';
+import { NotFound, Unavailable, WaybillError } from '@waybill/shared-kernel/errors.js';
+import { isStreamFault, requireWhole } from '@waybill/shared-kernel/stream-faults.js';
+import { streamName } from '@waybill/shared-kernel/stream.js';
 import type { Wish } from './consistency.js';
 import type { Means } from './model.js';
-import { notShown } from './not-shown.js';
-import { partiesInLog } from './past-order.js';
+import { notShown, notThere } from './not-shown.js';
+import { partiesInLog } from './parties-in-log.js';
 import type { Found, Reading } from './reading.js';
 import { sightOfOrder } from './sight.js';
 
@@ -15,11 +17,26 @@ export interface FoundOrder {
   readonly sight: Sight | undefined;
 }
 
+/** An order as the log has it, for somebody who may see it. */
+export interface OrderInLog {
+  readonly customerId: string;
+  readonly sight: Sight;
+  /** Whether its courier has the parcel, or is to fetch it. */
+  readonly isUnderWay: () => Promise<boolean>;
+}
+
 /** Finds orders for those who may know of them. */
 export interface OrderFinder {
   /** To be asked before a wait. Throws `NotFound` for who may not know of the order. */
   readonly admit: (orderId: string, asker: Asker, wish: Wish | undefined) => Promise<void>;
   readonly find: (orderId: string, asker: Asker, wish: Wish | undefined) => Promise<FoundOrder>;
+  /**
+   * By what the log has. Whose it is says its first event, and to couriers its document with what came after that: nothing
+   * is read at length before. Throws `NotFound` for who may not see it, and `StreamCut` or `StreamUnreadable` to who may.
+   */
+  readonly inLog: (orderId: string, asker: Asker) => Promise<OrderInLog>;
+  /** Whether the caller is shown it by its document; operators and auditors are, whether or not there is one. */
+  readonly isShown: (orderId: string, asker: Asker) => Promise<boolean>;
   /** What a reader hears for whom there was nothing to show. */
   readonly refusal: (orderId: string, asker: Asker, found: Found | undefined) => Promise<WaybillError>;
 }
@@ -28,23 +45,67 @@ export function orderFinder(reading: Pick<Reading, 'find'>, means: Pick<Means, '
   /** Whoever may read an order may be a party that only the log knows yet. */
   async function isVisibleInLog(orderId: string, asker: Asker): Promise<boolean> {
     if (sightOfOrder(asker, { merchantIds: [] }) !== undefined) return true;
-    const parties = partiesInLog(await readEverythingOf(means.events, orderId));
-    return sightOfOrder(asker, parties) !== undefined;
+    return (await lookInLog(orderId, asker)) !== undefined;
   }
 
-  /** By what the log has; while that is down, what is shown to the caller may be shown again. */
+  /** `undefined`: it is not for them, or there is none. */
+  async function lookInLog(orderId: string, asker: Asker): Promise<OrderInLog | undefined> {
+    const { events } = means;
+    const own = streamName('order', orderId);
+    const first = await events.readStream(own, 0, 1);
+    if (first.length === 0) await requireWhole(events, own);
+    const placed = partiesInLog(first);
+    const { customerId } = placed;
+    const asItsCourier = sightOfOrder(asker, { ...placed, courierId: asker.caller.sub, isUnderWay: true });
+    if (customerId === undefined || asItsCourier === undefined) return undefined;
+    const atOnce = sightOfOrder(asker, placed);
+    const sight =
+      atOnce === asItsCourier ? atOnce : sightOfOrder(asker, await partiesNow(orderId, atOnce !== undefined));
+    if (sight === undefined) return undefined;
+    return { customerId, sight, isUnderWay: async () => (await partiesNow(orderId, true)).isUnderWay === true };
+  }
+
+  /** Whose it is now: by its document and what came after that. Without a document all is read, for whose it is already. */
+  async function partiesNow(orderId: string, isTheirs: boolean): Promise<OrderParties> {
+    const found = await reading.find(orderId, undefined).catch((error: unknown) => {
+      if (!isTheirs || !(error instanceof WaybillError)) throw error;
+      return undefined;
+    });
+    const { sections } = await foldOn(orders, orderId, means.events, found?.document);
+    return partiesOf(sections);
+  }
+
+  /** By what the log has; while that is down, or where it has not all any more, what is shown to the caller may be shown again. */
   async function mayKnowOf(orderId: string, asker: Asker): Promise<boolean> {
     try {
       return await isVisibleInLog(orderId, asker);
     } catch (error) {
-      if (!(error instanceof Unavailable)) throw error;
-      const found = await reading.find(orderId, undefined);
-      if (found === undefined || sightOf(found, asker) === undefined) throw error;
-      return true;
+      if (!(error instanceof Unavailable) && !isStreamFault(error)) throw error;
+      if (await isShown(orderId, asker)) return true;
+      if (error instanceof Unavailable) throw error;
+      return false;
     }
   }
 
+  async function isShown(orderId: string, asker: Asker): Promise<boolean> {
+    if (sightOfOrder(asker, { merchantIds: [] }) !== undefined) return true;
+    const found = await reading.find(orderId, undefined);
+    return found !== undefined && sightOf(found, asker) !== undefined;
+  }
+
   return {
+    isShown,
+
+    async inLog(orderId, asker) {
+      const seen = await lookInLog(orderId, asker).catch(async (error: unknown) => {
+        // What the log has no more cannot say whose it was.
+        if (isStreamFault(error) && !(await isShown(orderId, asker))) return undefined;
+        throw error;
+      });
+      if (seen === undefined) throw new NotFound('order', orderId);
+      return seen;
+    },
+
     async admit(orderId, asker, wish) {
       if (wish !== undefined && !(await mayKnowOf(orderId, asker))) throw new NotFound('order', orderId);
     },
@@ -55,7 +116,8 @@ export function orderFinder(reading: Pick<Reading, 'find'>, means: Pick<Means, '
     },
 
     async refusal(orderId, asker, found) {
-      const isTheirs = found?.document.degraded !== undefined && (await isVisibleInLog(orderId, asker));
+      if (found === undefined) return notThere('order', orderId, asker, means.events);
+      const isTheirs = found.document.degraded !== undefined && (await mayKnowOf(orderId, asker));
       return notShown('order', orderId, isTheirs ? found : undefined);
     },
   };

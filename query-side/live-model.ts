@@ -1,7 +1,8 @@
 import { lagGauge, type LagGauge } from '@waybill/projections/freshness.js';
 import { liveVersion } from '@waybill/projections/live-version.js';
 import { waitForVersion } from '@waybill/projections/wait-for-version.js';
-import { waitForWrite } from '@waybill/projections/wait-for-write.js';
+import { WriteWatch } from '@waybill/projections/wait-for-write.js';
+import { ReadModelBehind } from '@waybill/shared-kernel/errors.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import type { Wish } from './consistency.js';
 import type { Means } from './model.js';
@@ -22,18 +23,19 @@ export interface LiveModel {
 export type ReadLive = <T>(wish: Wish | undefined, read: (model: LiveModel) => Promise<T>) => Promise<T>;
 
 export function readLiveOf(projection: Projection, means: Means): ReadLive {
-  const { readStore, clock, events } = means;
-  const live = liveVersion(projection, means);
+  const { readStore, clock, steadyClock, timer, events } = means;
+  const waiting = { readStore, clock: steadyClock, timer, commitSignal: means.commitSignal };
+  const live = liveVersion(projection, waiting);
   let current: LiveModel | undefined;
   let changing: Promise<void> | undefined;
 
   function modelOf(version: Projection): LiveModel {
-    return { projection: version, gauge: lagGauge(version, { store: events, readStore, clock }) };
+    return { projection: version, gauge: lagGauge(version, { store: events, readStore, clock, steadyClock }) };
   }
 
   async function changeTo(version: Projection): Promise<void> {
     const next = modelOf(version);
-    await waitForVersion(next.gauge, means);
+    await waitForVersion(next.gauge, waiting);
     current = next;
   }
 
@@ -49,10 +51,18 @@ export function readLiveOf(projection: Projection, means: Means): ReadLive {
     }
   }
 
+  const writes = new WriteWatch(async () => (await present()).projection, waiting);
+
   async function showing({ write, wait }: Wish): Promise<LiveModel> {
-    for (;;) {
-      const version = await waitForWrite(async () => (await present()).projection, write, wait * 1000, means);
-      if (current?.projection === version) return current;
+    try {
+      for (;;) {
+        const version = await writes.shown(write, wait * 1000);
+        if (current?.projection === version) return current;
+      }
+    } catch (error) {
+      // What was made from another log never comes to it, and its gauge says so.
+      if (error instanceof ReadModelBehind) await current?.gauge.lags();
+      throw error;
     }
   }
 

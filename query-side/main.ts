@@ -1,15 +1,14 @@
 import { openEventStore, openReadStore } from '@waybill/infra/engines.js';
 import { readinessOf } from '@waybill/infra/http/health.js';
 import { runApi } from '@waybill/infra/run-api.js';
-import { followedLog } from '@waybill/shared-kernel/log-identity.js';
 import { createReadApi } from './read-api.js';
 
 // The read API in a process of its own: `npm run start:read-api`. As many as wanted.
 
 await runApi('read-api', (part) => {
   const readStore = openReadStore(part.config);
-  const events = followedLog(openEventStore(part.config, part), readStore);
-  const ready = () => readinessOf({ 'read store': () => readStore.relayCheckpoint() });
+  const events = openEventStore(part.config, part);
+  const ready = () => readinessOf({ 'read store': () => readStore.madeFrom() });
   return {
     api: createReadApi({ ...part, events, readStore, ready }),
     ready,

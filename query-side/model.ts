@@ -1,4 +1,5 @@
-import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import type { CommitSignal } from '@waybill/shared-kernel/ports/commit-signal.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
@@ -18,10 +19,13 @@ export interface Model<View extends object> {
 
 /** What reading takes. */
 export interface Means {
-  readonly events: Pick<EventStore, 'readStream' | 'readAll' | 'head'>;
+  readonly events: Pick<EventStore, 'readStream' | 'cutOf' | 'readAll' | 'recordAt' | 'head'>;
   readonly readStore: ReadStore;
   /** Asked for every answer with personal data: give it one that keeps keys at hand for a while. */
   readonly keys: Pick<KeyStore, 'find'>;
-  readonly clock: Clock;
+  readonly clock: WallClock;
+  readonly steadyClock: SteadyClock;
   readonly timer: Timer;
+  /** Where the process that commits is this one. */
+  readonly commitSignal?: CommitSignal | undefined;
 }

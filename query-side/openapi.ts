@@ -25,7 +25,7 @@ import { ordersAtOnce } from './customer-data.js';
 import { deliveryStatuses } from './deliveries.js';
 import { recent } from './estimated-arrival.js';
 import { orderStatuses } from './orders.js';
-import { defaultLimit, longestList } from './query.js';
+import { defaultLimit, longestList, longestTimeline } from './query.js';
 
 const text: Schema = { type: 'string' };
 const money = reference('Money');
@@ -249,7 +249,10 @@ const report = object({
       cancelled: count,
       rejected: count,
       delivered: count,
-      revenue: { ...money, description: 'Totals of the orders that were delivered on the day.' },
+      revenue: {
+        ...object({ amount: { type: 'integer' }, currency: text }),
+        description: 'Totals of the orders that were delivered on the day: exact, and perhaps above 2^53.',
+      },
     }),
   },
   freshness,
@@ -259,7 +262,10 @@ const list = (items: string): Schema =>
   object(
     {
       items: { type: 'array', items: reference(items), maxItems: longestList },
-      next: { type: 'string', description: 'Cursor of the next page; absent on the last.' },
+      next: {
+        type: 'string',
+        description: 'Cursor of the next page; absent on the last. A page may be short, or empty, and have one.',
+      },
       freshness,
     },
     ['next'],
@@ -328,6 +334,9 @@ function get({ path, tag, description = '', parameters = [], responses, refusals
   };
 }
 
+/** What may keep a single thing, or its past, from being shown. */
+const faultsOfStreams = ['stream-cut', 'stream-unreadable'] as const;
+
 const readings: readonly Reading[] = [
   {
     path: '/v1/orders',
@@ -354,7 +363,11 @@ const readings: readonly Reading[] = [
     description: 'With `asOf` or `knownAt` it is folded from the log.',
     tag: 'Orders',
     parameters: [
-      query('asOf', time, 'As it stood then, by what had happened up to and including that time.'),
+      query(
+        'asOf',
+        time,
+        'As it stood then, by what had happened up to and including that time; a time that is not past means now.',
+      ),
       query('knownAt', time, 'By what had been recorded up to and including that time.'),
       { name: 'If-None-Match', in: 'header', description: 'Entity tags that the caller has.', schema: text },
     ],
@@ -368,16 +381,26 @@ const readings: readonly Reading[] = [
       }),
       304: answer('It is as the caller has it', undefined, { ETag: { required: true, schema: text } }),
     },
-    refusals: ['not-found', 'quarantined'],
+    refusals: ['not-found', 'quarantined', ...faultsOfStreams],
   },
   {
     path: '/v1/orders/{orderId}/timeline',
     operationId: 'readTimeline',
     summary: 'Everything that happened to an order, its payment, fulfilment and delivery',
-    description: 'In the order in which it happened. Read from the log: every write is in it at once.',
+    description:
+      'In the order in which it happened, page by page. Read from the log: every write is in it at once, and what happens ' +
+      'while somebody pages is on a later page.',
     tag: 'Orders',
+    parameters: [
+      query(
+        'limit',
+        { type: 'integer', minimum: 1, maximum: longestTimeline, default: longestTimeline },
+        'Events of a page.',
+      ),
+      query('cursor', text, 'The `next` of the page before, unchanged.'),
+    ],
     responses: { 200: answer('The events', reference('Timeline'), applied) },
-    refusals: ['not-found'],
+    refusals: ['not-found', ...faultsOfStreams],
   },
   {
     path: '/v1/orders/{orderId}/tracking',
@@ -391,7 +414,7 @@ const readings: readonly Reading[] = [
         'Cache-Control': { required: true, schema: { const: 'no-store' } },
       }),
     },
-    refusals: ['not-found', 'quarantined'],
+    refusals: ['not-found', 'quarantined', ...faultsOfStreams],
   },
   {
     path: '/v1/deliveries',
@@ -414,7 +437,7 @@ const readings: readonly Reading[] = [
     description: 'Its address is for operators, and for its courier until it is off their hands.',
     tag: 'Deliveries',
     responses: { 200: answer('The delivery', reference('Delivery'), applied) },
-    refusals: ['not-found', 'quarantined'],
+    refusals: ['not-found', 'quarantined', ...faultsOfStreams],
   },
   {
     path: '/v1/products',
@@ -430,7 +453,7 @@ const readings: readonly Reading[] = [
     summary: 'A product',
     tag: 'Products',
     responses: { 200: answer('The product', reference('Product'), applied) },
-    refusals: ['not-found', 'quarantined'],
+    refusals: ['not-found', 'quarantined', ...faultsOfStreams],
   },
   {
     path: '/v1/customers/{customerId}',
@@ -438,7 +461,7 @@ const readings: readonly Reading[] = [
     summary: 'A customer',
     tag: 'Customers',
     responses: { 200: answer('The customer', reference('Customer'), applied) },
-    refusals: ['not-found', 'quarantined'],
+    refusals: ['not-found', 'quarantined', ...faultsOfStreams],
   },
   {
     path: '/v1/customers/{customerId}/data',
@@ -456,17 +479,20 @@ const readings: readonly Reading[] = [
         'Cache-Control': { required: true, schema: { const: 'no-store' } },
       }),
     },
-    refusals: ['not-found'],
+    refusals: ['not-found', ...faultsOfStreams],
   },
   {
     path: '/v1/reports/daily',
     operationId: 'readDailyReport',
     summary: 'What became of orders, by day (UTC) and currency',
-    description: 'Days on which nothing happened are left out.',
+    description:
+      'Days on which nothing happened are left out. Of a merchant: the orders with lines of theirs, and what these lines ' +
+      'come to. Without `merchantId` a merchant is shown their own.',
     tag: 'Reports',
     parameters: [
       query('from', { type: 'string', format: 'date' }, 'First day; 30 days up to `to` when absent.'),
       query('to', { type: 'string', format: 'date' }, 'Last day; today when absent.'),
+      query('merchantId', id, 'Whose orders are counted; those of all when absent.'),
     ],
     responses: { 200: answer('The report', reference('Report'), applied) },
   },
@@ -500,7 +526,14 @@ export const readApiDocument: OpenApiDocument = {
       }),
       Order: order,
       OrderList: list('Order'),
-      Timeline: object({ orderId: id, events: { type: 'array', items: reference('TimelineEvent') } }),
+      Timeline: object(
+        {
+          orderId: id,
+          events: { ...eventList, maxItems: longestTimeline },
+          next: { type: 'string', description: 'Cursor of the next page; absent on the last.' },
+        },
+        ['next'],
+      ),
       TimelineEvent: timelineEvent,
       Tracking: tracking,
       Delivery: delivery,

@@ -1,16 +1,18 @@
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { orders, orderView, type OrderView } from '@waybill/projections/orders.js';
+import { merchantStatus, orders, orderView, type OrderView } from '@waybill/projections/orders.js';
 import { searchedWords } from '@waybill/projections/words.js';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
+import type { TurnsOf } from '@waybill/shared-kernel/one-a-turn.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
+import { deliveryStepsOf } from './delivery-steps.js';
 import { isNamed, weakETag } from './etag.js';
 import { orderFinder } from './find-order.js';
 import type { Means, Model } from './model.js';
-import { orderInThePast } from './past-order.js';
+import { orderInThePast, timelineRoute } from './past-order.js';
 import type { Keyring } from './personal-data.js';
 import { defaultLimit, id, limit, oneOf, readQuery, searchText, time } from './query.js';
-import { documentAnswer, readingOf } from './reading.js';
+import { documentAnswer, readingOf, type PageQuery } from './reading.js';
 import { scopeOfOrders } from './sight.js';
 import { trackingRoute } from './tracking.js';
 
@@ -47,9 +49,26 @@ const filters = {
   cursor: cursorOf(orders.collection.name),
 };
 
-export function orderRoutes(means: Means): readonly Route[] {
+/** The orders of a customer or a merchant in a status, as one index has them; where both are named, of the customer. */
+function ofWhom(
+  customerId: string | undefined,
+  merchantId: string | undefined,
+  status: OrderView['status'] | undefined,
+): Pick<PageQuery, 'equal' | 'contains'> {
+  if (customerId === undefined && merchantId !== undefined && status !== undefined) {
+    return { contains: { merchantStatus: merchantStatus(merchantId, status) } };
+  }
+  return {
+    equal: { ...(customerId !== undefined && { customerId }), ...(status !== undefined && { status }) },
+    ...(merchantId !== undefined && { contains: { merchantId } }),
+  };
+}
+
+/** A turn of the caller's is waited for before each piece of long work. */
+export function orderRoutes(means: Means, turnsOf: TurnsOf): readonly Route[] {
   const reading = readingOf(model, means);
   const finder = orderFinder(reading, means);
+  const stepsOf = deliveryStepsOf(means);
 
   async function list(request: ApiRequest): Promise<Answer> {
     const { search, headers } = request;
@@ -70,8 +89,7 @@ export function orderRoutes(means: Means): readonly Route[] {
     const scope = scopeOfOrders(request, parties);
     const { customerId, merchantId } = scope.filters;
     const query = {
-      equal: { ...(customerId !== undefined && { customerId }), ...(status !== undefined && { status }) },
-      ...(merchantId !== undefined && { contains: { merchantId } }),
+      ...ofWhom(customerId, merchantId, status),
       ...(q !== undefined && { startsWith: { word: searchedWords(q) } }),
       ...(placedFrom !== undefined && { from: placedFrom }),
       ...(placedTo !== undefined && { to: placedTo }),
@@ -88,7 +106,7 @@ export function orderRoutes(means: Means): readonly Route[] {
     const wish = wishOf(headers);
     if (at.asOf !== undefined || at.knownAt !== undefined) {
       // The log knows every write already.
-      return orderInThePast(means, orderId, at, request, wish?.headers ?? {});
+      return orderInThePast(means, { finder, stepsOf, turnsOf }, orderId, at, request, wish?.headers ?? {});
     }
     await finder.admit(orderId, request, wish);
     const { found, sight } = await finder.find(orderId, request, wish);
@@ -105,5 +123,10 @@ export function orderRoutes(means: Means): readonly Route[] {
     return documentAnswer(found, rendered, answerHeaders);
   }
 
-  return [route('GET', '/v1/orders', list), route('GET', '/v1/orders/:orderId', one), trackingRoute(finder, means)];
+  return [
+    route('GET', '/v1/orders', list),
+    route('GET', '/v1/orders/:orderId', one),
+    trackingRoute(finder, means),
+    timelineRoute(finder, means, turnsOf),
+  ];
 }

@@ -1,58 +1,59 @@
 import type { Asker } from '@waybill/infra/http/access.js';
 import { json, route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { orders, orderView, partiesOf, type OrderParties } from '@waybill/projections/orders.js';
+import { orders, orderView } from '@waybill/projections/orders.js';
 import { readEverythingOf } from '@waybill/projections/replay/order.js';
-import { isKnown, type PointInTime } from '@waybill/projections/replay/point-in-time.js';
+import { askedAt, isKnown, type PointInTime } from '@waybill/projections/replay/point-in-time.js';
+import { readTimelinePages, timelineStart, type TimelinePlace } from '@waybill/projections/replay/timeline.js';
 import { viewPast } from '@waybill/projections/replay/view-past.js';
 import { legibleEvent, timelineEvent, type LegibleEvent } from '@waybill/projections/timeline-event.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
+import type { TurnsOf } from '@waybill/shared-kernel/one-a-turn.js';
+import { epochMs, timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import { wishOf } from './consistency.js';
+import { timelineCursorOf, encodeTimelineCursor } from './cursor.js';
+import type { StepsOf } from './delivery-steps.js';
+import type { OrderFinder } from './find-order.js';
 import type { Means } from './model.js';
 import { keyringFor, type Keyring } from './personal-data.js';
-import { readQuery } from './query.js';
-import { sightOfOrder } from './sight.js';
+import { longestTimeline, readQuery, timelineLimit } from './query.js';
 
-/** Events, and what of them their reader may see. */
-export interface History {
-  /** In the order of the log. */
-  readonly events: readonly RecordedEvent[];
+/** What of events their reader may see. */
+export interface EventSight {
   readonly keys: Keyring;
-  /** Whether its reader may know where couriers were with it: where it ended, somebody lives. */
+  /** Whether they may know where couriers were: where a delivery ended, somebody lives. */
   readonly showsPositions: boolean;
 }
 
-/** Whose an order is by what the log has of it, as far as that can be folded. */
-export function partiesInLog(events: readonly RecordedEvent[]): OrderParties {
-  return viewPast(orders, partiesOf, events).view ?? { merchantIds: [] };
-}
-
-/** What the log has of an order, for a caller who may see the order as it is now. Else as if there were none. */
-async function historyFor(means: Means, orderId: string, asker: Asker): Promise<History> {
-  const events = await readEverythingOf(means.events, orderId);
-  const parties = partiesInLog(events);
-  const sight = sightOfOrder(asker, parties);
-  if (parties.customerId === undefined || sight === undefined) throw new NotFound('order', orderId);
-  const keys = await keyringFor(sight, means.keys, [parties.customerId]);
-  return { events, keys, showsPositions: parties.isUnderWay === true || keys.opens(parties.customerId) };
+interface PastMeans {
+  readonly finder: Pick<OrderFinder, 'inLog'>;
+  readonly stepsOf: StepsOf;
+  /** A turn of the caller's is waited for before each piece of a long stream. */
+  readonly turnsOf: TurnsOf;
 }
 
 /** The order as it stood, folded from the log. */
 export async function orderInThePast(
   means: Means,
+  { finder, stepsOf, turnsOf }: PastMeans,
   orderId: string,
   at: PointInTime,
   asker: Asker,
   headers: Readonly<Record<string, string>>,
 ): Promise<Answer> {
-  const { events, keys } = await historyFor(means, orderId, asker);
+  const asked = askedAt(at, epochMs(means.clock));
+  const { customerId, sight } = await finder.inLog(orderId, asker);
+  const events = await readEverythingOf(means.events, orderId, await stepsOf(orderId), {
+    size: eventsAtOnce,
+    turn: turnsOf(asker.caller.sub),
+  });
   const { view, degraded } = viewPast(
     orders,
     orderView,
-    events.filter((event) => isKnown(event, at)),
+    events.filter((event) => isKnown(event, asked)),
   );
   if (view === undefined) throw new NotFound('order', orderId, `There was no order ${orderId} at that time.`);
+  const keys = await keyringFor(sight, means.keys, [customerId]);
   const freshness = { projectedAt: timestamp(means.clock), lagMs: 0 };
   const shown = { ...view, deliveryAddress: keys.open(view.deliveryAddress) };
   return json(200, { ...shown, ...(degraded !== undefined && { degraded }), freshness }, headers);
@@ -67,35 +68,47 @@ const personal: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** A payload with its personal data opened, or null. */
-function openData({ type, data }: LegibleEvent, { keys, showsPositions }: History): object {
+function openData({ type, data }: LegibleEvent, { keys, showsPositions }: EventSight): object {
   if (type === 'DeliveryPositionReported' && !showsPositions) return { ...data, latitude: null, longitude: null };
   const shown: Record<string, unknown> = { ...data };
   for (const field of personal[type] ?? []) shown[field] = keys.open(shown[field]);
   return shown;
 }
 
-/** As it happened; what happened at once, as it was recorded. */
-function byTime(one: RecordedEvent, other: RecordedEvent): number {
-  if (one.occurredAt !== other.occurredAt) return one.occurredAt < other.occurredAt ? -1 : 1;
-  return one.position - other.position;
+/** Events that are read, opened and written down in one turn of the event loop. */
+export const eventsAtOnce = 250;
+
+/** As timelines show them. */
+export function shownEvents(events: readonly RecordedEvent[], sight: EventSight): readonly object[] {
+  return events.map(legibleEvent).map((event) => timelineEvent(event, openData(event, sight)));
 }
 
-/** As timelines show them, in the order in which they happened. */
-export function shownEvents(history: History): readonly object[] {
-  return history.events
-    .toSorted(byTime)
-    .map(legibleEvent)
-    .map((event) => timelineEvent(event, openData(event, history)));
+/** The elements of a JSON array as text; nothing where it has none. */
+export function elementsOf(values: readonly object[]): readonly string[] {
+  return values.length === 0 ? [] : [JSON.stringify(values).slice(1, -1)];
 }
 
-export function timelineRoute(means: Means): Route {
+/** What happened to an order, page by page. Each page is asked for anew whether it is the caller's to see. */
+export function timelineRoute(finder: Pick<OrderFinder, 'inLog'>, means: Means, turnsOf: TurnsOf): Route {
   async function timeline(request: ApiRequest<'/v1/orders/:orderId/timeline'>): Promise<Answer> {
     const { params, search, headers } = request;
-    readQuery(search, {});
-    const wish = wishOf(headers);
     const { orderId } = params;
-    const history = await historyFor(means, orderId, request);
-    return json(200, { orderId, events: shownEvents(history) }, wish?.headers);
+    const query = readQuery(search, { limit: timelineLimit, cursor: timelineCursorOf(orderId) });
+    const { limit = longestTimeline, cursor = timelineStart } = query;
+    const wish = wishOf(headers);
+    const { customerId, sight, isUnderWay } = await finder.inLog(orderId, request);
+    const keys = await keyringFor(sight, means.keys, [customerId]);
+    const showsPositions = keys.opens(customerId) || (await isUnderWay());
+    const shown: string[] = [];
+    let next: TimelinePlace | undefined;
+    const range = { from: cursor, limit, size: eventsAtOnce, turn: turnsOf(request.caller.sub) };
+    for await (const page of readTimelinePages(means.events, orderId, range)) {
+      shown.push(...elementsOf(shownEvents(page.events, { keys, showsPositions })));
+      ({ next } = page);
+    }
+    const more = next === undefined ? '' : `,"next":${JSON.stringify(encodeTimelineCursor(orderId, next))}`;
+    const body = `{"orderId":${JSON.stringify(orderId)},"events":[${shown.join(',')}]${more}}`;
+    return { status: 200, body, ...(wish && { headers: wish.headers }) };
   }
   return route('GET', '/v1/orders/:orderId/timeline', timeline);
 }

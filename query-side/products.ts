@@ -4,7 +4,7 @@ import { searchedWords } from '@waybill/projections/words.js';
 import { wishOf } from './consistency.js';
 import { cursorOf } from './cursor.js';
 import type { Means, Model } from './model.js';
-import { notShown } from './not-shown.js';
+import { notShown, notThere } from './not-shown.js';
 import { defaultLimit, id, limit, readQuery, searchText } from './query.js';
 import { documentAnswer, readingOf } from './reading.js';
 
@@ -31,12 +31,14 @@ export function productRoutes(means: Means): readonly Route[] {
     return reading.page(query, 'bare', wishOf(headers));
   }
 
-  async function one({ params, search, headers }: ApiRequest<'/v1/products/:productId'>): Promise<Answer> {
+  async function one(request: ApiRequest<'/v1/products/:productId'>): Promise<Answer> {
+    const { params, search, headers } = request;
     readQuery(search, {});
     const wish = wishOf(headers);
     const found = await reading.find(params.productId, wish);
-    const rendered = found && (await reading.render(found, 'bare'));
-    if (found === undefined || rendered === undefined) throw notShown('product', params.productId, found);
+    if (found === undefined) throw await notThere('product', params.productId, request, means.events);
+    const rendered = await reading.render(found, 'bare');
+    if (rendered === undefined) throw notShown('product', params.productId, found);
     return documentAnswer(found, rendered, wish?.headers);
   }
 

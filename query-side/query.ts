@@ -73,14 +73,24 @@ export const day: QueryParameter<string> = {
 export const defaultLimit = 20;
 export const longestList = 100;
 
+/** Events in one page of a timeline. */
+export const longestTimeline = 1_000;
+
+function upTo(most: number): QueryParameter<number> {
+  return {
+    parse: (text) => {
+      const number = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+      return number >= 1 && number <= most ? number : undefined;
+    },
+    takes: `a number from 1 to ${most}`,
+  };
+}
+
 /** How many items of a list. */
-export const limit: QueryParameter<number> = {
-  parse: (text) => {
-    const number = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-    return number >= 1 && number <= longestList ? number : undefined;
-  },
-  takes: `a number from 1 to ${longestList}`,
-};
+export const limit = upTo(longestList);
+
+/** How many events of a timeline. */
+export const timelineLimit = upTo(longestTimeline);
 
 /** What somebody searches for. */
 export const searchText: QueryParameter<string> = {

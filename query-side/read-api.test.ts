@@ -9,7 +9,7 @@ import { place } from './testing/orders.js';
 import { ReadSide } from './testing/read-side.js';
 
 /** Only to be looked at, never called. */
-const routes = readApiRoutes({ readStore: {}, events: {}, keys: {}, clock: {}, timer: {} } as Means);
+const routes = readApiRoutes({ readStore: {}, events: {}, keys: {}, clock: {}, steadyClock: {}, timer: {} } as Means);
 
 let side: ReadSide;
 beforeAll(async () => {

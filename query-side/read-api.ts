@@ -1,6 +1,7 @@
 import { createApi, type ApiParts } from '@waybill/infra/http/api.js';
 import type { Api } from '@waybill/infra/http/listen.js';
 import type { Route } from '@waybill/infra/http/route.js';
+import { oneATurn } from '@waybill/shared-kernel/one-a-turn.js';
 import { readAccess } from './access.js';
 import { customerDataRoute } from './customer-data.js';
 import { customerRoute } from './customers.js';
@@ -9,26 +10,25 @@ import { deliveryRoutes } from './deliveries.js';
 import type { Means } from './model.js';
 import { readApiDocument } from './openapi.js';
 import { orderRoutes } from './orders.js';
-import { timelineRoute } from './past-order.js';
 import { productRoutes } from './products.js';
 
 export interface ReadApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document'>, Means {}
 
 export function readApiRoutes(means: Means): readonly Route[] {
+  const turnsOf = oneATurn();
   return [
-    ...orderRoutes(means),
-    timelineRoute(means),
+    ...orderRoutes(means, turnsOf),
     ...deliveryRoutes(means),
     ...productRoutes(means),
     customerRoute(means),
-    customerDataRoute(means),
+    customerDataRoute(means, turnsOf),
     reportRoute(means),
   ];
 }
 
 /** The read API of the contract: appends nothing, and of the log reads only single orders' streams and its end. */
 export function createReadApi(parts: ReadApiParts): Api {
-  const { events, readStore, keys, clock, timer, ...api } = parts;
-  const routes = readApiRoutes({ events, readStore, keys, clock, timer });
+  const { events, readStore, keys, clock, steadyClock, timer, commitSignal, ...api } = parts;
+  const routes = readApiRoutes({ events, readStore, keys, clock, steadyClock, timer, commitSignal });
   return createApi({ ...api, routes, access: readAccess, document: readApiDocument });
 }

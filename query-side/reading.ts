@@ -1,9 +1,9 @@
 import type { Answer } from '@waybill/infra/http/route.js';
 import { documentFreshness, listFreshness, type Lags } from '@waybill/projections/freshness.js';
-import type { CollectionSpec, ListQuery, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type { CollectionSpec, ListQuery, Place, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Sight } from '@waybill/infra/http/access.js';
 import type { Wish } from './consistency.js';
-import { encodeCursor, type Place } from './cursor.js';
+import { encodeCursor } from './cursor.js';
 import { readLiveOf, type LiveModel } from './live-model.js';
 import type { Means, Model } from './model.js';
 import { pageMemo, type Page } from './page-memo.js';
@@ -54,8 +54,7 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
     lags: Lags,
   ): Promise<Page> {
     const after = cursor === undefined ? undefined : { after: cursor };
-    const found = await readStore.list(collection, { ...query, ...after, limit: limit + 1 });
-    const documents = found.length > limit ? found.slice(0, limit) : found;
+    const { documents, next: place } = await readStore.page(collection, { ...query, ...after, limit });
     const shown = await render(collection.version, documents, sight);
     const people = new Map<string, Rendered>();
     let items = '';
@@ -65,16 +64,11 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
       if (subject !== undefined) people.set(subject, rendered);
       items += (items === '' ? '' : ',') + withFreshness(open, documentFreshness(documents[index]!, lags));
     }
-    const last = found.length > limit ? placeOf(documents.at(-1)!) : undefined;
-    const next = last === undefined ? '' : `,"next":"${encodeCursor(collection.name, last)}"`;
+    const next = place === undefined ? '' : `,"next":"${encodeCursor(collection.name, place)}"`;
     return {
       body: withFreshness(`{"items":[${items}]${next}`, listFreshness(documents, lags)),
       people: Array.from(people.values(), ({ subject, opened }) => ({ subject, opened })),
     };
-  }
-
-  function placeOf({ key, sections }: StoredDocument): Place {
-    return { order: String(projection.fields(sections).single[projection.collection.order]), key };
   }
 
   async function answerPage({ projection: live, gauge }: LiveModel, query: PageQuery, sight: Sight): Promise<Page> {

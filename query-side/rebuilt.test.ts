@@ -30,7 +30,7 @@ test('once a read model was rebuilt all is read from its new version', async () 
     expect(await side.get(path)).toMatchObject({ status: 200 });
   }
   for (const projection of [orders, deliveries, products]) await side.rebuild(projection);
-  side.clock.advance(aWhile);
+  side.pass(aWhile);
   const priced = { productId: 'P-1', unitPrice: 1, currency: 'EUR' };
   // Only what is live is projected on.
   await side.history(
@@ -39,7 +39,7 @@ test('once a read model was rebuilt all is read from its new version', async () 
     assigned('o1'),
     happening('product-P-1', 'P-1', { type: 'ProductPriceChanged', data: priced }),
   );
-  side.clock.advance(aWhile);
+  side.pass(aWhile);
   expect((await side.get('/v1/orders/o1')).body).toMatchObject({ status: 'confirmed', freshness: { lagMs: 0 } });
   const list = (await side.get<List>('/v1/orders')).body;
   expect(list).toMatchObject({ items: [{ orderId: 'o2' }, { orderId: 'o1', status: 'confirmed' }] });
@@ -61,9 +61,9 @@ test('what was seen in the version before is seen in the new one, which may be a
   await side.project([orders]);
   const confirmedAndPlaced = { items: [{ orderId: 'o2' }, { orderId: 'o1', status: 'confirmed' }] };
   expect((await side.get('/v1/orders')).body).toMatchObject(confirmedAndPlaced);
-  side.clock.advance(aWhile);
+  side.pass(aWhile);
   side.whileWaiting = async (milliseconds) => {
-    side.clock.advance(milliseconds);
+    side.pass(milliseconds);
     if (side.waited > 200) await side.project([atVersion(orders, collection.version + 1)]);
   };
   const answers = await Promise.all(
@@ -82,7 +82,7 @@ test('a new version that lags behind is read all the same, and says so', async (
   await side.rebuild(orders);
   await side.happen(confirmed('o1'));
   await side.project([orders]);
-  side.clock.advance(aWhile);
+  side.pass(aWhile);
   expect((await side.get('/v1/orders/o1')).body).toMatchObject({ status: 'placed', freshness: { lagMs: 2 * aWhile } });
   expect(side.waited).toBe(aWhile);
   await side.get('/v1/orders/o1');
@@ -98,7 +98,7 @@ test('what a rebuild mends is shown as it is, however often it was asked for bef
   expect(await status()).toBe('confirmed');
   expect(await listedAs()).toMatchObject([{ status: 'confirmed' }]);
   await side.rebuild(orders);
-  side.clock.advance(aWhile);
+  side.pass(aWhile);
   expect(await status()).toBe('placed');
   expect(await listedAs()).toMatchObject([{ status: 'placed' }]);
   const known = { 'if-none-match': headers.get('etag')! };
@@ -111,7 +111,7 @@ test('an entity tag outlives a rebuild that changes nothing, and a list is gone 
   const { headers } = await side.get('/v1/orders/o1');
   const first = (await side.get<List & { next: string }>('/v1/orders?limit=2')).body;
   await side.rebuild(orders);
-  side.clock.advance(aWhile);
+  side.pass(aWhile);
   const second = (await side.get<List>(`/v1/orders?limit=2&cursor=${first.next}`)).body;
   expect([...first.items, ...second.items]).toMatchObject(ids.toReversed().map((orderId) => ({ orderId })));
   const known = { 'if-none-match': headers.get('etag')! };
@@ -124,7 +124,7 @@ test('a reader who waits for its write sees it in whichever version is read when
   const token = await side.happen(confirmed('o1'));
   let isRebuilt = false;
   side.whileWaiting = async (milliseconds) => {
-    side.clock.advance(milliseconds);
+    side.pass(milliseconds);
     if (isRebuilt) return;
     isRebuilt = true;
     // The version that was read stays where it was.

@@ -87,6 +87,15 @@ export function scopeOfOrders(asker: Asker, filters: OrderFilters): Scope<OrderF
   return scopeOf(asker, filters, owners, { customer: customerId, merchant: merchantId });
 }
 
+export interface ReportFilters {
+  readonly merchantId?: string;
+}
+
+/** Whose orders a report counts: a merchant's own, where they name nobody. */
+export function scopeOfReport(asker: Asker, filters: ReportFilters): Scope<ReportFilters> {
+  return scopeOf(asker, filters, [['merchant', 'merchantId']], { merchant: filters.merchantId });
+}
+
 export interface DeliveryFilters {
   readonly courierId?: string;
   readonly status?: string;

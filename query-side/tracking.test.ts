@@ -52,7 +52,7 @@ describe('an order on its way', () => {
 
   test('is where its courier was last, so and so long ago', async () => {
     expect(await tracking()).toEqual({ orderId: 'o1', status: 'out_for_delivery', courierId: 'cleo' });
-    side.clock.advance(20_000);
+    side.pass(20_000);
     await side.history(positionAt('o1', 37.5, at(10).at));
     const known = { latitude: 37.5, longitude: 4.9, at: at(10).at };
     const { body, headers } = await ask();
@@ -64,7 +64,7 @@ describe('an order on its way', () => {
       freshness: { projectedAt: at(20).at, lagMs: 0 },
     });
     expect([headers.get('cache-control'), headers.get('etag')]).toEqual(['no-store', null]);
-    side.clock.advance(5_999);
+    side.pass(5_999);
     expect((await tracking()).position).toEqual({ ...known, ageSeconds: 15 });
   });
 
@@ -107,7 +107,7 @@ describe('an order on its way', () => {
     }
     await side.project();
     expect((await tracking()).estimatedArrival).toBe(at(20 * 60).at);
-    side.clock.advance(20 * 60_000);
+    side.pass(20 * 60_000);
     expect((await tracking()).estimatedArrival).toBeUndefined();
   });
 });
@@ -203,7 +203,7 @@ describe('a write', () => {
 
   test('that nobody waits for is missing, and the answer says how far it is behind', async () => {
     await side.happen(positionAt('o1', 37.5, at(0).at));
-    side.clock.advance(700);
+    side.pass(700);
     const { body } = await ask();
     expect(body.position).toBeUndefined();
     expect(body.freshness).toMatchObject({ lagMs: 700 });

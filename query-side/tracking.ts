@@ -12,6 +12,7 @@ import { readLiveOf } from './live-model.js';
 import type { Means } from './model.js';
 import { readQuery } from './query.js';
 import { trackOrder } from './track-order.js';
+import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 /** Where an order is: of its own document and that of its delivery. With each moment the answer is another. */
 export function trackingRoute(orders: OrderFinder, means: Means): Route {
@@ -53,7 +54,7 @@ export function trackingRoute(orders: OrderFinder, means: Means): Route {
     const delivery = document && viewOf(document);
     const degraded = found.document.degraded ?? document?.degraded;
     const tracked = {
-      ...trackOrder(order, { delivery, usual, now: clock.now() }),
+      ...trackOrder(order, { delivery, usual, now: epochMs(clock) }),
       ...(degraded !== undefined && { degraded: degradedView(degraded) }),
       freshness: listFreshness(
         document === undefined ? [found.document] : [found.document, document],

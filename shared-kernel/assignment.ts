@@ -1,7 +1,13 @@
 import { partitionCount } from './partition.js';
+import type { Progress } from './standstill.js';
 
 /** Work on one partition. */
 export interface PartitionWork {
+  /**
+   * How far each part of it has come. Where one has something to do and does not move, the partition may be given to
+   * somebody else; work that says nothing is left alone. A rejection means that this is not known.
+   */
+  progress?(): readonly Progress[] | Promise<readonly Progress[]>;
   /** Resolves when everything in flight is finished and nothing more is begun. */
   stop(): Promise<void>;
 }

@@ -53,14 +53,24 @@ export class RuleViolated extends WaybillError {
   }
 }
 
-/** An id that the caller chose is taken. */
-export class AlreadyExists extends WaybillError {
-  readonly kind = 'already-exists';
+/** There are as many of something as there may be. `limit` is stable, for programs. */
+export class LimitReached extends WaybillError {
+  readonly kind = 'limit-reached';
   constructor(
-    readonly what: string,
-    readonly id: string,
+    readonly limit: string,
+    message: string,
+    /** When there may be more; `undefined`: never. */
+    readonly retryAfterSeconds?: number,
   ) {
-    super(`The ${what} ${id} exists already.`);
+    super(message);
+  }
+}
+
+/** An id that the caller chose is taken. It says no more than that, whoever has it. */
+export class IdTaken extends WaybillError {
+  readonly kind = 'id-taken';
+  constructor(readonly id: string) {
+    super(`The id ${id} is taken. Choose another.`);
   }
 }
 
@@ -113,6 +123,38 @@ export class WrongExpectedRevision extends WaybillError {
   }
 }
 
+/** Events of a stream are gone: it was truncated, deleted or tombstoned, or has a gap. Trying again does not help. */
+export class StreamCut extends WaybillError {
+  readonly kind = 'stream-cut';
+  constructor(
+    readonly stream: string,
+    /** Revision of the first event that is left behind those that are gone; `undefined`: none is, or the stream was tombstoned. */
+    readonly firstRevision: number | undefined,
+    /** Revision of the first event that is gone, where that is known: what comes before it can be read. */
+    readonly goneFrom = 0,
+  ) {
+    const left = goneFrom === 0 ? 'the first event that is left' : `the first event from revision ${goneFrom} on`;
+    super(
+      firstRevision === undefined
+        ? `Stream ${stream} was cut: none of its events is left.`
+        : `Stream ${stream} was cut: ${left} has revision ${firstRevision}.`,
+    );
+  }
+}
+
+/** An event of a stream cannot be read as one of ours. Trying again does not help. */
+export class StreamUnreadable extends WaybillError {
+  readonly kind = 'stream-unreadable';
+  constructor(
+    readonly stream: string,
+    readonly revision: number,
+    readonly position: number,
+    why: string,
+  ) {
+    super(`The event at revision ${revision} of stream ${stream}, position ${position}, cannot be read: ${why}.`);
+  }
+}
+
 /** Something this needs is down or did not answer in time. Trying again later may help. */
 export class Unavailable extends WaybillError {
   readonly kind = 'unavailable';
@@ -123,6 +165,14 @@ export class Unavailable extends WaybillError {
     options?: ErrorOptions,
   ) {
     super(message, options);
+  }
+}
+
+/** What follows the log carries no more for now. Trying again later helps. */
+export class Overloaded extends WaybillError {
+  readonly kind = 'overloaded';
+  constructor(readonly retryAfterSeconds: number) {
+    super(`More is asked for than can be carried out. Try again in ${retryAfterSeconds} s.`);
   }
 }
 
@@ -153,6 +203,28 @@ export class Quarantined extends WaybillError {
 /** The read model did not reach the write of the caller's Consistency-Token within the time it would wait. */
 export class ReadModelBehind extends WaybillError {
   readonly kind = 'read-model-behind';
+}
+
+/**
+ * What is derived was made from another log than this one, or from a later state of it than was restored. Nothing is
+ * answered from it until it is made anew.
+ */
+export class LogMismatch extends WaybillError {
+  readonly kind = 'log-mismatch';
+  /** What is told to who reads. */
+  static readonly forReaders =
+    'What would be shown was made from another log than the present one, or from a later state of it. It is shown again when an operator has had it made anew: waybill rebuild --all.';
+  /** What mends it, for operators. */
+  static readonly remedy = 'Run waybill rebuild --all: everything derived is made anew from this log.';
+  constructor(
+    /** Whose position does not fit, as the subject of a sentence. */
+    readonly what: string,
+    why: string,
+  ) {
+    super(
+      `${what} was made from another log than this one, or from a later state of it: ${why}. ${LogMismatch.remedy}`,
+    );
+  }
 }
 
 /** An event of a newer version than this code knows: the reader pauses; it never skips. */

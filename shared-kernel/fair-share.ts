@@ -6,36 +6,76 @@ export interface Division {
   readonly partitions: number;
   /** Partition → who has it, a member or not; absent: nobody. */
   readonly holders: ReadonlyMap<number, string>;
+  /** Partition → who abstains from it, because the work on it did not move there. Where all members do, none counts. */
+  readonly abstainers: ReadonlyMap<number, ReadonlySet<string>>;
 }
 
 export interface Share {
-  /** Partitions it has and is to give up, for others who have less. */
+  /** Partitions it has and is to give up: for others who have less, or who may be able to work on them. */
   readonly giveUp: readonly number[];
   /** Partitions that nobody has and that are its to take. */
   readonly take: readonly number[];
 }
 
-const nothing: Share = { giveUp: [], take: [] };
-
 /**
  * What a member does towards an even division, without asking the others. Who sees the same does not take the same, and
  * when all see the same for long enough, their numbers of partitions differ by at most one. Where they cannot be equal,
  * those who have more keep it: who joins or leaves makes nothing move that need not, so a leader stays the leader.
+ *
+ * Who abstains from a partition gives it up to any other who does not. Until that ends it keeps its others and is given
+ * no more, if somebody is there who abstains from nothing: what goes well is not moved to whom something does not.
  */
-export function shareOf(me: string, { members, partitions, holders }: Division): Share {
-  const had = new Map(members.map((member) => [member, [] as number[]]));
-  const free: number[] = [];
+export function shareOf(me: string, division: Division): Share {
+  const { partitions, holders } = division;
+  const shares = evenShares(division);
+  const mine = new Set(shares.get(me));
+  const share = { giveUp: [] as number[], take: [] as number[] };
   for (let partition = 0; partition < partitions; partition += 1) {
     const holder = holders.get(partition);
-    if (holder === undefined) free.push(partition);
-    else had.get(holder)?.push(partition);
+    if (holder === me && shares.has(me) && !mine.has(partition)) share.giveUp.push(partition);
+    if (holder === undefined && mine.has(partition)) share.take.push(partition);
   }
-  // Sorting is stable: among equals the order of the members decides.
-  const ranking = [...had].sort(([, left], [, right]) => right.length - left.length);
-  for (const [rank, [member, own]] of ranking.entries()) {
-    const fair = Math.floor(partitions / ranking.length) + (rank < partitions % ranking.length ? 1 : 0);
-    const take = free.splice(0, Math.max(0, fair - own.length));
-    if (member === me) return { giveUp: own.slice(fair), take };
+  return share;
+}
+
+/** Member → what it is to have in the end, what is still held by somebody else or by who is gone included. */
+function evenShares({ members, partitions, holders, abstainers }: Division): Map<string, number[]> {
+  const kept = new Map(members.map((member) => [member, [] as number[]]));
+  const open: number[] = [];
+  const ableTo = Array.from({ length: partitions }, (_, partition) => {
+    const able = members.filter((member) => !abstainers.get(partition)?.has(member));
+    return new Set(able.length > 0 ? able : members);
+  });
+  for (const [partition, able] of ableTo.entries()) {
+    const holder = holders.get(partition);
+    if (holder !== undefined && able.has(holder)) kept.get(holder)!.push(partition);
+    else open.push(partition);
   }
-  return nothing;
+  // Sorting is stable: among equals the order of the members decides, and who has more comes first.
+  const shares = new Map([...kept].sort(([, left], [, right]) => right.length - left.length));
+  const isEager = (member: string): boolean => ![...abstainers.values()].some((some) => some.has(member));
+  const eager = [...shares].filter(([member]) => isEager(member)).map(([, share]) => share);
+  for (const partition of open) {
+    const able = [...shares].filter(([member]) => ableTo[partition]!.has(member)).map(([, share]) => share);
+    fewestOf(eager.length > 0 ? eager : able)?.push(partition);
+  }
+  if (eager.length > 0) level([...shares.values()], eager);
+  return shares;
+}
+
+/** Moves partitions from those who have most to those `eager` ones who have fewest, until that evens out nothing more. */
+function level(shares: readonly number[][], eager: readonly number[][]): void {
+  for (;;) {
+    const most = shares.reduce((found, share) => (share.length >= found.length ? share : found));
+    const fewest = fewestOf(eager)!;
+    if (most.length < fewest.length + 2) return;
+    most.sort((left, right) => left - right);
+    fewest.push(most.pop()!);
+  }
+}
+
+/** The first of them, if there are several. */
+function fewestOf(shares: readonly number[][]): number[] | undefined {
+  const [first, ...others] = shares;
+  return first && others.reduce((found, share) => (share.length < found.length ? share : found), first);
 }

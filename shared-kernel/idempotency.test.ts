@@ -1,9 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { aggregateIdOf, eventIdOf, payloadHash, requestIdOf } from './idempotency.js';
+import {
+  aggregateIdOf,
+  eventIdOf,
+  formerAggregateIdOf,
+  formerRequestIdOf,
+  payloadHash,
+  requestIdOf,
+} from './idempotency.js';
 import { idPattern } from './stream.js';
 
-const request = requestIdOf('ann', 'POST', '/v1/orders', 'key-1');
+const request = requestIdOf('ann', 'customer', 'POST', '/v1/orders', 'key-1');
+const former = formerRequestIdOf('ann', 'POST', '/v1/orders', 'key-1');
+const serviceKey = new Uint8Array(32).fill(9);
 const uuid = (version: number) =>
   new RegExp(`^[0-9a-f]{8}-[0-9a-f]{4}-${version}[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`);
 
@@ -12,43 +21,51 @@ describe('ids from a request', () => {
     expect({
       request,
       event: eventIdOf(request, 0),
-      eventOfPayload: eventIdOf(request, 0, 'hash'),
-      aggregate: aggregateIdOf(request),
+      aggregate: aggregateIdOf(serviceKey, request),
+      formerRequest: former,
+      formerAggregate: formerAggregateIdOf(former),
     }).toEqual({
-      request: '5b40be25-29ab-5fd7-bff1-c869718257b0',
-      event: '3483d56c-1030-5108-acd0-14d67adb8e2d',
-      eventOfPayload: '20f64717-2640-5774-897a-9e3f4baed79f',
-      aggregate: '8ff95ec2-2abb-7c8e-bc4e-c54886483eb7',
+      request: '00e547aa-7ad5-5d14-819f-138622584977',
+      event: '9621bfad-500c-55f5-bf20-2113c0d920f0',
+      aggregate: 'bee858d5-b6a5-7e4e-8682-4bf1adc039bf',
+      formerRequest: '5b40be25-29ab-5fd7-bff1-c869718257b0',
+      formerAggregate: '8ff95ec2-2abb-7c8e-bc4e-c54886483eb7',
     });
   });
 
-  test('caller, method, path and key each make another request', () => {
+  test('caller, role, method, path and key each make another request', () => {
     const part = fc.string();
-    const call = fc.tuple(part, part, part, part);
+    const call = fc.tuple(part, part, part, part, part);
     fc.assert(
       fc.property(call, call, (one, other) => {
         const same = JSON.stringify(one) === JSON.stringify(other);
         expect(requestIdOf(...one) === requestIdOf(...other)).toBe(same);
       }),
     );
-    expect(requestIdOf('a', 'b', 'c', 'd')).not.toBe(requestIdOf('a', 'bc', '', 'd'));
+    expect(requestIdOf('a', 'b', 'c', 'd', 'e')).not.toBe(requestIdOf('a', 'b', 'cd', '', 'e'));
   });
 
   test('have the layout of the versions they claim', () => {
     fc.assert(
       fc.property(fc.string(), fc.nat({ max: 100 }), (key, index) => {
-        const id = requestIdOf('ann', 'POST', '/v1/orders', key);
+        const id = requestIdOf('ann', 'customer', 'POST', '/v1/orders', key);
         expect(id).toMatch(uuid(5));
         expect(eventIdOf(id, index)).toMatch(uuid(5));
-        expect(aggregateIdOf(id)).toMatch(uuid(7));
-        expect(aggregateIdOf(id)).toMatch(idPattern);
+        for (const made of [aggregateIdOf(serviceKey, id), formerAggregateIdOf(id)]) {
+          expect(made).toMatch(uuid(7));
+          expect(made).toMatch(idPattern);
+        }
       }),
     );
   });
 
-  test('events of one request differ by index and by payload', () => {
-    const ids = [eventIdOf(request, 0), eventIdOf(request, 1), eventIdOf(request, 0, 'x'), eventIdOf(request, 1, 'x')];
-    expect(new Set(ids).size).toBe(4);
+  test('that of a new aggregate depends on the service key, and so is nobody else’s to foresee', () => {
+    const ids = [8, 9].map((byte) => aggregateIdOf(new Uint8Array(32).fill(byte), request));
+    expect(new Set([...ids, formerAggregateIdOf(request)]).size).toBe(3);
+  });
+
+  test('events of one cause differ by index', () => {
+    expect(eventIdOf(request, 0)).not.toBe(eventIdOf(request, 1));
   });
 });
 

@@ -1,11 +1,11 @@
 import { asError } from './as-error.js';
-import type { Clock, Timer } from './ports/clock.js';
+import type { SteadyClock, Timer } from './ports/clock.js';
 import type { HeldLease, LeaseStore } from './ports/lease.js';
 
 export interface LeaseMeans {
   readonly leases: LeaseStore;
   /** The clock of the leases: steady, never set back or forth. */
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly timer: Timer;
   /** Told of each fault after which it tries again, and of the lease that it concerns. */
   readonly report?: (fault: Error, lease: string) => void;

@@ -1,3 +1,4 @@
+import { Abstentions, type AbstentionTuning } from './abstentions.js';
 import { asError } from './as-error.js';
 import type { Assignment, AssignPartitions, PartitionWork, WorkOnPartition } from './assignment.js';
 import { shareOf } from './fair-share.js';
@@ -5,12 +6,16 @@ import { LeaseKeeper, type KeptLease, type LeaseMeans } from './keep-leases.js';
 import { partitionCount } from './partition.js';
 import type { Randomness } from './ports/clock.js';
 import type { HeldLease, Lease } from './ports/lease.js';
+import { WorkWatch } from './standstill.js';
 
 export interface LeasedMeans extends LeaseMeans {
   readonly randomness: Randomness;
 }
 
-/** Milliseconds. Whoever is gone is replaced after `ttl` and at most two looks. */
+/**
+ * Milliseconds. Whoever is gone is replaced after `ttl` and at most two looks; whoever holds something and does not move
+ * after `patienceMs`, `partingMs` and at most four looks, if somebody else is seated.
+ */
 export interface LeasedTuning {
   /**
    * For how long a lease is taken. All of a process are renewed together, four times as often; one counts as lost a
@@ -19,10 +24,20 @@ export interface LeasedTuning {
   readonly ttl: number;
   /** How long between two looks at who is there and what nobody has. */
   readonly look: number;
+  /** For how long work that has something to do may not move, before it is left to others. */
+  readonly patienceMs: number;
+  /** For how long such work may take to stop before its lease is given back all the same. */
+  readonly partingMs: number;
+  readonly abstention: AbstentionTuning;
 }
 
-export const partitionTuning: LeasedTuning = { ttl: 4_000, look: 500 };
-export const leadershipTuning: LeasedTuning = { ttl: 2_500, look: 400 };
+const standstillTuning = {
+  patienceMs: 5_000,
+  partingMs: 2_500,
+  abstention: { firstMs: 15_000, mostMs: 300_000, mostInTurnMs: 60_000 },
+};
+export const partitionTuning: LeasedTuning = { ttl: 4_000, look: 500, ...standstillTuning };
+export const leadershipTuning: LeasedTuning = { ttl: 2_500, look: 400, ...standstillTuning };
 
 /**
  * Divides the partitions evenly among the processes of a group, without a coordinator. Each process holds a numbered
@@ -31,6 +46,10 @@ export const leadershipTuning: LeasedTuning = { ttl: 2_500, look: 400 };
  * nobody has what is its own by everybody's reckoning (see `shareOf`). Those whose lease is lost, because the store is
  * down or the process stood still, stop their work before another can have it. Work may nevertheless be late, where a
  * process wakes in the middle of a write: what is done in a partition must bear a second one that does the same.
+ *
+ * Who holds a partition and sees that the work on it stands still abstains from it: it says so by a lease, and gives the
+ * partition up to any other who does not abstain, for a time that grows with each time in a row. Where there is no
+ * other it keeps it and tries on.
  */
 export function leasedPartitions(means: LeasedMeans, tuning: LeasedTuning = partitionTuning): AssignPartitions {
   return (group, work) => new LeasedAssignment(group, partitionCount, work, means, tuning);
@@ -45,6 +64,9 @@ export function leasedLeadership(means: LeasedMeans, tuning: LeasedTuning = lead
 interface Tenure {
   readonly lease: KeptLease;
   work: PartitionWork | undefined;
+  watch: WorkWatch | undefined;
+  /** When the work began, on the clock of the leases. */
+  begunAt: number;
   ended: Promise<void> | undefined;
 }
 
@@ -60,6 +82,7 @@ class LeasedAssignment implements Assignment {
   readonly #tenancies: string;
   readonly #stopping = new AbortController();
   readonly #tenures = new Map<number, Tenure>();
+  readonly #abstentions: Abstentions;
   readonly #looking: Promise<void>;
   #seat: { readonly number: number; readonly kept: KeptLease } | undefined;
 
@@ -73,6 +96,11 @@ class LeasedAssignment implements Assignment {
     this.#all = `${group}/`;
     this.#seats = `${group}/seat/`;
     this.#tenancies = `${group}/partition/`;
+    this.#abstentions = new Abstentions(group, tuning.abstention, {
+      acquire: (name) => this.#acquire(name),
+      keeper: this.#keeper,
+      clock: means.clock,
+    });
     this.#looking = this.#run();
   }
 
@@ -90,6 +118,7 @@ class LeasedAssignment implements Assignment {
       ...partitions.map((partition) => this.#end(partition)),
       this.#looking,
     ]);
+    await Promise.all(this.#abstentions.partitions.map((partition) => this.#abstentions.end(partition)));
   }
 
   async #run(): Promise<void> {
@@ -111,24 +140,68 @@ class LeasedAssignment implements Assignment {
     await this.#sit(seated);
     // What is its share it sees at the next look, when the others have seen it too.
     if (!wasSeated) return;
+    await this.#judgeOwnWork();
     const tenancies = found.filter(({ name }) => name.startsWith(this.#tenancies));
-    const { giveUp, take } = this.#share(seated, tenancies);
+    const members = this.#members(seated);
+    const abstainers = this.#abstainers(found);
+    await this.#endAbstentions(members, abstainers);
+    const division = { members, partitions: this.#partitions, holders: this.#holders(tenancies), abstainers };
+    const { giveUp, take } = shareOf(this.#owner, division);
     for (const partition of giveUp) void this.#end(partition);
     await this.#take(take);
   }
 
-  #share(seated: readonly Lease[], tenancies: readonly Lease[]): ReturnType<typeof shareOf> {
+  /** Abstains from what stands still, and no longer from what moves. */
+  async #judgeOwnWork(): Promise<void> {
+    for (const [partition, { watch, ended }] of this.#tenures) {
+      if (ended !== undefined || watch === undefined) continue;
+      const standing = watch.look();
+      if (standing === undefined) {
+        await this.#abstentions.end(partition);
+      } else if (!this.#abstentions.has(partition)) {
+        await this.#abstentions.begin(partition);
+        this.#report(new Error(`It is left to others, if there are any. ${standing}`), this.#nameOf(partition));
+      }
+    }
+    const longEnough = this.#means.clock.now() - 2 * this.#tuning.patienceMs;
+    const tenures = [...this.#tenures.values()];
+    if (tenures.length > 0 && tenures.every(({ begunAt }) => begunAt <= longEnough)) this.#abstentions.forget();
+  }
+
+  /** Tries again, after a while, what it left to others and has finished itself. */
+  async #endAbstentions(members: readonly string[], abstainers: Map<number, Set<string>>): Promise<void> {
+    for (const partition of this.#abstentions.partitions) {
+      if (this.#tenures.has(partition)) continue;
+      const doAll = members.every((member) => abstainers.get(partition)?.has(member));
+      if (this.#abstentions.isOver(partition, doAll)) await this.#abstentions.end(partition);
+    }
+  }
+
+  /** Partition → owners, with what this process itself says now. */
+  #abstainers(found: readonly Lease[]): Map<number, Set<string>> {
+    const abstainers = this.#abstentions.read(found.filter(({ owner }) => owner !== this.#owner));
+    for (const partition of this.#abstentions.partitions) {
+      abstainers.set(partition, (abstainers.get(partition) ?? new Set()).add(this.#owner));
+    }
+    return abstainers;
+  }
+
+  #holders(tenancies: readonly Lease[]): Map<number, string> {
     const holders = new Map<number, string>();
     for (const { name, owner } of tenancies) {
       // One of its own that it does not know of was lost, or is still on its way back: nobody's yet.
       holders.set(Number(name.slice(this.#tenancies.length)), owner === this.#owner ? '' : owner);
     }
     for (const partition of this.#tenures.keys()) holders.set(partition, this.#owner);
-    const members = seated
+    return holders;
+  }
+
+  /** Those who are seated, by their seats. */
+  #members(seated: readonly Lease[]): readonly string[] {
+    return seated
       .map(({ name, owner }) => ({ owner, seat: Number(name.slice(this.#seats.length)) }))
       .sort((left, right) => left.seat - right.seat)
       .map(({ owner }) => owner);
-    return shareOf(this.#owner, { members, partitions: this.#partitions, holders });
   }
 
   /**
@@ -157,12 +230,18 @@ class LeasedAssignment implements Assignment {
   async #take(partitions: readonly number[]): Promise<void> {
     await Promise.all(
       partitions.map(async (partition) => {
-        const name = `${this.#tenancies}${partition}`;
+        const name = this.#nameOf(partition);
         try {
           const lease = await this.#acquire(name);
           if (lease === undefined) return;
           const kept = this.#keeper.keep(lease, () => void this.#end(partition));
-          this.#tenures.set(partition, { lease: kept, work: undefined, ended: undefined });
+          this.#tenures.set(partition, {
+            lease: kept,
+            work: undefined,
+            watch: undefined,
+            begunAt: this.#means.clock.now(),
+            ended: undefined,
+          });
           if (this.#isStopping()) await this.#end(partition);
         } catch (error) {
           this.#report(error, name);
@@ -171,8 +250,16 @@ class LeasedAssignment implements Assignment {
     );
     for (const partition of partitions) {
       const tenure = this.#tenures.get(partition);
-      if (tenure !== undefined && tenure.ended === undefined) tenure.work ??= this.#work(partition);
+      if (tenure !== undefined && tenure.ended === undefined) this.#begin(partition, tenure);
     }
+  }
+
+  #begin(partition: number, tenure: Tenure): void {
+    if (tenure.work !== undefined) return;
+    const work = this.#work(partition);
+    tenure.work = work;
+    const ask = work.progress?.bind(work);
+    if (ask !== undefined) tenure.watch = new WorkWatch(ask, this.#means.clock, this.#tuning.patienceMs);
   }
 
   /** Finishes the work on a partition, then gives it back. */
@@ -183,14 +270,31 @@ class LeasedAssignment implements Assignment {
     return tenure.ended;
   }
 
-  async #giveBack(partition: number, { work, lease }: Tenure): Promise<void> {
+  /** Does not wait for ever for work that stands still: it may be what cannot end. */
+  async #giveBack(partition: number, tenure: Tenure): Promise<void> {
+    const stopped = this.#stop(partition, tenure.work);
+    if (this.#abstentions.has(partition)) {
+      const parting = new AbortController();
+      const tooLong = this.#means.timer.sleep(this.#tuning.partingMs, parting.signal);
+      await Promise.race([stopped.then(() => parting.abort()), tooLong]);
+    } else {
+      await stopped;
+    }
+    await tenure.lease.release();
+    await stopped;
+    this.#tenures.delete(partition);
+  }
+
+  async #stop(partition: number, work: PartitionWork | undefined): Promise<void> {
     try {
       await work?.stop();
     } catch (error) {
-      this.#report(error, `${this.#tenancies}${partition}`);
+      this.#report(error, this.#nameOf(partition));
     }
-    await lease.release();
-    this.#tenures.delete(partition);
+  }
+
+  #nameOf(partition: number): string {
+    return `${this.#tenancies}${partition}`;
   }
 
   #acquire(name: string): Promise<HeldLease | undefined> {

@@ -10,7 +10,7 @@ export interface Actor {
  * (see `personal-data.ts`).
  */
 export interface NewEvent {
-  /** A UUID. Derived from the command's key where there is one, so that a repeated command finds its own events. */
+  /** A UUID, its own. Made by rule only where whoever records the event records the same: payments, stock, imports. */
   readonly id: string;
   readonly type: string;
   /** Version of the shape of `data`, from 1. Readers upcast older ones, see `events/upcast.ts`. */
@@ -33,12 +33,17 @@ export interface NewEvent {
 }
 
 export interface RequestMark {
-  /** UUID v5 of caller, method, path and Idempotency-Key. */
+  /** UUID v5 of caller, acting role, method, path and Idempotency-Key: see `idempotency.ts`. */
   readonly id: string;
-  /** Keyed hash of the payload, base64url; unreadable once the key of `subject` is destroyed. */
+  /** Keyed hash of the payload, base64url; unreadable once the key of `subject` is destroyed. Empty: see `isByRule`. */
   readonly hash: string;
   /** Whose data key made the hash. */
   readonly subject: string;
+}
+
+/** Nobody sent the request: its id follows from what it asks for, as that of an order for a product's stock. */
+export function isByRule({ hash }: Pick<RequestMark, 'hash'>): boolean {
+  return hash === '';
 }
 
 export type EventData = { readonly [field: string]: unknown };

@@ -1,50 +1,129 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { StreamCut, StreamUnreadable, Unavailable } from './errors.js';
 import type { RecordedEvent } from './message.js';
-import type { EventStore } from './ports/event-store.js';
+import type { Turn } from './one-a-turn.js';
+import { beginning, largestPage, type EventStore, type LogPage } from './ports/event-store.js';
 
 const pageSize = 1000;
 
-/** All events of a stream from a revision on, page by page. */
+export interface StreamRange {
+  /** A revision; 0 unless said otherwise. */
+  readonly from?: number;
+  /** Events of a page. */
+  readonly size?: number;
+  /** Waited for between two pages; by default the event loop turns once. */
+  readonly turn?: Turn;
+}
+
+/**
+ * A stream in pages, none of them empty. Between two reads the event loop turns: a store may answer without leaving the
+ * thread, and a long stream is not to keep others from it. Rejects with `StreamCut` where the next event is not there.
+ */
+export async function* readStreamPages(
+  store: Pick<EventStore, 'readStream'>,
+  stream: string,
+  { from = 0, size = pageSize, turn = nextTurn }: StreamRange = {},
+): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
+  for (let next = from; ;) {
+    const page = await store.readStream(stream, next, size);
+    if (page.length > 0) yield page;
+    if (page.length < size) return;
+    next = page.at(-1)!.revision + 1;
+    await turn();
+  }
+}
+
+/** All events of a stream from a revision on, as `readStreamPages` reads them. */
 export async function* readWholeStream(
   store: Pick<EventStore, 'readStream'>,
   stream: string,
   from = 0,
 ): AsyncGenerator<RecordedEvent, void, undefined> {
-  for (let next = from; ; next += pageSize) {
-    const page = await store.readStream(stream, next, pageSize);
-    yield* page;
-    if (page.length < pageSize) return;
+  for await (const page of readStreamPages(store, stream, { from })) yield* page;
+}
+
+/** As `readWholeStream`, with all that comes before an event that cannot be read or is gone, and then the fault. */
+export async function* readAsFar(
+  store: Pick<EventStore, 'readStream'>,
+  stream: string,
+  from = 0,
+): AsyncGenerator<RecordedEvent, void, undefined> {
+  let next = from;
+  try {
+    for await (const event of readWholeStream(store, stream, from)) {
+      next = event.revision + 1;
+      yield event;
+    }
+  } catch (error) {
+    const end = error instanceof StreamUnreadable ? error.revision : error instanceof StreamCut ? error.goneFrom : next;
+    if (end > next) yield* await store.readStream(stream, next, end - next);
+    throw error;
   }
 }
 
-/** The log after a position up to and including another, in pages of at most `limit` events, none of them empty. */
+/**
+ * The log after a position up to and including another, look by look, between which the event loop turns. Every page has
+ * moved `through`, though perhaps over records of other programs alone. Ends at the end of the log as it met it: whoever must have come to the head
+ * compares the last `through` with the head that was asked for before.
+ */
 export async function* readLog(
   store: Pick<EventStore, 'readAll'>,
   after: number,
   upTo = Infinity,
-  limit = pageSize,
-): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
-  for (let position = after; ;) {
+  limit = largestPage,
+): AsyncGenerator<LogPage, void, undefined> {
+  for (let position = after; position < upTo;) {
     const page = await store.readAll(position, limit);
-    const last = page.at(-1);
-    if (last === undefined) return;
-    if (last.position >= upTo) {
-      const rest = last.position === upTo ? page : page.filter((event) => event.position <= upTo);
-      if (rest.length > 0) yield rest;
+    if (page.through > upTo) {
+      const isBefore = ({ position }: { readonly position: number }) => position <= upTo;
+      const [events, marks] = [page.events.filter(isBefore), page.marks.filter(isBefore)];
+      yield { events, marks, through: upTo, isEnd: false };
       return;
     }
-    yield page;
-    position = last.position;
+    if (page.through > position) yield page;
+    if (page.isEnd) return;
+    position = page.through;
+    await nextTurn();
   }
 }
 
-/** The log as it is now, from its end to its beginning: pages of at most `limit` events, the latest first, none empty. */
+/** The same up to a position that the log is known to have; `Unavailable` where it ends before, for it will show it. */
+export async function* readLogTo(
+  store: Pick<EventStore, 'readAll'>,
+  after: number,
+  upTo: number,
+  limit = largestPage,
+): AsyncGenerator<LogPage, void, undefined> {
+  let reached = after;
+  for await (const page of readLog(store, after, upTo, limit)) {
+    reached = page.through;
+    yield page;
+  }
+  if (reached < upTo) throw new Unavailable('event store', `The log does not show position ${upTo} yet.`);
+}
+
+/** The log as it is now, from its end to its beginning, look by look, the latest first; between looks the event loop turns. */
 export async function* readLogBackwards(
   store: Pick<EventStore, 'readAllBackwards'>,
-  limit = pageSize,
-): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
-  let page = await store.readAllBackwards(Infinity, limit);
-  for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
+  limit = largestPage,
+): AsyncGenerator<LogPage, void, undefined> {
+  for (let position = Infinity; ;) {
+    const page = await store.readAllBackwards(position, limit);
     yield page;
-    page = await store.readAllBackwards(last.position, limit);
+    if (page.isEnd) return;
+    position = page.through;
+    await nextTurn();
   }
+}
+
+/** The first event of ours, `undefined` while there is none. */
+export async function firstEvent(store: Pick<EventStore, 'readAll'>): Promise<RecordedEvent | undefined> {
+  for await (const { events } of readLog(store, beginning)) if (events[0] !== undefined) return events[0];
+  return undefined;
+}
+
+/** The last event of ours, `undefined` while there is none. */
+export async function lastEvent(store: Pick<EventStore, 'readAllBackwards'>): Promise<RecordedEvent | undefined> {
+  for await (const { events } of readLogBackwards(store)) if (events[0] !== undefined) return events[0];
+  return undefined;
 }

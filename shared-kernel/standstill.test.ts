@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { Standstill, type Progress } from './standstill.js';
+import { Standstill, WorkWatch, type Progress } from './standstill.js';
+import { turns } from './testing/turns.js';
 
 let now = 0;
 const clock = { now: () => now };
@@ -37,4 +38,42 @@ test('what moves, is up to date, or is somebody else’s in between, is not', ()
 
 test('once it moves again nothing is said', () => {
   expect(said([relay], [relay], [relay], [relay], [{ ...relay, position: 6 }]).at(-1)).toEqual({});
+});
+
+/** What is said at looks that are four seconds apart of a work that answers like this. */
+async function saidOf(...answers: readonly (() => readonly Progress[] | Promise<readonly Progress[]>)[]) {
+  let asked = 0;
+  const watch = new WorkWatch(() => answers[asked++]!(), clock, 10_000);
+  const said: (string | undefined)[] = [];
+  for (let look = 0; look <= answers.length; look += 1) {
+    said.push(watch.look());
+    await turns();
+    now += 4_000;
+  }
+  return { said, asked };
+}
+
+const at =
+  (position: number, isUpToDate = false) =>
+  (): readonly Progress[] => [{ ...relay, position, isUpToDate }];
+const unknown = (): Promise<never> => Promise.reject(new Error('Gone.'));
+const silent = (): Promise<never> => new Promise(() => {});
+
+test('a work is judged by what it answers', async () => {
+  const { said } = await saidOf(at(5, true), at(5), at(5), at(5), at(6), at(6));
+  const sentence = 'relay: It has not moved from position 5 for 12 s.';
+  expect(said).toEqual([undefined, undefined, undefined, undefined, sentence, undefined, undefined]);
+});
+
+test('one that cannot say is where it was, with something to do', async () => {
+  const { said } = await saidOf(at(5, true), unknown, unknown, unknown, unknown);
+  expect(said.at(-1)).toBe('relay: It has not moved from position 5 for 16 s: Gone.');
+  const never = await saidOf(unknown, unknown, unknown, unknown);
+  expect(never.said.at(-1)).toBe('work: It has not moved from position unknown for 12 s: Gone.');
+});
+
+test('neither can one that does not answer, and it is not asked a second time meanwhile', async () => {
+  const { said, asked } = await saidOf(at(5, true), silent, silent, silent, silent);
+  expect(said.at(-1)).toBe('relay: It has not moved from position 5 for 16 s: It does not say.');
+  expect(asked).toBe(2);
 });

@@ -1,5 +1,6 @@
+import { asError } from './as-error.js';
 import type { ConsumerState } from './consume-partition.js';
-import type { Clock } from './ports/clock.js';
+import type { SteadyClock } from './ports/clock.js';
 
 /** How far something that follows the log has come. */
 export interface Progress {
@@ -26,12 +27,12 @@ export const standstillPatience = 10_000;
  * how far each has come, and at nothing else.
  */
 export class Standstill {
-  readonly #clock: Clock;
+  readonly #clock: SteadyClock;
   readonly #patience: number;
   #moved = new Map<string, Moved>();
 
   /** `clock`: one that is never set back. */
-  constructor(clock: Clock, patience = standstillPatience) {
+  constructor(clock: SteadyClock, patience = standstillPatience) {
     this.#clock = clock;
     this.#patience = patience;
   }
@@ -53,6 +54,49 @@ export class Standstill {
     }
     this.#moved = moved;
     return standing;
+  }
+}
+
+type AskProgress = () => readonly Progress[] | Promise<readonly Progress[]>;
+
+/**
+ * Tells whether one work stands still, by asking it at each look and judging by what it answered since the last. One
+ * that does not answer, or does not know, is where it was and has something to do as far as anybody can tell.
+ */
+export class WorkWatch {
+  readonly #ask: AskProgress;
+  readonly #standstill: Standstill;
+  #found: readonly Progress[] = [];
+  #isAsked = false;
+
+  /** `clock`: one that is never set back. */
+  constructor(ask: AskProgress, clock: SteadyClock, patienceMs: number) {
+    this.#ask = ask;
+    this.#standstill = new Standstill(clock, patienceMs);
+  }
+
+  /** A sentence about what stands still, if something does. To be asked several times within the patience. */
+  look(): string | undefined {
+    const standing = this.#standstill.look(this.#isAsked ? this.#doubted(new Error('It does not say.')) : this.#found);
+    if (!this.#isAsked) void this.#askAgain();
+    const sentences = Object.entries(standing).map(([name, sentence]) => `${name}: ${sentence}`);
+    return sentences.length === 0 ? undefined : sentences.join(' ');
+  }
+
+  async #askAgain(): Promise<void> {
+    this.#isAsked = true;
+    try {
+      this.#found = await this.#ask();
+    } catch (error) {
+      this.#found = this.#doubted(asError(error));
+    } finally {
+      this.#isAsked = false;
+    }
+  }
+
+  #doubted(fault: Error): readonly Progress[] {
+    const known = this.#found.length > 0 ? this.#found : [{ name: 'work', position: undefined }];
+    return known.map(({ name, position }) => ({ name, position, isUpToDate: false, fault }));
   }
 }
 

@@ -2,7 +2,7 @@ import { uuidV5 } from './uuid-v5.js';
 
 /**
  * The categories of stream. A stream's name is `<category>-<id>`; these names are a storage format.
- * `request` streams hold where a command with a key went when its caller chose the aggregate's id.
+ * `request` streams hold to which new aggregate a command went.
  */
 export const categories = ['order', 'payment', 'delivery', 'fulfilment', 'product', 'customer', 'request'] as const;
 export type Category = (typeof categories)[number];

@@ -1,78 +1,54 @@
-import { Unavailable } from './errors.js';
-import { partitionOf } from './partition.js';
-import { timestamp, type Clock } from './ports/clock.js';
-import { beginning, type EventStore } from './ports/event-store.js';
-import type { CollectionSpec, Degraded, DocumentWrite, ReadStore, StoredDocument } from './ports/read-store.js';
-import type { Suspension } from './suspension.js';
+import type { FulfilmentSuspended } from './events/fulfilment.js';
+import type { CollectionSpec } from './ports/read-store.js';
+import type { Projection } from './projection.js';
+import { streamName } from './stream.js';
 
 /**
  * Where operators find the orders whose fulfilment is suspended: by key, as the quarantined documents of a collection
- * like any other. The log is the truth (`suspension.ts`); this is made from it by the process manager, which keeps its
- * positions in the same store, so where one is lost the other is too, and both are made anew.
+ * like any other. A read model of the fulfilments' streams, of those of their events alone that tell of suspensions, which
+ * the process manager keeps itself.
  */
 export const suspendedOrders: CollectionSpec = {
   name: 'fulfilment',
-  version: 1,
+  version: 2,
   fields: { since: 'text' },
   multiple: [],
   order: 'since',
   indexes: [],
 };
 
-export interface SuspendedOrdersMeans {
-  readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
-  readonly store: Pick<EventStore, 'readStream'>;
-  readonly clock: Clock;
+/** What it folds; no revision tells of other events. */
+export const suspensionTypes: ReadonlySet<string> = new Set(['FulfilmentSuspended', 'FulfilmentResumed']);
+
+/** How an order's last suspension stands, as the section `fulfilment` of its document. */
+export interface SuspendedSection {
+  /** When it was suspended first, if it was resumed since only to fail again. RFC 3339 UTC. */
+  readonly since: string;
+  readonly isSuspended: boolean;
+  /** The event that could not be handled. */
+  readonly event: Pick<FulfilmentSuspended, 'eventId' | 'eventType' | 'stream' | 'revision'>;
+  /** Id of what ended the suspension; null while it lasts. */
+  readonly resumedBy: string | null;
 }
 
-/** Rounds in which other writers may win. */
-const mostConflicts = 10;
-
-/**
- * Notes how the fulfilment of an order stands after the last suspension that its stream tells of. What is noted never
- * goes back to an earlier one; again is silence. `error`: what went wrong, where more is known of it than the log says.
- */
-export async function noteSuspension(
-  orderId: string,
-  suspension: Suspension,
-  means: SuspendedOrdersMeans,
-  error = String(suspension.suspended.data['error']),
-): Promise<void> {
-  const { suspended, resumed, since } = suspension;
-  const { revision } = resumed ?? suspended;
-  for (let round = 0; round <= mostConflicts; round += 1) {
-    const [stored] = await means.readStore.load(suspendedOrders, [orderId]);
-    if ((stored?.revisions['fulfilment'] ?? -1) >= revision) return;
-    const degraded = resumed === undefined ? await degradedBy(suspension, error, means) : undefined;
-    const write: DocumentWrite = {
-      key: orderId,
-      ...expectedOf(stored),
-      revisions: { fulfilment: revision },
-      sections: {},
-      fields: { single: { since }, multiple: {} },
-      projectedAt: timestamp(means.clock),
-      ...(degraded !== undefined && { degraded }),
-    };
-    const batch = { collection: suspendedOrders, partition: partitionOf(orderId), writes: [write] };
-    if ((await means.readStore.commit({ ...batch, position: beginning })).length === 0) return;
-  }
-  throw new Unavailable('read store', 'Other process managers kept winning.');
-}
-
-function expectedOf(stored: StoredDocument | undefined): Pick<DocumentWrite, 'expected' | 'expectedDegraded'> {
-  const degraded = stored?.degraded;
-  return { expected: stored?.revisions, ...(degraded !== undefined && { expectedDegraded: degraded }) };
-}
-
-async function degradedBy(
-  { suspended, since }: Suspension,
-  error: string,
-  { store }: SuspendedOrdersMeans,
-): Promise<Degraded> {
-  const { stream, revision } = suspended.data;
-  const found = typeof stream === 'string' && typeof revision === 'number';
-  const [event = suspended] = found ? await store.readStream(stream, revision, 1) : [];
-  const { id, type, position } = event;
-  const named = { id, stream: event.stream, revision: event.revision, position, type };
-  return { since, triedAt: suspended.recordedAt, error, event: named, seen: {} };
-}
+/** To be given no other events than of `suspensionTypes`. */
+export const suspendedProjection: Projection = {
+  collection: suspendedOrders,
+  categories: ['fulfilment'],
+  key: ({ partitionKey }) => partitionKey,
+  streams: (orderId) => [streamName('fulfilment', orderId)],
+  fold: (section, event) => {
+    const before = section as SuspendedSection | undefined;
+    if (event.type === 'FulfilmentSuspended') {
+      const { eventId, eventType, stream, revision } = event.data;
+      const since = before?.resumedBy === event.causationId ? before.since : event.recordedAt;
+      return { since, isSuspended: true, event: { eventId, eventType, stream, revision }, resumedBy: null };
+    }
+    if (event.type !== 'FulfilmentResumed' || before?.isSuspended !== true) return section;
+    return { ...before, isSuspended: false, resumedBy: event.id };
+  },
+  fields: ({ fulfilment }) => {
+    const section = fulfilment as SuspendedSection | undefined;
+    return { single: { since: section?.since ?? null }, multiple: {} };
+  },
+};

@@ -18,6 +18,8 @@ export interface Suspension {
 export interface Suspensions {
   /** Of the stream, −1 where it has no events. */
   readonly revision: number;
+  /** When its last event happened, RFC 3339 UTC; `undefined`: it has none. */
+  readonly occurredAt: string | undefined;
   /** `undefined`: it never was. */
   readonly last: Suspension | undefined;
 }
@@ -28,9 +30,10 @@ export interface Suspensions {
  */
 export async function readSuspensions(store: Pick<EventStore, 'readStream'>, orderId: string): Promise<Suspensions> {
   let revision = noStream;
+  let occurredAt: string | undefined;
   let last: Suspension | undefined;
   for await (const event of readWholeStream(store, streamName('fulfilment', orderId))) {
-    revision = event.revision;
+    ({ revision, occurredAt } = event);
     if (event.type !== 'FulfilmentSuspended' && event.type !== 'FulfilmentResumed') continue;
     refuseFuture(event);
     if (event.type === 'FulfilmentSuspended') {
@@ -44,7 +47,7 @@ export async function readSuspensions(store: Pick<EventStore, 'readStream'>, ord
       last = { ...last, resumed: event };
     }
   }
-  return { revision, last };
+  return { revision, occurredAt, last };
 }
 
 /** Whether an event at this position has to wait: the suspension was not ended before it. */

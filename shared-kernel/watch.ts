@@ -1,6 +1,6 @@
 import type { PartitionTarget } from './consume-partition.js';
 import type { NewEvent, RecordedEvent } from './message.js';
-import type { Message, QueueName } from './ports/broker.js';
+import type { EventBatch, QueueName } from './ports/broker.js';
 
 /**
  * Told that something begins; what it answers is told that it ended, and of the fault if it ended with one. It is on
@@ -11,8 +11,8 @@ export type Watch<Of extends readonly unknown[]> = (...of: Of) => (fault?: unkno
 /** Of an append of these events to a stream. */
 export type WatchAppend = Watch<[stream: string, events: readonly NewEvent[]]>;
 
-/** Of messages on their way to the broker, until it has confirmed all of them. */
-export type WatchPublish = Watch<[messages: readonly Message[]]>;
+/** Of batches on their way to the broker, until it has confirmed all of them. */
+export type WatchPublish = Watch<[batches: readonly EventBatch[]]>;
 
 /** Of a batch that a consumer applies. */
 export type WatchBatch = Watch<[queue: QueueName, events: readonly RecordedEvent[]]>;

@@ -8,6 +8,7 @@ import type { Role } from '@waybill/infra/http/caller.js';
 import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from '@waybill/infra/http/development-key.js';
 import type { DeliveryView } from '@waybill/projections/deliveries.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { fetchSeeing } from './support/fetch-seeing.js';
 import { startServer, type Server } from './support/server.js';
 import { waitUntil } from './support/wait-until.js';
 import { post } from './support/write-client.js';
@@ -77,8 +78,10 @@ test('of many couriers who claim the same deliveries at once one gets each, the 
       expect(JSON.parse(text)).toMatchObject({ type: 'urn:waybill:problem:rule-violated', rule: 'delivery-assigned' });
     }
     const token = winner!.headers.get('consistency-token')!;
-    const response = await fetch(`${server.readUrl}/v1/orders/${orderId}/tracking`, {
-      headers: { authorization: `Bearer ${shop}`, 'consistency-token': token, prefer: 'wait=10' },
+    const response = await fetchSeeing(`${server.readUrl}/v1/orders/${orderId}/tracking`, {
+      authorization: `Bearer ${shop}`,
+      'consistency-token': token,
+      prefer: 'wait=10',
     });
     expect(await response.json()).toMatchObject({ orderId, courierId: winner!.courierId });
   }

@@ -8,6 +8,7 @@ import { deliveries, deliveryView, type DeliveryView } from '@waybill/projection
 import { foldDocument } from '@waybill/projections/fold-document.js';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { deadPickUp, fulfilled, outcomesOf, scheduled, type CourierCall, type World } from './support/courier-model.js';
 
 // Whatever couriers, operators and a customer do at once to an order that is to be delivered, what they are answered and
@@ -174,9 +175,9 @@ describe.each(stores)('couriers at work, %s', (_, open) => {
         expect(pickUps).toBe(order.filter((type) => type === 'OrderDispatched').length);
         expect(pickUps + order.filter((type) => type === 'OrderCancelled').length).toBeLessThanOrEqual(1);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(8, 100) },
     );
-  }, 120_000);
+  });
 });
 
 function requestOf(orderId: string, call: CourierCall): [path: string, asked: Asked] {

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { dataFiles } from '@waybill/infra/config.js';
 import { systemRandomness } from '@waybill/infra/clock/system.js';
 import { openSqliteKeyStore, wrappedKeysIn } from '@waybill/infra/keys/sqlite/key-store.js';
-import { runCommandLine, type CommandLineResult } from './support/command-line.js';
+import { type CommandLineResult, operatorToken, runCommandLineHere } from './support/command-line.js';
+import { fetchSeeing } from './support/fetch-seeing.js';
 import { startServer, type Server } from './support/server.js';
 import { waitUntil } from './support/wait-until.js';
 import { post } from './support/write-client.js';
@@ -68,7 +69,7 @@ function traces(of: readonly Buffer[], folder: string, printed = ''): readonly s
 }
 
 async function waybill(...words: string[]): Promise<CommandLineResult> {
-  const ran = await runCommandLine(dataFolder, words);
+  const ran = await runCommandLineHere(dataFolder, words);
   expect({ words, code: ran.exitCode, stderr: ran.stderr }).toMatchObject({ words, code: 0 });
   return ran;
 }
@@ -76,7 +77,7 @@ async function waybill(...words: string[]): Promise<CommandLineResult> {
 test('nothing personal is in plain anywhere, and after an erasure no byte of the key is left to open it with', async () => {
   server = await startServer(dataFolder);
   const { writeUrl, readUrl } = server;
-  const token = (await waybill('token', '--role', 'operator', '--role', 'merchant', '--sub', 'shop')).stdout.trim();
+  const token = await operatorToken(dataFolder);
   let keys = 0;
   const done = async (path: string, body: object): Promise<string> => {
     const { status, text, headers } = await post(writeUrl, path, token, `k${(keys += 1)}`, body);
@@ -86,9 +87,9 @@ test('nothing personal is in plain anywhere, and after an erasure no byte of the
   const read = async <T>(path: string, consistencyToken = ''): Promise<T> => {
     const headers = {
       authorization: `Bearer ${token}`,
-      ...(consistencyToken !== '' && { 'consistency-token': consistencyToken }),
+      ...(consistencyToken !== '' && { 'consistency-token': consistencyToken, prefer: 'wait=10' }),
     };
-    return (await (await fetch(readUrl + path, { headers })).json()) as T;
+    return (await (await fetchSeeing(readUrl + path, headers)).json()) as T;
   };
 
   await done('/v1/products', { productId: 'tea', name: 'Tea', unitPrice: { amount: 900, currency: 'EUR' } });
@@ -164,7 +165,7 @@ test('nothing personal is in plain anywhere, and after an erasure no byte of the
 
 test('killed between the event and the destruction of the key: the next start destroys it', async () => {
   server = await startServer(dataFolder);
-  const token = (await waybill('token', '--role', 'operator', '--sub', 'op')).stdout.trim();
+  const token = await operatorToken(dataFolder);
   const customer = { customerId: 'ann', ...ann, address: homes[0] };
   expect((await post(server.writeUrl, '/v1/customers', token, '1', customer)).status).toBe(201);
   await server.stop('SIGKILL');

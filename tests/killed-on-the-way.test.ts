@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,17 +7,18 @@ import fc from 'fast-check';
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
-import { runCommandLine } from './support/command-line.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
+import { operatorToken, runCommandLine } from './support/command-line.js';
 import { FollowedLog } from './support/followed-log.js';
 import { bookedIn } from './support/money.js';
+import { seed } from './support/seed.js';
 import { startServer, type Server } from './support/server.js';
 import { endingOf, hasEnded, piecesLeft, saidTwice, wronglyBooked } from './support/shop/ending.js';
 import { plansOf } from './support/shop/plan.js';
 import { Shop, type Story } from './support/shop/story.js';
 
-const seed = Number(process.env['WAYBILL_TEST_KILL_SEED'] ?? randomInt(2 ** 31));
-const orders = 120;
-const kills = 7;
+const orders = runs(24, 120);
+const kills = runs(1, 7);
 /** Customers at the same time. */
 const atOnce = 8;
 const run = 'killed';
@@ -43,7 +43,7 @@ function momentsOf(seed: number): readonly (readonly [events: number, turns: num
 }
 
 test(`killed at any moment, every order goes on where it was, and no money and no piece is lost or taken twice (seed ${seed})`, async () => {
-  const token = (await waybill('token', '--role', 'operator', '--role', 'merchant', '--sub', 'shop')).trim();
+  const token = await operatorToken(dataFolder);
   let server: Promise<Server> = startServer(dataFolder);
   await server;
   const log = new FollowedLog(openSqliteEventStore(dataFiles(dataFolder).log, { clock: systemClock, pollMs: 1 }));

@@ -8,7 +8,7 @@ import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-e
 import { freePorts } from '@waybill/infra/testing/loopback-port.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
-import { runCommandLine } from './support/command-line.js';
+import { operatorToken, runCommandLine } from './support/command-line.js';
 import { FollowedLog } from './support/followed-log.js';
 import { bookedIn } from './support/money.js';
 import { PartProcess } from './support/part-process.js';
@@ -73,19 +73,10 @@ test('killed while orders are paid, the gateway is asked again when it is back: 
     WAYBILL_PAYMENT_URL: `http://127.0.0.1:${gatewayPort}`,
     WAYBILL_WEBHOOK_SECRET: secret,
   }));
-  const issued = await runCommandLine(shopFolder, [
-    'token',
-    '--role',
-    'operator',
-    '--role',
-    'merchant',
-    '--sub',
-    'shop',
-  ]);
   const followed = (log = new FollowedLog(
     openSqliteEventStore(dataFiles(shopFolder).log, { clock: systemClock, pollMs: 1 }),
   ));
-  const token = issued.stdout.trim();
+  const token = await operatorToken(shopFolder);
   const shop = new Shop({ run, token, log: followed, url: () => Promise.resolve(writeUrl) });
   await shop.open();
   const count = (type: string): number => followed.events.filter((event) => event.type === type).length;

@@ -11,9 +11,11 @@ import { liveProjections } from '@waybill/projections/rebuild/change-versions.js
 import { listed } from '@waybill/projections/testing/history.js';
 import { appendAll } from '@waybill/projections/testing/logs.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
-import { runCommandLine } from './support/command-line.js';
+import { operatorToken, runCommandLineHere } from './support/command-line.js';
+import { fetchSeeing } from './support/fetch-seeing.js';
 import { startServer, type Server } from './support/server.js';
 import { post } from './support/write-client.js';
+import { at } from '@waybill/shared-kernel/testing/at.js';
 
 let folder: string;
 let server: Server;
@@ -59,18 +61,17 @@ class Shop {
 
   async read(productId: string, seen: string): Promise<Product> {
     const headers = { authorization: `Bearer ${this.merchant}`, 'consistency-token': seen, prefer: 'wait=10' };
-    const response = await fetch(`${server.readUrl}/v1/products/${productId}`, { headers });
+    const response = await fetchSeeing(`${server.readUrl}/v1/products/${productId}`, headers);
     return (await response.json()) as Product;
   }
 }
 
 async function open(): Promise<Shop> {
-  const { stdout } = await runCommandLine(folder, ['token', '--role', 'merchant', '--sub', 'shop']);
-  return new Shop(stdout.trim());
+  return new Shop(await operatorToken(folder));
 }
 
 async function waybill(...words: readonly string[]) {
-  const { exitCode, stdout } = await runCommandLine(folder, [...words, '--json']);
+  const { exitCode, stdout } = await runCommandLineHere(folder, [...words, '--json']);
   return { exitCode, body: JSON.parse(stdout) as unknown };
 }
 
@@ -106,7 +107,9 @@ async function quarantine(productId: string): Promise<void> {
     projectedAt,
     degraded,
   };
-  expect(await readStore.commit({ collection: live!.collection, partition, writes: [write], position: 0 })).toEqual([]);
+  expect(await readStore.commit({ collection: live!.collection, partition, writes: [write], position: at(0) })).toEqual(
+    [],
+  );
   await readStore.close();
 }
 

@@ -6,7 +6,7 @@ import { dataFiles } from '@waybill/infra/config.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { orders } from '@waybill/projections/orders.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
-import { runCommandLine } from './support/command-line.js';
+import { operatorToken, runCommandLineHere } from './support/command-line.js';
 import { ReadingAllAlong } from './support/reading-all-along.js';
 import { SentCommands } from './support/sent-commands.js';
 import { startServer, type Server } from './support/server.js';
@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 async function json<T>(...words: readonly string[]): Promise<T> {
-  const { stdout, stderr } = await runCommandLine(folder, [...words, '--json']);
+  const { stdout, stderr } = await runCommandLineHere(folder, [...words, '--json']);
   if (stdout === '') throw new Error(`waybill ${words.join(' ')} said nothing: ${stderr}`);
   return JSON.parse(stdout) as T;
 }
@@ -39,9 +39,7 @@ async function versions(): Promise<Record<string, number>> {
 }
 
 async function read(): Promise<{ reading: ReadingAllAlong; stop: () => Promise<void> }> {
-  const token = (
-    await runCommandLine(folder, ['token', '--role', 'operator', '--role', 'merchant', '--sub', 'shop'])
-  ).stdout.trim();
+  const token = await operatorToken(folder);
   const commands = new SentCommands('shop', token);
   await commands.setTheTable(server.writeUrl);
   const apis = { writeUrl: server.writeUrl, readUrls: [server.readUrl] };
@@ -64,14 +62,14 @@ async function read(): Promise<{ reading: ReadingAllAlong; stop: () => Promise<v
 
 test('a rebuild and its roll-back, while orders keep coming in and every read goes on', async () => {
   const { reading, stop } = await read();
-  expect(await json('rebuild', 'orders')).toMatchObject({ result: 'switched', live: 2, previous: 1 });
-  expect(await versions()).toEqual({ orders: 2, deliveries: 2, products: 1, customers: 1 });
   expect(await json('rebuild', 'orders')).toMatchObject({ result: 'switched', live: 3, previous: 2 });
+  expect(await versions()).toEqual({ orders: 3, deliveries: 3, products: 1, customers: 1 });
+  expect(await json('rebuild', 'orders')).toMatchObject({ result: 'switched', live: 4, previous: 3 });
   expect(await json('rebuild', 'products')).toMatchObject({ projection: 'products', result: 'switched', live: 2 });
-  expect(await json('rebuild', 'orders', '--rollback')).toMatchObject({ result: 'switched', live: 2, previous: 3 });
+  expect(await json('rebuild', 'orders', '--rollback')).toMatchObject({ result: 'switched', live: 3, previous: 4 });
   await stop();
   expect(reading.faults).toEqual([]);
-  expect(await versions()).toEqual({ orders: 2, deliveries: 2, products: 2, customers: 1 });
+  expect(await versions()).toEqual({ orders: 3, deliveries: 3, products: 2, customers: 1 });
   expect(await json('audit', 'verify')).toMatchObject({ ok: true, differences: [] });
 });
 
@@ -79,7 +77,7 @@ test('a server that is killed in the middle of a rebuild goes on with it when it
   const { stop } = await read();
   await stop();
   const readStore = openSqliteReadStore(dataFiles(folder).readModels);
-  const command = runCommandLine(folder, ['rebuild', 'orders']);
+  const command = runCommandLineHere(folder, ['rebuild', 'orders']);
   await until(async () => {
     const known = (await readStore.versions('orders'))?.shapes[orders.collection.version];
     return known?.rebuild?.builder !== undefined || known?.last !== undefined;
@@ -88,6 +86,6 @@ test('a server that is killed in the middle of a rebuild goes on with it when it
   await server.stop('SIGKILL');
   server = await startServer(folder);
   expect(await command).toMatchObject({ exitCode: 0 });
-  expect(await versions()).toMatchObject({ orders: 2 });
+  expect(await versions()).toMatchObject({ orders: 3 });
   expect(await json('audit', 'verify')).toMatchObject({ ok: true, differences: [] });
 });

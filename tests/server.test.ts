@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { dataFiles } from '@waybill/infra/config.js';
 import { Database } from '@waybill/infra/sqlite/database.js';
-import { runCommandLine } from './support/command-line.js';
+import { isLong } from '@waybill/shared-kernel/testing/length.js';
+import { operatorToken, runCommandLine } from './support/command-line.js';
+import { fetchSeeing } from './support/fetch-seeing.js';
 import { startServer, type Server } from './support/server.js';
 import { post } from './support/write-client.js';
 
@@ -49,9 +51,7 @@ async function refusal(environment: NodeJS.ProcessEnv = {}): Promise<string> {
 test('an order placed with curl is answered from disk, confirmed by itself, and read back by whoever brings the token', async () => {
   const server = await start();
   expect(server.output()).toMatch(/^ +payments +a simulator, which takes no money$/m);
-  const token = (
-    await runCommandLine(folder, ['token', '--role', 'operator', '--role', 'merchant', '--sub', 'shop'])
-  ).stdout.trim();
+  const token = await operatorToken(folder);
   const product = { productId: 'tea', name: 'Green Tea', unitPrice: { amount: 900, currency: 'EUR' } };
   const address = { street: 'Weg 1', city: 'Berlin', postalCode: '10115' };
   const order = { customerId: 'ann', lines: [{ productId: 'tea', quantity: 2 }], payment: { token: 'tok_approve' } };
@@ -69,7 +69,7 @@ test('an order placed with curl is answered from disk, confirmed by itself, and 
   expect(location.startsWith(`${server.readUrl}/v1/orders/`)).toBe(true);
   const consistencyToken = placed.headers.get('consistency-token') ?? '';
   const read = async (headers: Record<string, string>): Promise<Response> =>
-    fetch(location, { headers: { authorization: `Bearer ${token}`, ...headers } });
+    fetchSeeing(location, { authorization: `Bearer ${token}`, ...headers });
   const first = await read({ 'consistency-token': consistencyToken, prefer: 'wait=10' });
   expect(first.status).toBe(200);
   expect(await first.json()).toMatchObject({ total: { amount: 1800, currency: 'EUR' }, deliveryAddress: address });
@@ -81,7 +81,7 @@ test('an order placed with curl is answered from disk, confirmed by itself, and 
 
 test('what must have been kept is there after a stop and a start; a stop is clean', async () => {
   const first = await start();
-  const token = (await runCommandLine(folder, ['token', '--role', 'merchant', '--sub', 'shop'])).stdout.trim();
+  const token = await operatorToken(folder);
   const product = { productId: 'tea', name: 'Green Tea', unitPrice: { amount: 900, currency: 'EUR' } };
   const answer = await post(first.writeUrl, '/v1/products', token, '1', product);
   expect(await first.stop('SIGINT')).toBe(0);
@@ -137,7 +137,7 @@ describe('a start that cannot be is refused in one sentence that says what to do
     );
   });
 
-  test.each(['log', 'readModels', 'keys', 'paymentLedger'] as const)(
+  test.each(isLong ? (['log', 'readModels', 'keys', 'paymentLedger'] as const) : (['log'] as const))(
     'a %s file that is damaged, which stays as it is',
     async (name) => {
       const file = dataFiles(folder)[name];
@@ -148,15 +148,22 @@ describe('a start that cannot be is refused in one sentence that says what to do
     },
   );
 
-  test.each(['log', 'readModels', 'keys'] as const)('a %s file of a newer version', async (name) => {
+  test('a file of a newer version', async () => {
     const server = await start();
     await server.stop('SIGINT');
-    const file = dataFiles(folder)[name];
-    const schema = { applicationId: 0, version: 0, migrate: () => undefined };
-    const database = new Database(file, { what: name, schema });
-    database.exec('PRAGMA user_version = 1000');
-    database.close();
-    expect(await refusal()).toMatch(/newer than this program knows/);
+    for (const name of isLong ? (['log', 'readModels', 'keys'] as const) : (['keys'] as const)) {
+      const copy = `${folder}-${name}`;
+      try {
+        await cp(folder, copy, { recursive: true });
+        const schema = { applicationId: 0, version: 0, migrate: () => undefined };
+        const database = new Database(dataFiles(copy)[name], { what: name, schema });
+        database.exec('PRAGMA user_version = 1000');
+        database.close();
+        expect(await refusal({ WAYBILL_DATA: copy })).toMatch(/newer than this program knows/);
+      } finally {
+        await rm(copy, { recursive: true, force: true });
+      }
+    }
   });
 
   test('a development key that is none', async () => {

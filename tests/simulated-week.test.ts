@@ -1,12 +1,14 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
+import { amissIn, told } from './simulation/told.js';
 import { runWeek, type WeekReport } from './simulation/week-process.js';
 
 // A week of customers, merchants, couriers and operators, outages and crashes, in virtual time. Everything that is by
 // chance follows from a seed: WAYBILL_SIMULATION_SEED, printed where anything is wrong.
 
 const seed = process.env['WAYBILL_SIMULATION_SEED'] ?? 'monday';
-const orders = 3600;
-const fewOrders = 600;
+const orders = runs(1_000, 3_600);
+const fewOrders = runs(200, 600);
 
 describe(`a simulated week, WAYBILL_SIMULATION_SEED=${seed}`, () => {
   let week: WeekReport;
@@ -32,8 +34,8 @@ describe(`a simulated week, WAYBILL_SIMULATION_SEED=${seed}`, () => {
     expect(other.log).not.toBe(week.log);
   });
 
-  test('has thousands of orders', () => {
-    expect(week.happened['order placed']).toBeGreaterThanOrEqual(3000);
+  test('has most of the orders that are asked for', () => {
+    expect(week.happened['order placed']).toBeGreaterThanOrEqual((orders * 5) / 6);
   });
 
   test('goes through everything that can happen', () => {
@@ -41,6 +43,20 @@ describe(`a simulated week, WAYBILL_SIMULATION_SEED=${seed}`, () => {
     expect({ seed, missing }).toEqual({ seed, missing: [] });
   });
 });
+
+/** Weeks that showed something, and what that was. */
+const found = [
+  // A deadline fell due as the week ended: the list of what is due was not written yet, and was taken for wrong.
+  { seed: 'held-a-3', orders: 500 },
+];
+
+test.each(found)(
+  'a week that showed something once is as it should be: $seed',
+  async ({ seed: of, orders: many }) => {
+    expect(amissIn(await runWeek(of, many), of)).toEqual([]);
+  },
+  120_000,
+);
 
 /** Without these the rest would say little. */
 const happenings = [
@@ -72,6 +88,7 @@ const happenings = [
   'crash half-way in a pick-up',
   'crash of the process manager',
   'crash of the payment service',
+  'clock of the process manager set ahead',
   'projector begun anew',
   'batch projected twice',
   'append lost',
@@ -93,17 +110,3 @@ const happenings = [
   '/v1/deliveries/:deliveryId/return: done',
   '/v1/products/:productId/withdrawal: done',
 ];
-
-const mostTold = 50;
-
-/** What is wrong, and what there is to know of the week then. */
-function amissIn({ amiss, happened }: WeekReport, of: string): readonly string[] {
-  if (amiss.length === 0) return [];
-  return [`WAYBILL_SIMULATION_SEED=${of}`, ...amiss.slice(0, mostTold), told({ happened })];
-}
-
-function told({ happened }: Pick<WeekReport, 'happened'>): string {
-  return Object.entries(happened)
-    .map(([what, times]) => `${String(times).padStart(8)}  ${what}\n`)
-    .join('');
-}

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { product } from '@waybill/command-side/catalogue/product.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { openSqliteSnapshotStore } from '@waybill/infra/snapshots/sqlite/snapshot-store.js';
-import { runCommandLine } from './support/command-line.js';
+import { operatorToken } from './support/command-line.js';
 import { PartProcess } from './support/part-process.js';
 import { post, type Answer } from './support/write-client.js';
 
@@ -24,10 +24,9 @@ const silence = createServer((line) => {
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'waybill-snapshots-'));
-  const words = ['token', '--role', 'merchant', '--sub', 'shop'];
-  token = (await runCommandLine(folder, words)).stdout.trim();
+  token = await operatorToken(folder);
   await new Promise<void>((resolve) => silence.listen(0, '127.0.0.1', resolve));
-}, 60_000);
+});
 
 afterAll(async () => {
   await part?.stop('SIGKILL');

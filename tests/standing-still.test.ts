@@ -26,9 +26,9 @@ test('a server of which a partition stands still is not ready, and says which an
     await log.close();
     const { checks } = await waitUntil('it is not ready', async () => {
       const found = await readiness();
-      return found.status === 503 && `orders.v1/${partitionOf('o1')}` in found.checks && found;
+      return found.status === 503 && `orders.v2/${partitionOf('o1')}` in found.checks && found;
     });
-    expect(checks[`orders.v1/${partitionOf('o1')}`]).toMatch(/^It has not moved from position .* for \d+ s: .*99/);
+    expect(checks[`orders.v2/${partitionOf('o1')}`]).toMatch(/^It has not moved from position .* for \d+ s: .*99/);
     expect(Object.keys(checks)).not.toContain('relay');
   } finally {
     await server.stop('SIGKILL');

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -11,6 +11,7 @@ import { run } from '../run.mjs';
 const ofServers = [
   { what: 'RabbitMQ', package: 'rabbitmq-server', isThere: () => existsSync('/usr/lib/rabbitmq/bin/rabbitmq-server') },
   { what: 'nginx', package: 'nginx', isThere: () => programFile('nginx') !== undefined },
+  { what: 'libfaketime', package: 'libfaketime', isThere: () => falseTimeLibrary() !== undefined },
   { what: 'a JDK', package: 'default-jdk-headless', isThere: () => programFile('javac') !== undefined },
   { what: 'Maven', package: 'maven', isThere: () => programFile('mvn') !== undefined },
 ];
@@ -63,6 +64,13 @@ function aptGet(args, timeout) {
 export function programFile(name) {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'];
   return folders.map((folder) => join(folder, name)).find((file) => existsSync(file));
+}
+
+/** By which the wall clock of a process is set from outside; Debian has it in a folder by architecture. */
+export function falseTimeLibrary(folder = '/usr/lib') {
+  if (!existsSync(folder)) return undefined;
+  const files = readdirSync(folder).map((name) => join(folder, name, 'faketime', 'libfaketimeMT.so.1'));
+  return files.find((file) => existsSync(file));
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { explained } from '../explained.mjs';
 import { prepare } from '../prepare.mjs';
 import { root } from '../root.mjs';
-import { programFile, requirePackages } from './packages.mjs';
+import { falseTimeLibrary, programFile, requirePackages } from './packages.mjs';
 
 const [program, ...args] = process.argv.slice(2);
 if (program === undefined) {
@@ -43,6 +43,7 @@ try {
       WAYBILL_TEST_MONGODB: mongoDb,
       WAYBILL_TEST_MONGODB_START: `"${process.execPath}" "${mongoJavaServer}" {port} {folder}`,
       WAYBILL_TEST_NGINX: programFile('nginx'),
+      WAYBILL_TEST_FAKETIME: falseTimeLibrary(),
     },
   });
   const [code] = await once(command, 'exit');

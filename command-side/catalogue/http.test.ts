@@ -45,8 +45,8 @@ describe.each(stores)('products over HTTP, %s', (_, open) => {
   test('an id that is taken is refused', async () => {
     const body = { ...tea, productId: 'taken' };
     await api.done('/v1/products', { as, body });
-    await api.refused('/v1/products', { as, body: { ...body, name: 'Other' } }, 409, 'already-exists');
-    await api.refused('/v1/products', { as: 'merchant:m2', body }, 409, 'already-exists');
+    await api.refused('/v1/products', { as, body: { ...body, name: 'Other' } }, 409, 'id-taken');
+    await api.refused('/v1/products', { as: 'merchant:m2', body }, 409, 'id-taken');
   });
 
   test('what is not theirs, or not there, is refused', async () => {

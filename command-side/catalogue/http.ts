@@ -1,7 +1,6 @@
 import { NotEquals } from 'class-validator';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
-import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
 import { systemSubject } from '@waybill/shared-kernel/ports/keys.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
@@ -49,16 +48,12 @@ export function productRoutes({ handler, aggregates, publicReadUrl }: WriteMeans
   const list = async (request: ApiRequest): Promise<Answer> => {
     const asked = repeatableRequest(request);
     const { productId, name, unitPrice, stock } = readCommand(ListProductBody, request.body);
-    const derivedId = aggregateIdOf(asked.id);
-    const id = productId ?? derivedId;
-    const handled = await handler.handle(products, asked, {
-      id,
-      derivedId,
-      authorise: () => requireActingRole(request, { merchant: request.caller.sub }, 'product', id),
-      partitionKey: () => id,
+    const handled = await handler.create(products, asked, {
+      chosenId: productId,
+      authorise: () => requireActingRole(request, { merchant: request.caller.sub }, 'product', productId ?? ''),
       subject: () => systemSubject,
       createsKey: true,
-      command: (): ProductCommand => ({
+      command: (id): ProductCommand => ({
         type: 'ListProduct',
         product: {
           productId: id,

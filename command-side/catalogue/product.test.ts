@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { AlreadyExists, NotFound, RuleViolated, WaybillError } from '@waybill/shared-kernel/errors.js';
+import { IdTaken, NotFound, RuleViolated, WaybillError } from '@waybill/shared-kernel/errors.js';
 import type { ProductEvent } from '@waybill/shared-kernel/events/product.js';
 import { given } from '../testing/given.js';
 import { product, type ProductCommand, type ProductState } from './product.js';
@@ -24,7 +24,7 @@ const withdraw: ProductCommand = { type: 'WithdrawProduct', productId };
 describe('a product', () => {
   test('is listed once', () => {
     given(product, []).when(list).then(listed);
-    given(product, [listed]).when(list).refused(AlreadyExists, { what: 'product', id: productId });
+    given(product, [listed]).when(list).refused(IdTaken, { id: productId });
   });
 
   test('changes its price', () => {
@@ -36,7 +36,15 @@ describe('a product', () => {
     given(product, [listed]).when(stock(2)).then(stocked(2, 5));
     given(product, [listed]).when(stock(-3)).then(stocked(-3, 0));
     given(product, [listed]).when(stock(-4)).refused(RuleViolated, { rule: 'stock-below-zero' });
-    given(product, [listed]).when(stock(Number.MAX_SAFE_INTEGER)).refused(RuleViolated, { rule: 'stock-too-large' });
+    given(product, [listed])
+      .when(stock(1e15 - 3))
+      .then(stocked(1e15 - 3, 1e15));
+    given(product, [listed])
+      .when(stock(1e15 - 2))
+      .refused(RuleViolated, { rule: 'stock-too-large' });
+    given(product, [listed, stocked(1, 1e15 + 7)])
+      .when(stock(-1))
+      .then(stocked(-1, 1e15 + 6));
     given(product, [listed]).when(stock(0)).then();
     given(product, [listed, withdrawn]).when(stock(1)).refused(RuleViolated, { rule: 'product-withdrawn' });
   });

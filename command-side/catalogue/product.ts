@@ -1,5 +1,5 @@
 import type { Decider } from '@waybill/shared-kernel/decider.js';
-import { AlreadyExists, NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
+import { IdTaken, NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
 import type { ProductEvent, ProductListed } from '@waybill/shared-kernel/events/product.js';
 
 /** What can be asked of a product. Prices are integer minor units, stock is in pieces. */
@@ -43,7 +43,7 @@ function evolve(state: ProductState, event: ProductEvent): ProductState {
 
 function decide(command: ProductCommand, state: ProductState): readonly ProductEvent[] {
   if (command.type === 'ListProduct') {
-    if (state.status !== 'none') throw new AlreadyExists('product', command.product.productId);
+    if (state.status !== 'none') throw new IdTaken(command.product.productId);
     return [{ type: 'ProductListed', data: command.product }];
   }
   const { productId } = command;
@@ -65,6 +65,9 @@ function decide(command: ProductCommand, state: ProductState): readonly ProductE
   }
 }
 
+/** Far below 2^53, so that what is reserved can always come back and be counted exactly: nobody can refuse that. */
+const mostInStock = 1_000_000_000_000_000;
+
 /** A product whose stock was not counted is counted from its first change on, beginning with none. */
 function changeStock(productId: string, before: number | null, change: number): readonly ProductEvent[] {
   if (change === 0) return [];
@@ -72,7 +75,7 @@ function changeStock(productId: string, before: number | null, change: number): 
   if (stock < 0) {
     throw new RuleViolated('stock-below-zero', `Product ${productId} has a stock of ${before ?? 0}.`);
   }
-  if (!Number.isSafeInteger(stock)) {
+  if (stock > mostInStock && change > 0) {
     throw new RuleViolated('stock-too-large', `Product ${productId} cannot count so many pieces.`);
   }
   return [{ type: 'ProductStockChanged', data: { productId, change, stock } }];
@@ -88,5 +91,5 @@ export const product: Decider<ProductCommand, ProductState, ProductEvent> = {
   initialState: { status: 'none' },
   decide,
   evolve,
-  stateVersion: 2,
+  stateVersion: 3,
 };

@@ -6,15 +6,18 @@ import fc from 'fast-check';
 import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { openMemorySnapshotStore } from '@waybill/infra/snapshots/memory/snapshot-store.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
-import { ConcurrentRequest, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { ConcurrentRequest, InvalidInput, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { StockItem } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { ProductEvent } from '@waybill/shared-kernel/events/product.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { uuidV5 } from '@waybill/shared-kernel/uuid-v5.js';
-import { AggregateStreams } from '../aggregate-streams.js';
+import { AggregateStreams, type AggregateLog } from '../aggregate-streams.js';
 import { envelopes, type Cause } from '../envelope.js';
+import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { FaultyStore, type Fate } from '../testing/faulty-store.js';
 import { product } from './product.js';
 import { StockKeeper, type Reservation } from './stock-keeper.js';
@@ -34,7 +37,11 @@ async function happens(store: EventStore, ...events: readonly ProductEvent[]): P
     const { productId } = event.data;
     const streams = new AggregateStreams(store, 'product', product);
     const loaded = await streams.load(productId);
-    await streams.append(productId, loaded, envelopes([event], productId, causeOf(`${productId} ${loaded.revision}`)));
+    await streams.append(
+      productId,
+      loaded,
+      envelopes([event], productId, causeOf(`${productId} ${loaded.revision}`), systemRandomness),
+    );
   }
 }
 
@@ -47,9 +54,9 @@ const changed = (productId: string, change: number, stock: number): ProductEvent
   data: { productId, change, stock },
 });
 
-/** That of a process which has just started. */
-function keeperOn(store: Pick<EventStore, 'append' | 'readStream'>): StockKeeper {
-  const products = new AggregateStreams(store, 'product', product);
+/** That of a process which has just started. `keepRuled`: how many requests it remembers of a product. */
+function keeperOn(store: AggregateLog, keepRuled = 5_000): StockKeeper {
+  const products = new AggregateStreams(store, 'product', product, { keepRuled });
   return new StockKeeper(products, { timer: systemTimer, randomness: systemRandomness });
 }
 
@@ -176,7 +183,7 @@ describe.each(logs)('the stock of a hot product, log %s', (_, open) => {
     const buyers = orders(80);
     const reserveAll = (keeper: StockKeeper) =>
       Promise.allSettled(buyers.map((orderId) => keeper.reserve(orderId, one('tea'), causeOf(orderId))));
-    for (const fate of ['lost', 'unheard'] as const) {
+    for (const fate of ['lost', 'cut off'] as const) {
       faulty.fate = () => fate;
       for (const outcome of await reserveAll(keeperOn(faulty))) {
         expect(outcome).toMatchObject({ status: 'rejected', reason: expect.any(Unavailable) });
@@ -211,11 +218,35 @@ describe('one writer for each product', () => {
         calls.reads += 1;
         return log.readStream(...asked);
       },
+      cutOf: (stream) => log.cutOf(stream),
     });
     await Promise.all(orders(250).map((orderId) => keeper.reserve(orderId, one('tea'), causeOf(orderId))));
     expect(calls).toEqual({ appends: [100, 100, 50], reads: 3, conflicts: 0 });
     await keeper.reserve('later', one('tea'), causeOf('later'));
     expect(calls.appends).toEqual([100, 100, 50, 1]);
+  });
+
+  test('takes fewer together where the store takes no more at once, and blames none of them but one that is too large', async () => {
+    const log = store();
+    await happens(log, listed('tea', 1_000));
+    const appends: number[] = [];
+    const keeper = keeperOn({
+      append: async (...asked) => {
+        if (JSON.stringify(asked[2]).length > 10_000) throw new InvalidInput([], 'Too large for one append.');
+        appends.push(asked[2].length);
+        return log.append(...asked);
+      },
+      readStream: (...asked) => log.readStream(...asked),
+      cutOf: (stream) => log.cutOf(stream),
+    });
+    const large = { ...causeOf('large'), correlationId: 'x'.repeat(10_000) };
+    const causes = orders(75).map((orderId, index) => (index === 30 ? large : causeOf(orderId)));
+    const told = await Promise.allSettled(causes.map((cause, index) => keeper.reserve(`o${index}`, one('tea'), cause)));
+    expect(told.flatMap(({ status }, index) => (status === 'rejected' ? [index] : []))).toEqual([30]);
+    expect(told[30]).toMatchObject({ reason: expect.any(InvalidInput) });
+    expect(await stockOf(log, 'tea')).toBe(1_000 - 74);
+    expect(appends.reduce((sum, count) => sum + count)).toBe(74);
+    expect(Math.max(...appends)).toBeGreaterThan(5);
   });
 
   test('each event tells of its own order', async () => {
@@ -275,6 +306,83 @@ describe('one writer for each product', () => {
   });
 });
 
+test('who comes while it has to decide again is decided with the others, a hundred in all', async () => {
+  const log = new MemoryEventStore(clock);
+  await happens(log, listed('tea', 1_000));
+  const faulty = new FaultyStore(log);
+  const appends: number[] = [];
+  const late: Promise<Reservation>[] = [];
+  faulty.fate = async (_, events): Promise<Fate> => {
+    appends.push(events.length);
+    if (appends.length > 1) return 'done';
+    late.push(...orders(150).map((id) => keeper.reserve(`late-${id}`, one('tea'), causeOf(`late-${id}`))));
+    await happens(log, changed('tea', 1, 1_001));
+    return 'done';
+  };
+  const keeper = keeperOn(faulty);
+  const early = await Promise.all(orders(60).map((id) => keeper.reserve(id, one('tea'), causeOf(id))));
+  expect([...early, ...(await Promise.all(late))].filter(isReserved)).toHaveLength(210);
+  expect(appends).toEqual([60, 100, 100, 10]);
+  expect(await stockOf(log, 'tea')).toBe(1_001 - 210);
+});
+
+describe('one order that asks twice in one turn', () => {
+  let log: MemoryEventStore;
+  let keeper: StockKeeper;
+  let appends: number;
+  const cause = causeOf('o1');
+  beforeEach(async () => {
+    log = new MemoryEventStore(clock);
+    await happens(log, listed('tea', 3));
+    const counted = new FaultyStore(log);
+    appends = 0;
+    counted.fate = () => {
+      appends += 1;
+      return 'done';
+    };
+    keeper = keeperOn(counted);
+  });
+  afterEach(() => log.close());
+
+  const reserve = () => keeper.reserve('o1', one('tea'), cause);
+  const release = (certain: boolean) => keeper.release('o1', one('tea'), certain, cause);
+
+  /** What was recorded of the order, all in one append: each with what was left then. */
+  async function recorded(): Promise<readonly unknown[]> {
+    expect(appends).toBe(1);
+    const events = (await eventsOf(log, 'tea')).slice(1);
+    expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+    return events.map(({ type, data }) => [type, data['stock']]);
+  }
+
+  test('has its pieces once, and both answers say so', async () => {
+    const both = await Promise.all([reserve(), reserve()]);
+    expect(both).toEqual([{ reserved: one('tea') }, { reserved: one('tea') }]);
+    expect(await recorded()).toEqual([['StockReserved', 2]]);
+  });
+
+  test('has the last piece, though there is none left for the second question', async () => {
+    await happens(log, changed('tea', -2, 1));
+    const both = await Promise.all([reserve(), reserve()]);
+    expect(both).toEqual([{ reserved: one('tea') }, { reserved: one('tea') }]);
+    expect(await stockOf(log, 'tea')).toBe(0);
+  });
+
+  test.each([true, false])('gives its pieces back once, certain of them or not: %s', async (certain) => {
+    await Promise.all([reserve(), release(certain), release(certain)]);
+    expect(await recorded()).toEqual([
+      ['StockReserved', 2],
+      ['StockReleased', 3],
+    ]);
+  });
+
+  test('has none of what it let go just before', async () => {
+    const [, reservation] = await Promise.all([release(false), reserve()]);
+    expect(reservation).toEqual({ refused: 'tea' });
+    expect(await recorded()).toEqual([['StockReleased', 3]]);
+  });
+});
+
 test('whatever is lost or unheard of, and whoever is asked, every piece is accounted for', async () => {
   const products = ['p0', 'p1', 'p2'] as const;
   const item = fc.record({ productId: fc.constantFrom(...products), quantity: fc.integer({ min: 1, max: 3 }) });
@@ -287,7 +395,7 @@ test('whatever is lost or unheard of, and whoever is asked, every piece is accou
   await fc.assert(
     fc.asyncProperty(
       fc.array(order, { minLength: 1, maxLength: 20 }),
-      fc.infiniteStream(fc.constantFrom<Fate[]>('done', 'done', 'lost', 'unheard')),
+      fc.infiniteStream(fc.constantFrom<Fate[]>('done', 'done', 'lost', 'unheard', 'cut off')),
       async (asked, fates) => {
         const log = new MemoryEventStore(clock);
         await happens(log, ...products.map((productId) => listed(productId, 5)));
@@ -321,10 +429,156 @@ test('whatever is lost or unheard of, and whoever is asked, every piece is accou
         await log.close();
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runs(20, 200) },
   );
 });
 
 function mayBeAway(error: unknown): void {
   if (!(error instanceof Unavailable || error instanceof ConcurrentRequest)) throw error;
 }
+
+describe('what is older than the memory', () => {
+  /** A product of which 40 orders have a piece, and a process that remembers the last three requests. */
+  async function sold() {
+    const log = new MemoryEventStore(clock);
+    await happens(log, listed('tea', 100));
+    const keeper = keeperOn(log, 3);
+    for (const orderId of orders(40)) await keeper.reserve(orderId, one('tea'), causeOf(orderId), await log.head());
+    const reads: number[] = [];
+    const counted: AggregateLog = {
+      append: (...asked) => log.append(...asked),
+      readStream: (...asked) => (reads.push(asked[1]), log.readStream(...asked)),
+      cutOf: (stream) => log.cutOf(stream),
+    };
+    return { log, keeper: keeperOn(counted, 3), reads };
+  }
+
+  test('is looked for in the log: nothing is reserved or given back twice', async () => {
+    const { log, keeper } = await sold();
+    for (const orderId of ['o0', 'o39', 'o20']) {
+      expect(await keeper.reserve(orderId, one('tea'), causeOf(orderId))).toEqual({ reserved: one('tea') });
+    }
+    for (const orderId of ['o1', 'o2', 'o3', 'o4', 'o5']) {
+      await keeper.release(orderId, one('tea'), true, causeOf(`cancelled ${orderId}`));
+    }
+    await keeper.release('o1', one('tea'), true, causeOf('cancelled o1'));
+    expect(await keeper.reserve('o1', one('tea'), causeOf('o1'))).toEqual({ refused: 'tea' });
+    expect(await stockOf(log, 'tea')).toBe(65);
+  });
+
+  test('is not looked for where nothing can have been recorded so long ago', async () => {
+    const { log, keeper, reads } = await sold();
+    await keeper.reserve('warm', one('tea'), causeOf('warm'), await log.head());
+    reads.length = 0;
+    await keeper.reserve('new', one('tea'), causeOf('new'), await log.head());
+    expect(reads).toHaveLength(1);
+    const head = await log.head();
+    await keeper.reserve('newer', one('tea'), causeOf('newer'), () => Promise.resolve(head));
+    // It was found out and decided again, and of the stream its end alone was read.
+    expect(reads.filter((from) => from < 40)).toEqual([]);
+    expect(await stockOf(log, 'tea')).toBe(57);
+  });
+
+  test('is looked for from where it can have been recorded on, not from the beginning', async () => {
+    const { log, keeper, reads } = await sold();
+    const [event] = await log.readStream('product-tea', 31, 1);
+    reads.length = 0;
+    expect(await keeper.reserve('o30', one('tea'), causeOf('o30'), event!.position - 1)).toEqual({
+      reserved: one('tea'),
+    });
+    expect(reads).toContain(31);
+    expect(await stockOf(log, 'tea')).toBe(60);
+  });
+
+  test('holds up nobody who waits for the same product', async () => {
+    const { keeper } = await sold();
+    let find!: (position: number) => void;
+    const since = new Promise<number>((resolve) => (find = resolve));
+    const old = keeper.reserve('o0', one('tea'), causeOf('o0'), () => since);
+    expect(await keeper.reserve('o39', one('tea'), causeOf('o39'), 1_000)).toEqual({ reserved: one('tea') });
+    find(0);
+    expect(await old).toEqual({ reserved: one('tea') });
+  });
+
+  test('where it cannot be looked for, who asked is told, and nobody else', async () => {
+    const { keeper } = await sold();
+    const broken = keeper.reserve('o0', one('tea'), causeOf('o0'), () =>
+      Promise.reject(new Unavailable('event store', '')),
+    );
+    await expect(broken).rejects.toBeInstanceOf(Unavailable);
+    expect(await keeper.reserve('o0', one('tea'), causeOf('o0'))).toEqual({ reserved: one('tea') });
+  });
+
+  const step = fc.record({
+    order: fc.integer({ min: 0, max: 7 }),
+    does: fc.constantFrom('reserve', 'reserve', 'release', 'release uncertainly', 'restart'),
+    knowsSince: fc.boolean(),
+  });
+
+  test('whatever is remembered, the same is decided', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 0, max: 6 }),
+        fc.array(step, { maxLength: 40 }),
+        async (keepRuled, stock, steps) => {
+          const run = async (keep: number) => {
+            const log = new MemoryEventStore(clock);
+            await happens(log, listed('tea', stock));
+            let keeper = keeperOn(log, keep);
+            const begun = new Map<number, number>();
+            const told: unknown[] = [];
+            for (const { order, does, knowsSince } of steps) {
+              if (does === 'restart') {
+                keeper = keeperOn(log, keep);
+                continue;
+              }
+              const orderId = `o${order}`;
+              if (!begun.has(order)) begun.set(order, await log.head());
+              const since = begun.get(order)!;
+              const asked = knowsSince ? since : () => Promise.resolve(since);
+              const cause = causeOf(`${does} ${orderId}`);
+              if (does === 'reserve') told.push(await keeper.reserve(orderId, one('tea'), cause, asked));
+              else await keeper.release(orderId, one('tea'), does === 'release', cause, asked);
+            }
+            const events = await eventsOf(log, 'tea');
+            return { told, events: events.map(({ type, data }) => [type, data]) };
+          };
+          expect(await run(keepRuled)).toEqual(await run(5_000));
+        },
+      ),
+      { numRuns: runs(100, 1_000) },
+    );
+  });
+
+  test('a product of more orders than are remembered has a snapshot, which is small, and what it holds is the same', async () => {
+    const log = new MemoryEventStore(clock);
+    const store = openMemorySnapshotStore();
+    const said: string[] = [];
+    const report = ({ message }: Error): void => void said.push(message);
+    const snapshots = new AggregateSnapshots({ store, timer: systemTimer, clock, report }, { largest: 20_000 });
+    const begin = () => new AggregateStreams(log, 'product', product, { snapshots, keepRuled: 100 });
+    await happens(log, listed('tea', 1_000));
+    const keeper = new StockKeeper(begin(), { timer: systemTimer, randomness: systemRandomness });
+    for (const orderId of orders(500)) await keeper.reserve(orderId, one('tea'), causeOf(orderId), await log.head());
+    await snapshots.settled();
+    expect(said).toEqual([]);
+    let read = 0;
+    const counted: AggregateLog = {
+      append: (...asked) => log.append(...asked),
+      readStream: async (...asked) => {
+        const events = await log.readStream(...asked);
+        read += events.length;
+        return events;
+      },
+      cutOf: (stream) => log.cutOf(stream),
+    };
+    const fromSnapshot = await new AggregateStreams(counted, 'product', product, { snapshots, keepRuled: 100 }).load(
+      'tea',
+    );
+    expect(read).toBeLessThanOrEqual(21);
+    const whole = await new AggregateStreams(log, 'product', product, { keepRuled: 100 }).load('tea');
+    expect(fromSnapshot.requests.ruledUpTo(Infinity)).toEqual(whole.requests.ruledUpTo(Infinity));
+    expect([fromSnapshot.requests.size, fromSnapshot.state]).toEqual([100, whole.state]);
+  });
+});

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
+import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { aggregatesIn } from '../aggregates.js';
 import { envelopes } from '../envelope.js';
 import type { Fate } from '../testing/faulty-store.js';
@@ -30,7 +31,12 @@ describe.each(stores)('erasing a customer, %s', (_, open) => {
       const id = systemRandomness.uuid();
       const cause = { id, correlationId: id, traceparent: undefined, actor: undefined, request: undefined };
       const data = { orderId, deliveryId: 'd', courierId: 'rider', reason: 'nobody at home' };
-      const events = envelopes([{ type, data }], orderId, { ...cause, occurredAt: '2026-01-01T10:00:00.000Z' });
+      const events = envelopes(
+        [{ type, data }],
+        orderId,
+        { ...cause, occurredAt: '2026-01-01T10:00:00.000Z' },
+        systemRandomness,
+      );
       await orders.append(orderId, await orders.load(orderId), events);
     }
   }
@@ -68,6 +74,7 @@ describe.each(stores)('erasing a customer, %s', (_, open) => {
     await api.restart();
     await refused('o1', 'o3');
     await api.done('/v1/orders/o1/cancellation', { as: ann, body: { reason: 'enough' } });
+    await refused('o3');
     await happens('o3', 'OrderRejected');
     expect((await api.post(erasure, { as: ann, key: 'erase' })).status).toBe(200);
   });
@@ -95,14 +102,16 @@ describe.each(stores)('erasing a customer, %s', (_, open) => {
     expect(await api.store.head()).toBe(head);
   });
 
-  test('what was asked before is answered as it was, whatever else is asked under its key now that nobody knows', async () => {
-    const asked = (orderId: string) => ({ as: ann, key: 'order', body: { ...cart, orderId } });
-    const first = await api.post('/v1/orders', asked('o1'));
+  test('what was asked before is answered as it was, whatever else is asked for that order now that nobody knows', async () => {
+    const asked = { as: ann, key: 'order', body: { ...cart, orderId: 'o1' } };
+    const first = await api.post('/v1/orders', asked);
     await api.done('/v1/orders/o1/cancellation', { as: ann, body: { reason: 'Too late' } });
     await api.done(erasure, { as: ann });
-    const again = await api.post('/v1/orders', asked('o2'));
+    const again = await api.post('/v1/orders', { ...asked, body: { ...asked.body, payment: { token: 'tok_other' } } });
     expect([again.status, again.text]).toEqual([first.status, first.text]);
     expect(again.headers.get('Location')).toBe(first.headers.get('Location'));
+    const another = { ...asked, body: { ...asked.body, orderId: 'o2' } };
+    await api.refused('/v1/orders', another, 422, 'idempotency-key-reused');
   });
 
   /** A crash after the event and before the key was destroyed. */
@@ -125,7 +134,7 @@ describe.each(stores)('erasing a customer, %s', (_, open) => {
     const faults: string[] = [];
     const report = (fault: Error): void => void faults.push(fault.message);
     const { store, keys, clock } = api;
-    const means = { store, keys, clock, randomness: systemRandomness, timer: systemTimer, report };
+    const means = { store, keys, clock, steadyClock: clock, randomness: systemRandomness, timer: systemTimer, report };
     jest.spyOn(keys, 'find').mockRejectedValueOnce(new Error('It is down.'));
     await finishErasures(means).done;
     expect(await keys.find('ann')).toBeUndefined();
@@ -134,15 +143,39 @@ describe.each(stores)('erasing a customer, %s', (_, open) => {
     const read: number[] = [];
     const watched = {
       append: store.append.bind(store),
-      readStream: store.readStream,
+      readStream: store.readStream.bind(store),
+      cutOf: store.cutOf.bind(store),
+      readStreamBackwards: store.readStreamBackwards.bind(store),
+      head: store.head.bind(store),
+      recordAt: store.recordAt.bind(store),
       readAll: async (after: number, limit: number) => {
         const page = await store.readAll(after, limit);
-        read.push(page.length);
+        read.push(page.events.length);
         return page;
       },
     };
     await finishErasures({ ...means, store: watched }).done;
     expect(read).toEqual([0]);
+  });
+
+  test('a person whom keys from an older copy do not know gets none from them any more', async () => {
+    await api.done(erasure, { as: ann, key: 'once' });
+    const { store, clock } = api;
+    const report = (fault: Error): never => {
+      throw fault;
+    };
+    const older = openMemoryKeyStore(systemRandomness);
+    const means = {
+      store,
+      keys: older,
+      clock,
+      steadyClock: clock,
+      randomness: systemRandomness,
+      timer: systemTimer,
+      report,
+    };
+    await finishErasures(means).done;
+    expect(await older.create('ann')).toBeUndefined();
   });
 
   describe('and an order at the same moment', () => {

@@ -1,18 +1,28 @@
-import { RuleViolated } from '@waybill/shared-kernel/errors.js';
+import { RuleViolated, type StreamUnreadable } from '@waybill/shared-kernel/errors.js';
 import { carryOutErasures } from '@waybill/shared-kernel/erasures-in-log.js';
-import { timestamp, type Clock, type Randomness, type Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import {
+  type Randomness,
+  type SteadyClock,
+  type Timer,
+  timestamp,
+  type WallClock,
+} from '@waybill/shared-kernel/ports/clock.js';
+import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import type { Aggregates } from '../aggregates.js';
 import { againOnConflict } from '../conflict.js';
-import { envelopes } from '../envelope.js';
+import { envelopes, type Cause } from '../envelope.js';
+import { eraseUnread } from './erase-unread.js';
+import type { UnderWay } from './customer.js';
 import { OrdersUnderWay } from './orders-under-way.js';
 
 export interface ErasureMeans {
-  readonly store: Pick<EventStore, 'readAll' | 'readStream'>;
+  readonly store: Pick<EventStore, 'append' | 'readAll' | 'readStream' | 'readStreamBackwards' | 'head' | 'recordAt'>;
   readonly aggregates: Pick<Aggregates, 'customers' | 'orders'>;
   readonly keys: KeyStore;
-  readonly clock: Clock;
+  readonly clock: WallClock;
+  readonly steadyClock: SteadyClock;
   readonly randomness: Randomness;
   readonly timer: Timer;
 }
@@ -28,12 +38,16 @@ export class Erasures {
 
   constructor(means: ErasureMeans) {
     this.#means = means;
-    this.#underWay = new OrdersUnderWay(means);
+    this.#underWay = new OrdersUnderWay({ ...means, clock: means.steadyClock });
   }
 
-  /** Ids of a customer's orders that are under way as the log stands now, or later. Throws as `OrdersUnderWay.of`. */
-  ordersUnderWay(customerId: string): Promise<readonly string[]> {
-    return this.#underWay.of(customerId);
+  /**
+   * Those that stand in the way of an erasure as the log stands now, or later. Operators decide where nobody can tell whose
+   * an order is: it may never end, and the law does not wait. Throws as `OrdersUnderWay.of`.
+   */
+  async ordersUnderWay(customerId: string, role: string): Promise<UnderWay> {
+    const { theirs, ofUnknown } = await this.#underWay.of(customerId);
+    return { theirs, ofUnknown: role === 'operator' ? [] : ofUnknown };
   }
 
   /**
@@ -42,7 +56,13 @@ export class Erasures {
    */
   async carryOut(customerId: string): Promise<void> {
     await this.#means.keys.destroy(customerId);
-    for (const orderId of await this.#underWay.of(customerId)) await this.#takeBack(orderId);
+    const { theirs } = await this.#underWay.of(customerId);
+    for (const orderId of theirs) await this.#takeBack(orderId);
+  }
+
+  /** Of a customer whose stream cannot be read, and carries it out: see `eraseUnread`. */
+  eraseUnread(customerId: string, cause: Cause, matches: (revision: number) => boolean): Promise<Appended> {
+    return eraseUnread(customerId, cause, matches, { ...this.#means, erasures: this });
   }
 
   /**
@@ -54,19 +74,20 @@ export class Erasures {
     if (state.status === 'erased') await this.#takeBack(orderId);
   }
 
-  /** Carries out whatever of the log's erasures is left to do, from the keys' own note on. Until `signal` aborts. */
-  finish(signal: AbortSignal): Promise<void> {
+  /**
+   * Carries out whatever of the log's erasures is left to do, from the keys' own note on. Until `signal` aborts.
+   * `unreadable`: told of each event of a customer that cannot be read, which may be their erasure.
+   */
+  finish(signal: AbortSignal, unreadable: (fault: StreamUnreadable) => void): Promise<void> {
     const { store, keys, timer } = this.#means;
-    return carryOutErasures(
-      store,
-      keys,
-      (customerId) => this.#finish(customerId),
-      async () => {
+    return carryOutErasures(store, keys, (customerId) => this.#finish(customerId), {
+      betweenPages: async () => {
         // Others have requests.
         await timer.sleep(0);
         return !signal.aborted;
       },
-    );
+      unreadable,
+    });
   }
 
   async #finish(customerId: string): Promise<void> {
@@ -86,14 +107,11 @@ export class Erasures {
       const loaded = await orders.load(orderId);
       const events = orders.decider.decide(command, loaded.state);
       if (events.length === 0) return;
-      await orders.append(
-        orderId,
-        loaded,
-        envelopes(events, orderId, { ...cause, actor: undefined, request: undefined }),
-      );
+      const byNobody = { ...cause, actor: undefined, request: undefined };
+      await orders.append(orderId, loaded, envelopes(events, orderId, byNobody, randomness));
     }, this.#means).catch((error: unknown) => {
-      // It came to its end by itself, or is out for delivery.
-      if (!(error instanceof RuleViolated)) throw error;
+      // It came to its end by itself, or is out for delivery; or it cannot be read any more, and nobody goes on with it.
+      if (!(error instanceof RuleViolated) && !isStreamFault(error)) throw error;
     });
   }
 }

@@ -1,13 +1,22 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
+import type { StreamUnreadable } from '@waybill/shared-kernel/errors.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { aggregatesIn } from '../aggregates.js';
 import { Erasures, type ErasureMeans } from './erasures.js';
 
 export interface FinishingMeans extends Omit<ErasureMeans, 'store' | 'aggregates'> {
-  readonly store: Pick<EventStore, 'append' | 'readStream' | 'readAll'>;
+  readonly store: Pick<
+    EventStore,
+    'append' | 'readStream' | 'readStreamBackwards' | 'cutOf' | 'readAll' | 'head' | 'recordAt'
+  >;
   /** Told of each fault, after which it is tried again. */
   readonly report: (fault: Error, of: string) => void;
+}
+
+/** What is said of an event of a customer that cannot be read. */
+function mayBeErased({ stream, message }: StreamUnreadable): Error {
+  return new Error(`Whether ${stream} is erased cannot be told: ${message} If they are, erase them again.`);
 }
 
 const backOff: BackOff = { first: 500, most: 30_000 };
@@ -25,7 +34,7 @@ export function finishErasures(means: FinishingMeans): { readonly done: Promise<
   async function run(): Promise<void> {
     for (let failures = 0; !signal.aborted; failures += 1) {
       try {
-        await erasures.finish(signal);
+        await erasures.finish(signal, (fault) => report(mayBeErased(fault), 'erasures'));
         return;
       } catch (error) {
         report(asError(error), 'erasures');

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { subjectOf, unseal } from '@waybill/shared-kernel/personal-data.js';
 import { stores } from '../testing/stores.js';
 import { address, pointers, WriteApi } from '../testing/write-api.js';
+import { mostAddressChangesADay } from './customer.js';
 
 describe.each(stores)('customers over HTTP, %s', (_, open) => {
   let api: WriteApi;
@@ -20,6 +21,34 @@ describe.each(stores)('customers over HTTP, %s', (_, open) => {
     const move = { as: 'customer:ann', body: { address: elsewhere } };
     expect((await api.done('/v1/customers/ann/address', move)).revision).toBe(1);
     expect((await api.done('/v1/customers/ann/address', move)).revision).toBe(1);
+  });
+
+  test('a customer moves so often a day; what was done before is answered again, and tomorrow is another day', async () => {
+    const as = 'customer:lou';
+    await api.done('/v1/customers', { as, body: ann });
+    const move = (count: number) => ({
+      as,
+      key: `move ${count}`,
+      body: { address: { ...address, city: `City ${count}` } },
+    });
+    for (let count = 1; count <= mostAddressChangesADay; count += 1) {
+      expect((await api.done('/v1/customers/lou/address', move(count))).revision).toBe(count);
+    }
+    const next = move(mostAddressChangesADay + 1);
+    const { status, headers, body } = await api.post('/v1/customers/lou/address', next);
+    expect([status, headers.get('Retry-After'), body['limit']]).toEqual([
+      429,
+      String(14 * 3600),
+      'address-changes-of-day',
+    ]);
+    expect((await api.done('/v1/customers/lou/address', move(1))).revision).toBe(1);
+    const hours = 3_600_000;
+    api.clock.advance(14 * hours);
+    try {
+      expect((await api.done('/v1/customers/lou/address', next)).revision).toBe(mostAddressChangesADay + 1);
+    } finally {
+      api.clock.advance(-14 * hours);
+    }
   });
 
   test('an operator registers anybody', async () => {
@@ -60,7 +89,7 @@ describe.each(stores)('customers over HTTP, %s', (_, open) => {
     await api.refused('/v1/customers', { as: 'customer:zoe', body: { ...ann, customerId: 'max' } }, 403, 'forbidden');
     await api.refused('/v1/customers/zoe/address', { as: 'customer:max', body: { address } }, 404, 'not-found');
     await api.refused('/v1/customers/nobody/address', { as: 'operator:op', body: { address } }, 404, 'not-found');
-    await api.refused('/v1/customers', { as: 'customer:zoe', body: ann }, 409, 'already-exists');
+    await api.refused('/v1/customers', { as: 'customer:zoe', body: ann }, 409, 'id-taken');
     await api.refused('/v1/customers', { body: ann }, 401, 'unauthenticated');
     for (const role of ['courier', 'merchant', 'auditor']) {
       await api.refused('/v1/customers', { as: `${role}:zoe`, body: ann }, 403, 'forbidden');

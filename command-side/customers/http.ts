@@ -1,8 +1,10 @@
 import type { Caller, Role } from '@waybill/infra/http/caller.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
-import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
+import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
+import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
+import type { CommandRequest, Handled } from '../handle-command.js';
 import { AddressBody, isSameAddress, sealAddress } from '../http/address-body.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
@@ -10,7 +12,9 @@ import { readCommand, readNothing } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
-import { customerErased, type CustomerCommand, type CustomerState } from './customer.js';
+import { customerErased, type CustomerCommand, type CustomerState, type UnderWay } from './customer.js';
+
+const none: UnderWay = { theirs: [], ofUnknown: [] };
 
 export class RegisterCustomerBody {
   @Optional()
@@ -34,7 +38,7 @@ export class ChangeAddressBody {
 
 /** Customers, by themselves or an operator. Who is a customer is nobody else's business: what is not theirs is 404. */
 export function customerRoutes(means: WriteMeans): readonly Route[] {
-  const { handler, aggregates, erasures, keys, randomness, publicReadUrl } = means;
+  const { handler, aggregates, erasures, keys, clock, randomness, publicReadUrl } = means;
   const { customers } = aggregates;
 
   const keyOf = async (customerId: string): Promise<Uint8Array> => {
@@ -52,16 +56,13 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
   const register = async (request: ApiRequest): Promise<Answer> => {
     const asked = repeatableRequest(request);
     const body = readCommand(RegisterCustomerBody, request.body);
-    const derivedId = aggregateIdOf(asked.id);
-    const id = body.customerId ?? ownId(request.caller) ?? derivedId;
-    const handled = await handler.handle(customers, asked, {
-      id,
-      derivedId,
-      authorise: () => requireActingRole(request, { customer: id }, 'customer', id),
-      partitionKey: () => id,
-      subject: () => id,
+    const chosenId = body.customerId ?? ownId(request.caller);
+    const handled = await handler.create(customers, asked, {
+      chosenId,
+      authorise: () => requireActingRole(request, { customer: chosenId }, 'customer', chosenId ?? ''),
+      subject: (id) => id,
       createsKey: true,
-      command: async (): Promise<CustomerCommand> => {
+      command: async (id): Promise<CustomerCommand> => {
         const key = await keyOf(id);
         const sealed = (value: string) => seal(id, key, value, randomness);
         return {
@@ -86,12 +87,12 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
       authorise: ({ status }) => roleTowards(request, id, status),
       partitionKey: () => id,
       subject: () => id,
-      command: async (state): Promise<CustomerCommand> => {
+      command: async (state, { occurredAt: at }): Promise<CustomerCommand> => {
         const key = await keyOf(id);
         // Sealed twice it would look new, so the one that is there is named again.
         const same = state.status === 'registered' && isSameAddress(state.address, key, address);
         const sealed = same ? state.address : sealAddress(address, id, key, randomness);
-        return { type: 'ChangeCustomerAddress', customerId: id, address: sealed };
+        return { type: 'ChangeCustomerAddress', customerId: id, address: sealed, at };
       },
     });
     return commandAnswer(200, handled, { customerId: id });
@@ -100,19 +101,40 @@ export function customerRoutes(means: WriteMeans): readonly Route[] {
   const erase = async (request: RequestOn<'customerId'>): Promise<Answer> => {
     const id = request.params.customerId;
     readNothing(request.body);
-    const handled = await handler.handle(customers, repeatableRequest(request), {
-      id,
-      authorise: ({ status }) => roleTowards(request, id, status),
-      partitionKey: () => id,
-      subject: () => id,
-      command: async ({ status }): Promise<CustomerCommand> => {
-        const ordersUnderWay = status === 'registered' ? await erasures.ordersUnderWay(id) : [];
-        return { type: 'EraseCustomer', customerId: id, ordersUnderWay };
-      },
-    });
+    const asked = repeatableRequest(request);
+    const handled = await handler
+      .handle(customers, asked, {
+        id,
+        authorise: ({ status }) => roleTowards(request, id, status),
+        partitionKey: () => id,
+        subject: () => id,
+        command: async ({ status }, { actor }): Promise<CustomerCommand> => {
+          const ordersUnderWay = status === 'registered' ? await erasures.ordersUnderWay(id, actor.role) : none;
+          return { type: 'EraseCustomer', customerId: id, ordersUnderWay };
+        },
+      })
+      .catch((error: unknown) => {
+        if (!isStreamFault(error)) throw error;
+        return eraseUnreadable(request, asked, id);
+      });
     // Also where it is said again: what was answered before may not have been carried out to its end.
     await erasures.carryOut(id);
     return commandAnswer(200, handled, { customerId: id });
+  };
+
+  /** One whose stream cannot be read any more, for those who are told so. */
+  const eraseUnreadable = async (
+    request: ApiRequest,
+    { correlationId, traceparent, matches }: CommandRequest,
+    id: string,
+  ): Promise<Handled<CustomerState>> => {
+    const role = requireActingRole(request, { customer: id }, 'customer', id);
+    const occurredAt = timestamp(clock);
+    const actor = { sub: request.caller.sub, role };
+    const cause = { id: randomness.uuid(), occurredAt, correlationId, traceparent, actor, request: undefined };
+    const recorded = await erasures.eraseUnread(id, cause, matches ?? (() => true));
+    const handled = { id, stream: customers.streamOf(id), partitionKey: id, replayed: false, unchanged: false };
+    return { ...handled, ...recorded, state: { status: 'erased', customerId: id } };
   };
 
   return [

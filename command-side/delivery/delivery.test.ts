@@ -1,10 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { NotFound, RuleViolated, WaybillError } from '@waybill/shared-kernel/errors.js';
+import { LimitReached, NotFound, RuleViolated, WaybillError } from '@waybill/shared-kernel/errors.js';
 import { given } from '../testing/given.js';
 import {
   courierToPickUp,
   delivery,
+  mostAssignments,
+  mostPositions,
   type DeliveryCommand,
   type DeliveryHistory,
   type DeliveryState,
@@ -15,6 +17,12 @@ const of = { deliveryId, orderId: 'o1' };
 const facts = { ...of, customerId: 'c1', address: 'sealed.1.c1.AAAA', promisedBy: null };
 const here = { latitude: 37.5, longitude: 127, at: '2026-01-01T10:00:00.000Z' };
 
+const timeOf = (second: number): string => new Date(Date.UTC(2026, 0, 1) + second * 1000).toISOString();
+const positionsOf = (count: number): readonly DeliveryHistory[] =>
+  Array.from({ length: count }, (_, second) => ({
+    type: 'DeliveryPositionReported',
+    data: { ...of, ...here, at: timeOf(second) },
+  }));
 const scheduled: DeliveryHistory = { type: 'DeliveryScheduled', data: facts };
 const assigned: DeliveryHistory = { type: 'DeliveryAssigned', data: { ...of, courierId: 'k1' } };
 const released: DeliveryHistory = { type: 'DeliveryReleased', data: { ...of, courierId: 'k1' } };
@@ -58,7 +66,24 @@ describe('a delivery', () => {
     given(delivery, [scheduled, assigned, pickedUp]).when(release).refused(RuleViolated, {
       rule: 'delivery-picked-up',
     });
-    expect(given(delivery, [scheduled, assigned, released]).state).toEqual(given(delivery, [scheduled]).state);
+    const { state } = given(delivery, [scheduled]);
+    expect(given(delivery, [scheduled, assigned, released]).state).toEqual({
+      ...state,
+      couriers: ['k1'],
+      assignments: 1,
+    });
+  });
+
+  test(`is assigned ${mostAssignments} times at most`, () => {
+    const history = Array.from({ length: mostAssignments - 1 }, () => [assigned, released]).flat();
+    given(delivery, [scheduled, ...history])
+      .when(assign)
+      .then(assigned);
+    given(delivery, [scheduled, ...history, assigned, released])
+      .when(assign)
+      .refused(LimitReached, {
+        limit: 'assignments-of-delivery',
+      });
   });
 
   test('is picked up by the courier who has it', () => {
@@ -90,6 +115,48 @@ describe('a delivery', () => {
       .then({ type: 'DeliveryPositionReported', data: { ...of, ...here, at: earlier.at } })
       .butNotAgain();
     given(delivery, [scheduled]).when(report).refused(RuleViolated, { rule: 'delivery-open' });
+    const another = { ...report, inLog: false };
+    given(delivery, [scheduled, assigned, position]).when(another).then(position);
+  });
+
+  test('has one position of a second at most, the first that came, but for one of each courier', () => {
+    const denser: DeliveryCommand = { ...report, at: '2026-01-01T10:00:00.999Z' };
+    given(delivery, [scheduled, assigned, position]).when(denser).then();
+    given(delivery, [scheduled, assigned, position])
+      .when({ ...denser, inLog: true })
+      .then();
+    const ofNext = {
+      type: 'DeliveryPositionReported',
+      data: { ...of, ...here, at: '2026-01-01T10:00:01.000Z' },
+    } as const;
+    given(delivery, [scheduled, assigned, position])
+      .when({ ...report, at: ofNext.data.at })
+      .then(ofNext)
+      .butNotAgain();
+  });
+
+  test('has so many positions and no more, though what is known may be said again and all else goes on', () => {
+    const history = [scheduled, assigned, ...positionsOf(mostPositions - 1)];
+    const last: DeliveryCommand = { ...report, at: timeOf(mostPositions) };
+    given(delivery, history)
+      .when(last)
+      .then({
+        type: 'DeliveryPositionReported',
+        data: { ...of, ...here, at: timeOf(mostPositions) },
+      });
+    const full = given(delivery, [...history, ...positionsOf(1)]);
+    full.when(last).refused(LimitReached, {
+      limit: 'positions-of-delivery',
+      message: 'Delivery d1 has 20000 positions, and no more of it are taken.',
+      retryAfterSeconds: undefined,
+    });
+    full.when({ ...last, at: timeOf(mostPositions - 2) }).then();
+    full.when(pickUp).then(pickedUp);
+    given(delivery, [...history, ...positionsOf(1), cancelled])
+      .when(last)
+      .refused(RuleViolated, {
+        rule: 'delivery-cancelled',
+      });
   });
 
   test('is completed', () => {
@@ -164,6 +231,24 @@ describe('any delivery', () => {
           if (state.status !== 'none') expect(next.status).not.toBe('none');
           state = next;
         }
+      }),
+    );
+  });
+
+  test('keeps the first report of each second, whatever the order they come in', () => {
+    const anyTime = fc.nat(20_000).map((millisecond) => new Date(Date.UTC(2026, 0, 1) + millisecond).toISOString());
+    fc.assert(
+      fc.property(fc.array(anyTime, { maxLength: 60 }), (times) => {
+        let state = fold([scheduled, assigned]);
+        const kept: string[] = [];
+        for (const at of times) {
+          for (const event of delivery.decide({ ...report, at }, state)) {
+            kept.push(at);
+            state = delivery.evolve(state, event);
+          }
+        }
+        const firsts = new Map(times.toReversed().map((at) => [at.slice(0, 19), at]));
+        expect(kept.toSorted()).toEqual([...firsts.values()].toSorted());
       }),
     );
   });

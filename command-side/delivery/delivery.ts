@@ -1,5 +1,5 @@
 import type { Decider } from '@waybill/shared-kernel/decider.js';
-import { NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
+import { LimitReached, NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
 import type { DeliveryEvent, DeliveryScheduled, OfDelivery } from '@waybill/shared-kernel/events/delivery.js';
 import { importedHistory } from '../imported-history.js';
 import { noReports, reported, withReport, type Reports } from './reports.js';
@@ -23,9 +23,15 @@ export interface PositionReport {
   readonly longitude: number;
   /** When the courier was there, RFC 3339 UTC with milliseconds. */
   readonly at: string;
-  /** Whether the log has one of this time. Asked where the state does not reach back that far. */
+  /** Whether the log has one of this second by the same courier; without it, any of this second is taken for the same. */
   readonly inLog?: boolean;
 }
+
+/** Positions of one delivery, whoever reports them: a second apart, those of five and a half hours. */
+export const mostPositions = 20_000;
+
+/** How often one delivery may be assigned: whoever gives it back as often has no use for it. */
+export const mostAssignments = 50;
 
 type On<Type extends string, Fields = unknown> = { readonly type: Type; readonly deliveryId: string } & Fields;
 
@@ -42,6 +48,10 @@ type AfterPickUp = 'picked_up' | 'failed' | 'delivered' | 'returned';
 interface Schedule extends OfDelivery {
   readonly customerId: string;
   readonly imported: boolean;
+  /** Whoever has it or had it, each once. */
+  readonly couriers: readonly string[];
+  /** How often it was assigned. */
+  readonly assignments: number;
   readonly reports: Reports;
 }
 
@@ -52,16 +62,31 @@ function evolve(state: DeliveryState, event: DeliveryHistory): DeliveryState {
     if (state.status !== 'none') return state;
     const { deliveryId, orderId, customerId } = event.data;
     const imported = event.imported === true;
-    return { status: 'open', deliveryId, orderId, customerId, imported, reports: noReports };
+    return {
+      status: 'open',
+      deliveryId,
+      orderId,
+      customerId,
+      imported,
+      couriers: [],
+      assignments: 0,
+      reports: noReports,
+    };
   }
   if (state.status === 'none' || isFinal(state)) return state;
   switch (event.type) {
     case 'DeliveryAssigned':
-      return state.status === 'open' ? { ...state, status: 'assigned', courierId: event.data.courierId } : state;
+      if (state.status !== 'open') return state;
+      return {
+        ...had(state, event.data.courierId),
+        assignments: state.assignments + 1,
+        status: 'assigned',
+        courierId: event.data.courierId,
+      };
     case 'DeliveryReleased':
       return state.status === 'assigned' ? { ...schedule(state), status: 'open' } : state;
     case 'DeliveryPickedUp':
-      return { ...schedule(state), status: 'picked_up', courierId: event.data.courierId };
+      return { ...had(state, event.data.courierId), status: 'picked_up', courierId: event.data.courierId };
     case 'DeliveryPositionReported':
       return { ...state, reports: withReport(state.reports, event.data.at) };
     case 'DeliveryCompleted':
@@ -90,7 +115,10 @@ function decide(command: DeliveryCommand, state: DeliveryState): readonly Delive
   switch (command.type) {
     case 'AssignDelivery': {
       const { courierId } = command;
-      if (state.status === 'open') return [{ type: 'DeliveryAssigned', data: { ...of, courierId } }];
+      if (state.status === 'open') {
+        if (state.assignments >= mostAssignments) throw tooManyAssignments(deliveryId);
+        return [{ type: 'DeliveryAssigned', data: { ...of, courierId } }];
+      }
       if (state.status !== 'assigned') throw refusal(state, 'it can no longer be assigned');
       if (state.courierId === courierId) return [];
       throw refusal(state, 'another courier has it');
@@ -111,8 +139,9 @@ function decide(command: DeliveryCommand, state: DeliveryState): readonly Delive
       }
     case 'ReportPosition': {
       const { latitude, longitude, at } = command;
-      if (reported(state.reports, at) ?? command.inLog === true) return [];
+      if (command.inLog ?? reported(state.reports, at) === true) return [];
       if (state.status === 'open' || isFinal(state)) throw refusal(state, 'no courier is on the way');
+      if (state.reports.count >= mostPositions) throw tooManyPositions(deliveryId);
       return [{ type: 'DeliveryPositionReported', data: { ...of, latitude, longitude, at } }];
     }
     case 'CompleteDelivery':
@@ -153,8 +182,27 @@ function refusal(state: ScheduledDelivery, why: string): RuleViolated {
   return new RuleViolated(`delivery-${status.replace(' ', '-')}`, `Delivery ${state.deliveryId} is ${status}: ${why}.`);
 }
 
-function schedule({ deliveryId, orderId, customerId, imported, reports }: Schedule): Schedule {
-  return { deliveryId, orderId, customerId, imported, reports };
+function tooManyPositions(deliveryId: string): LimitReached {
+  const detail = `Delivery ${deliveryId} has ${mostPositions} positions, and no more of it are taken.`;
+  return new LimitReached('positions-of-delivery', detail);
+}
+
+function tooManyAssignments(deliveryId: string): LimitReached {
+  const detail = `Delivery ${deliveryId} was assigned ${mostAssignments} times, and is not again.`;
+  return new LimitReached('assignments-of-delivery', detail);
+}
+
+function schedule(state: Schedule): Schedule {
+  const { deliveryId, orderId, customerId, imported, couriers, assignments, reports } = state;
+  return { deliveryId, orderId, customerId, imported, couriers, assignments, reports };
+}
+
+function had(state: Schedule, courierId: string | null): Schedule {
+  const { couriers } = state;
+  return {
+    ...schedule(state),
+    couriers: courierId === null || couriers.includes(courierId) ? couriers : [...couriers, courierId],
+  };
 }
 
 function isFinal(state: ScheduledDelivery): boolean {
@@ -165,5 +213,5 @@ export const delivery: Decider<DeliveryCommand, DeliveryState, DeliveryHistory> 
   initialState: { status: 'none' },
   decide,
   evolve,
-  stateVersion: 1,
+  stateVersion: 4,
 };

@@ -124,8 +124,108 @@ describe.each(stores)('deliveries over HTTP, %s', (_, open) => {
     const report = (at: string) => api.done(`${path}/positions`, { as, key: null, body: { ...here, at } });
     expect((await report('2026-01-01T10:00:59Z')).revision).toBe(2);
     expect((await report('2026-01-01T09:00:00+00:00')).revision).toBe(3);
-    expect((await report('2026-01-01T10:00:59.000Z')).revision).toBe(3);
+    expect((await report('2026-01-01T10:00:59.000Z')).revision).toBe(2);
     expect((await report('2026-01-01T18:00:00.000+09:00')).revision).toBe(3);
+  });
+
+  test('of positions in one second the first is kept, also long after', async () => {
+    await api.done(`${path}/assignment`, claim);
+    const report = (at: string) => api.post(`${path}/positions`, { as, key: null, body: { ...here, at } });
+    const first = await report('2026-01-01T09:00:00.200Z');
+    expect([first.status, first.body.revision]).toEqual([200, 2]);
+    const denser = await report('2026-01-01T09:00:00.700Z');
+    expect([denser.status, denser.body.revision, denser.headers.get('Idempotency-Replayed')]).toEqual([200, 2, null]);
+    for (let minute = 10; minute < 59; minute += 1) await report(`2026-01-01T09:${minute}:00Z`);
+    for (let second = 10; second < 20; second += 1) await report(`2026-01-01T09:59:${second}Z`);
+    const late = await report('2026-01-01T09:00:00.000Z');
+    expect([late.status, late.body.revision, late.headers.get('Idempotency-Replayed')]).toEqual([200, 61, null]);
+    const again = await report('2026-01-01T09:00:00.200Z');
+    expect([again.text, again.headers.get('Idempotency-Replayed')]).toEqual([first.text, 'true']);
+  });
+
+  describe('a position that is reported again', () => {
+    const positions = (who: string, body: object = here, headers: Record<string, string> = {}) =>
+      api.post(`${path}/positions`, { as: who, key: null, body, headers });
+    let first: Awaited<ReturnType<typeof positions>>;
+    beforeEach(async () => {
+      await api.done(`${path}/assignment`, claim);
+      first = await positions(as, here, { 'If-Match': '"1"' });
+      expect([first.status, first.headers.get('Idempotency-Replayed')]).toEqual([200, null]);
+    });
+    const expectFirst = (reply: typeof first) => {
+      expect([reply.status, reply.text]).toEqual([200, first.text]);
+      for (const name of ['ETag', 'Consistency-Token']) expect(reply.headers.get(name)).toBe(first.headers.get(name));
+      expect(reply.headers.get('Idempotency-Replayed')).toBe('true');
+    };
+
+    test('gets the first answer, whatever else the request says, also after a restart', async () => {
+      expectFirst(await positions(as, here, { 'If-Match': '"1"' }));
+      await api.restart();
+      expectFirst(await positions(as, { ...here, latitude: 1 }, { 'If-Match': '"77"' }));
+    });
+
+    test('also when it is off the courier’s hands by now', async () => {
+      await api.done(`${path}/release`, { as });
+      await api.done(`${path}/assignment`, { as: 'courier:k2', body: { courierId: 'k2' } });
+      expectFirst(await positions(as));
+      await api.done(`${path}/pickup`, { as: 'courier:k2' });
+      await api.done(`${path}/completion`, { as: 'courier:k2' });
+      expectFirst(await positions(as));
+      const later = { ...here, at: '2026-01-01T09:59:30Z' };
+      await api.refused(`${path}/positions`, { as, key: null, body: later }, 403, 'forbidden');
+    });
+
+    test('by somebody else is none of theirs: they must have it, If-Match holds, and it changes nothing', async () => {
+      await api.refused(`${path}/positions`, { as: 'courier:k2', key: null, body: here }, 403, 'forbidden');
+      const operator = { as: 'operator:k1', key: null, body: here };
+      const stale = { ...operator, headers: { 'If-Match': '"1"' } };
+      await api.refused(`${path}/positions`, stale, 412, 'revision-mismatch');
+      await api.done(`${path}/release`, { as });
+      const { status, body, headers } = await api.post(`${path}/positions`, operator);
+      expect([status, body.revision, headers.get('Idempotency-Replayed')]).toEqual([200, 3, null]);
+    });
+
+    test('by another courier who has it by now is another, however often either comes again', async () => {
+      await api.done(`${path}/release`, { as });
+      const other = 'courier:k2';
+      await api.done(`${path}/assignment`, { as: other, body: { courierId: 'k2' } });
+      const another = await positions(other);
+      expect([another.body.revision, another.headers.get('Idempotency-Replayed')]).toEqual([5, null]);
+      expectFirst(await positions(as));
+      const again = await positions(other);
+      expect([again.text, again.headers.get('Idempotency-Replayed')]).toEqual([another.text, 'true']);
+      await api.restart();
+      expectFirst(await positions(as));
+      expect((await positions(other)).text).toBe(another.text);
+    });
+
+    test('is given back: it is no other courier’s to report on, who had it hears that it is open', async () => {
+      await api.done(`${path}/release`, { as });
+      await api.refused(`${path}/positions`, { as: 'courier:k2', key: null, body: here }, 403, 'forbidden');
+      const later = { ...here, at: '2026-01-01T09:59:30Z' };
+      await api.refused(`${path}/positions`, { as: 'courier:k2', key: null, body: later }, 403, 'forbidden');
+      const problem = await api.refused(`${path}/positions`, { as, key: null, body: later }, 409, 'rule-violated');
+      expect(problem['rule']).toBe('delivery-open');
+    });
+
+    test('is the same though the clock was set back: the future is refused for what is new', async () => {
+      const hour = 3_600_000;
+      const later = { ...here, at: '2026-01-01T09:59:30Z' };
+      api.clock.advance(-hour);
+      try {
+        expectFirst(await positions(as));
+        expect((await positions(as, later)).status).toBe(400);
+      } finally {
+        api.clock.advance(hour);
+      }
+    });
+
+    test('twice at once is recorded once', async () => {
+      const later = { ...here, at: '2026-01-01T09:59:30Z' };
+      const replies = await Promise.all([positions(as, later), positions(as, later)]);
+      expect(replies.map(({ status, text }) => [status, text])).toEqual(replies.map(() => [200, replies[0].text]));
+      expect((await api.types(`delivery-${deliveryId}`)).filter((type) => type.endsWith('Reported'))).toHaveLength(2);
+    });
   });
 
   describe('with a snapshot of it', () => {
@@ -165,10 +265,56 @@ describe.each(stores)('deliveries over HTTP, %s', (_, open) => {
     test('a position that came long ago is known, one that did not is kept', async () => {
       await api.done(`${path}/assignment`, claim);
       const head = await reported();
-      expect((await report(2)).revision).toBe(head);
+      expect((await report(2)).revision).toBe(2);
       expect((await report(1)).revision).toBe(head + 1);
       expect((await report(1)).revision).toBe(head + 1);
       expect((await report(2 * remembered)).revision).toBe(head + 2);
+    });
+  });
+
+  describe('with many positions', () => {
+    const timeOf = (minute: number): string => new Date(Date.UTC(2026, 0, 1) + minute * 60_000).toISOString();
+    const long = { ...here, at: '1970-01-01T00:00:00Z' };
+    const report = (who: string, body: object) => api.post(`${path}/positions`, { as: who, key: null, body });
+    beforeEach(async () => {
+      await api.done(`${path}/assignment`, claim);
+      for (let minute = 1; minute < 2 * remembered; minute += 1) {
+        expect((await report(as, { ...here, at: timeOf(minute) })).status).toBe(200);
+      }
+      await report(as, { ...here, at: timeOf(2 * remembered) });
+    });
+
+    /** Events of it that are read meanwhile. */
+    async function readsOf(work: () => Promise<unknown>): Promise<number> {
+      const { readStream } = api.store;
+      let read = 0;
+      api.store.readStream = async (stream, from, limit) => {
+        const events = await readStream(stream, from, limit);
+        read += stream === `delivery-${deliveryId}` ? events.length : 0;
+        return events;
+      };
+      try {
+        await work();
+      } finally {
+        api.store.readStream = readStream;
+      }
+      return read;
+    }
+
+    test('no more than the last is read for a courier who never had it', async () => {
+      const refused = async () => expect((await report('courier:k2', long)).status).toBe(403);
+      expect(await readsOf(refused)).toBeLessThanOrEqual(1);
+    });
+
+    test('all are read once, however many come again', async () => {
+      const read = await readsOf(async () => {
+        for (let minute = 1; minute <= 20; minute += 1) {
+          const { status, body, headers } = await report(as, { ...here, at: timeOf(minute) });
+          expect([status, body.revision, body.status]).toEqual([200, 1 + minute, 'assigned']);
+          expect(headers.get('Idempotency-Replayed')).toBe('true');
+        }
+      });
+      expect(read).toBeLessThan(3 * remembered);
     });
   });
 

@@ -1,11 +1,10 @@
 import { IsIn, IsNumber, Max, Min } from 'class-validator';
-import type { Owners } from '@waybill/infra/http/access.js';
+import { actingRole, type Asker, type Owners } from '@waybill/infra/http/access.js';
 import { route, type Answer, type Route } from '@waybill/infra/http/route.js';
 import { InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
-import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
 import type { Cause } from '../envelope.js';
-import type { CommandRequest } from '../handle-command.js';
+import type { CommandRequest, CommandTask } from '../handle-command.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { plainRequest, repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand, readNothing } from '../http/read-command.js';
@@ -15,6 +14,8 @@ import type { WriteMeans } from '../http/write-means.js';
 import { dispatchOrder } from '../ordering/dispatch-order.js';
 import { courierOf, courierToPickUp, type DeliveryCommand, type DeliveryState } from './delivery.js';
 import { reported } from './reports.js';
+import { ToldReports } from './told-reports.js';
+import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 /** Milliseconds by which a courier's clock may be ahead of ours. */
 const clockTolerance = 60_000;
@@ -58,15 +59,18 @@ export class FailBody {
  * that another courier has is 403; claiming it is 409.
  */
 export function deliveryRoutes(means: WriteMeans): readonly Route[] {
-  const { handler, aggregates, clock, randomness } = means;
+  const { handler, aggregates, clock } = means;
+  const reports = new ToldReports((id, from) => aggregates.deliveries.eventsOf(id, from));
   type Request = RequestOn<'deliveryId'>;
   type Decide = (state: DeliveryState, cause: Cause) => DeliveryCommand | Promise<DeliveryCommand>;
+
+  type Recorded = Required<CommandTask<DeliveryCommand, DeliveryState>>['recorded'];
 
   const handle = async (
     request: Request,
     asked: CommandRequest,
     command: Decide,
-    ownersOf: (state: DeliveryState) => Owners = whoHasIt,
+    { ownersOf = whoHasIt, recorded }: { readonly ownersOf?: OwnersOf; readonly recorded?: Recorded } = {},
   ): Promise<Answer> => {
     const id = request.params.deliveryId;
     const handled = await handler.handle(aggregates.deliveries, asked, {
@@ -78,6 +82,7 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
       partitionKey: (state) => (state.status === 'none' ? id : state.orderId),
       subject: (state) => (state.status === 'none' ? id : state.customerId),
       command,
+      ...(recorded && { recorded }),
     });
     return commandAnswer(200, handled, { deliveryId: id, status: handled.state.status });
   };
@@ -86,12 +91,7 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
     const { courierId } = readCommand(AssignBody, request.body);
     const { deliveryId } = request.params;
     const command: DeliveryCommand = { type: 'AssignDelivery', deliveryId, courierId };
-    return handle(
-      request,
-      repeatableRequest(request),
-      () => command,
-      () => ({ courier: courierId }),
-    );
+    return handle(request, repeatableRequest(request), () => command, { ownersOf: () => ({ courier: courierId }) });
   };
 
   const pickUp = (request: Request): Promise<Answer> => {
@@ -112,9 +112,9 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
     };
     return handle(
       request,
-      { ...asked, matches: (revision) => leftWith !== undefined || asked.matches(revision) },
+      { ...asked, matches: (revision) => leftWith !== undefined || asked.matches?.(revision) !== false },
       command,
-      (state) => (leftWith === undefined ? whoHasIt(state) : { open: true }),
+      { ownersOf: (state) => (leftWith === undefined ? whoHasIt(state) : { open: true }) },
     );
   };
 
@@ -122,15 +122,22 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
     const { deliveryId } = request.params;
     const { latitude, longitude, at: text } = readCommand(PositionBody, request.body);
     const at = utcTime(text);
-    if (at === undefined || Date.parse(at) > clock.now() + clockTolerance) {
-      throw new InvalidInput([{ pointer: '/at', detail: 'It is in the future.' }]);
-    }
-    const command: DeliveryCommand = { type: 'ReportPosition', deliveryId, latitude, longitude, at };
-    return handle(request, plainRequest(request, randomness), async (state) => {
-      if (state.status === 'none' || reported(state.reports, at) !== undefined) return command;
-      const report = await aggregates.deliveries.find(deliveryId, isReportOf(at));
-      return { ...command, inLog: report !== undefined };
-    });
+    if (at === undefined) throw inTheFuture();
+    const command = { type: 'ReportPosition', deliveryId, latitude, longitude, at } as const;
+    let inLog = false;
+    const recorded: Recorded = async (state) => {
+      const told = mayHaveReported(request, state, at) ? await reports.at(deliveryId, at) : [];
+      const { sub, roles } = request.caller;
+      const own = told.find(
+        (report) => report.at === at && report.actor?.sub === sub && roles.some((role) => role === report.actor?.role),
+      );
+      const courierId = state.status === 'none' ? null : courierOf(state);
+      inLog = told.some((report) => courierId === null || report.courierId === courierId);
+      if (own === undefined && !inLog && Date.parse(at) > epochMs(clock) + clockTolerance) throw inTheFuture();
+      return own;
+    };
+    const decide = () => ({ ...command, inLog });
+    return handle(request, plainRequest(request), decide, { ownersOf: whoMayReport, recorded });
   };
 
   const complete = (request: Request): Promise<Answer> => {
@@ -165,12 +172,27 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
   ];
 }
 
-function isReportOf(at: string): (event: KnownEvent) => boolean {
-  return ({ type, data }) => type === 'DeliveryPositionReported' && data.at === at;
+function inTheFuture(): InvalidInput {
+  return new InvalidInput([{ pointer: '/at', detail: 'It is in the future.' }]);
 }
+
+/** Whether it is worth looking in the log: nobody has it read for a delivery that they never had. */
+function mayHaveReported(request: Asker, state: DeliveryState, at: string): boolean {
+  if (state.status === 'none' || reported(state.reports, at) === false) return false;
+  return actingRole(request, { courier: state.couriers }) !== undefined;
+}
+
+type OwnersOf = (state: DeliveryState) => Owners;
 
 /** What nobody has is refused, or silence, by its status. */
 function whoHasIt(state: DeliveryState): Owners {
   const courierId = state.status === 'none' ? null : courierOf(state);
   return courierId === null ? { open: true } : { courier: courierId };
+}
+
+/** What somebody had and nobody has now is for those who had it: they may repeat themselves, and hear its status. */
+function whoMayReport(state: DeliveryState): Owners {
+  const owners = whoHasIt(state);
+  const wasHad = state.status !== 'none' && state.couriers.length > 0;
+  return owners.open === true && wasHad ? { courier: state.couriers } : owners;
 }

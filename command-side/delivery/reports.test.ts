@@ -10,11 +10,20 @@ test('reports are known by their times, whatever the order they came in, or the 
     fc.property(fc.array(anyTime, { maxLength: 4 * remembered }), anyTime, (times, asked) => {
       const reports = times.reduce(withReport, noReports);
       const latest = [...new Set(times)].sort().reverse();
-      expect(reports).toEqual({ times: latest.slice(0, remembered), areCut: latest.length > remembered });
+      const areCut = latest.length > remembered;
+      expect(reports).toEqual({ count: times.length, times: latest.slice(0, remembered), areCut });
       const known = latest.length <= remembered || asked >= latest[remembered - 1]!;
       expect(reported(reports, asked)).toBe(known ? times.includes(asked) : undefined);
     }),
   );
+});
+
+test('a report is known by its second', () => {
+  const reports = ['2026-01-01T10:00:00.999Z', '2026-01-01T10:00:02.000Z'].reduce(withReport, noReports);
+  expect(reported(reports, '2026-01-01T10:00:00.000Z')).toBe(true);
+  expect(reported(reports, '2026-01-01T10:00:01.000Z')).toBe(false);
+  expect(reported(reports, '2026-01-01T10:00:01.999Z')).toBe(false);
+  expect(reported(reports, '2026-01-01T10:00:02.999Z')).toBe(true);
 });
 
 test('however many there are, no more is remembered of them', () => {
@@ -22,6 +31,7 @@ test('however many there are, no more is remembered of them', () => {
   for (const times of [minutes, minutes.toReversed()]) {
     const reports = times.map(timeOf).reduce(withReport, noReports);
     expect(reports.times).toHaveLength(remembered);
+    expect(reports.count).toBe(10_000);
     expect(reported(reports, timeOf(9_999))).toBe(true);
     expect(reported(reports, timeOf(10_000))).toBe(false);
     expect(reported(reports, timeOf(0))).toBeUndefined();

@@ -1,12 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { agenda, itemOf } from '@waybill/shared-kernel/agenda.js';
+import { worklist, itemOf } from '@waybill/shared-kernel/worklist.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { seededRandomness } from '@waybill/infra/clock/seeded.js';
-import type { Fate } from '../testing/faulty-store.js';
+import type { PaymentRequest } from '../payments/payment-request.js';
+import { FaultyStore, type Fate } from '../testing/faulty-store.js';
 import { keepDeadlines } from './keep-deadlines.js';
 import { patience, patienceAgain } from './patience.js';
 import { CloudedStore } from './testing/clouded-store.js';
@@ -25,6 +28,24 @@ async function begun(prepare: (bench: Bench) => void = () => {}) {
   const ofFulfilment = async () => types(await bench.histories(), 'fulfilment-o1')!;
   const ofOrder = async () => types(await bench.histories(), 'order-o1')!;
   return { bench, driven, ofFulfilment, ofOrder };
+}
+
+/** The fulfilment of the one order stands still from now on. */
+async function suspend(bench: Bench): Promise<void> {
+  const stream = 'fulfilment-o1';
+  const { length } = await bench.log.readStream(stream, 0, 100);
+  await bench.log.append(stream, length - 1, [
+    {
+      id: '8c1e3a52-0000-4000-8000-000000000001',
+      type: 'FulfilmentSuspended',
+      schemaVersion: 1,
+      occurredAt: '2026-01-01T10:00:00.000Z',
+      correlationId: 'c',
+      causationId: 'c',
+      partitionKey: 'o1',
+      data: { orderId: 'o1', eventId: 'e', eventType: 'OrderConfirmed', stream: 'order-o1', revision: 1, error: 'E' },
+    },
+  ]);
 }
 
 /** A gateway that does not answer. */
@@ -48,6 +69,46 @@ describe('a payment that nobody answers', () => {
     const asked = (await ofFulfilment()).filter((type) => type === 'FulfilmentPaymentRequested');
     expect(asked).toHaveLength(3);
     expect(bench.payments.gateway.ledger).toMatchObject([{ reference: 'o1', kind: 'authorisation', amount: 5 }]);
+  });
+
+  test('is asked for again at once by a process that carries payments itself, and begins: once, and nothing is noted', async () => {
+    const { bench, driven, ofFulfilment, ofOrder } = await begun(away);
+    await driven.save();
+    bench.payments.restart();
+    const calls: string[] = [];
+    bench.payments.gateway.fate = (call, reference) => (calls.push(`${call} ${reference}`), 'lost');
+    const again = (carriesPayments: boolean) => new Driven(bench, bench.store, { carriesPayments });
+
+    await again(false).look();
+    expect(calls).toEqual([]);
+    const begins = again(true);
+    await begins.look();
+    await begins.look();
+    expect(calls).toEqual(['authorise o1']);
+    expect(await ofFulfilment()).toEqual(['FulfilmentStarted', 'FulfilmentPaymentRequested']);
+    bench.payments.gateway.fate = () => 'done';
+    await again(true).look();
+    expect(await ofOrder()).toEqual(['OrderPlaced', 'OrderConfirmed']);
+  });
+
+  test('is asked for in the name of who pays', async () => {
+    const asked: unknown[] = [];
+    const bench = new Bench();
+    await bench.place('o1');
+    const askPayment = ({ orderId, customerId }: PaymentRequest): void => void asked.push([orderId, customerId]);
+    await new Driven(bench, bench.store, { askPayment }).work(100);
+    expect(asked).toEqual([['o1', 'c1']]);
+  });
+
+  test('is not asked for again by who begins while the fulfilment is suspended', async () => {
+    const { bench, driven } = await begun(away);
+    await driven.save();
+    bench.payments.restart();
+    await suspend(bench);
+    const calls: string[] = [];
+    bench.payments.gateway.fate = (call) => (calls.push(call), 'lost');
+    await new Driven(bench, bench.store, { carriesPayments: true }).look();
+    expect(calls).toEqual([]);
   });
 
   test('is given up in the end: the order is rejected, and nothing of it can be taken any more', async () => {
@@ -126,20 +187,7 @@ describe('a deadline', () => {
 
   test('is not looked at while the fulfilment is suspended', async () => {
     const { bench, driven, ofFulfilment } = await begun();
-    const stream = 'fulfilment-o1';
-    const { length } = await bench.log.readStream(stream, 0, 100);
-    await bench.log.append(stream, length - 1, [
-      {
-        id: '8c1e3a52-0000-4000-8000-000000000001',
-        type: 'FulfilmentSuspended',
-        schemaVersion: 1,
-        occurredAt: '2026-01-01T10:00:00.000Z',
-        correlationId: 'c',
-        causationId: 'c',
-        partitionKey: 'o1',
-        data: { orderId: 'o1', eventId: 'e', eventType: 'OrderConfirmed', stream: 'order-o1', revision: 1, error: 'E' },
-      },
-    ]);
+    await suspend(bench);
     bench.clock.advance(2 * patience.courier);
     await driven.look();
     expect((await ofFulfilment()).at(-1)).toBe('FulfilmentSuspended');
@@ -179,10 +227,11 @@ describe('a deadline', () => {
       payment: ['PaymentVoided'],
     },
   ])('of $of whose consequences died half-way has them all the same', async ({ passes, prepare, order, payment }) => {
-    const anyFates = fc.array(fc.constantFrom<Fate>('done', 'lost', 'unheard'), { maxLength: 8 });
+    const anyFates = fc.array(fc.constantFrom<Fate>('done', 'lost', 'unheard', 'cut off'), { maxLength: 8 });
     await fc.assert(
       fc.asyncProperty(anyFates, async (fates) => {
         const { bench, driven, ofFulfilment } = await begun(prepare);
+        await driven.save();
         bench.clock.advance(passes);
         bench.payments.gateway.fate = () => 'done';
         const ahead = [...fates];
@@ -195,14 +244,14 @@ describe('a deadline', () => {
         expect((await ofFulfilment()).filter((type) => type === 'FulfilmentDeadlineMissed')).toHaveLength(1);
         expect((await ofFulfilment()).at(-1)).toBe('FulfilmentPaymentSettled');
       }),
-      { numRuns: 50 },
+      { numRuns: runs(15, 150) },
     );
   });
 });
 
-describe('the agenda', () => {
+describe('the worklist', () => {
   const dueOf = async ({ readStore }: Bench): Promise<unknown> => {
-    const [document] = await readStore.load(agenda, ['o1']);
+    const [document] = await readStore.load(worklist, ['o1']);
     return document === undefined ? undefined : itemOf(document).dueAt;
   };
   const retryOf = async (bench: Bench): Promise<unknown> =>
@@ -222,7 +271,7 @@ describe('the agenda', () => {
     await driven.work(100);
     await bench.place('o1');
     let appends = 0;
-    bench.store.fate = (stream) => (stream === 'fulfilment-o1' && (appends += 1) === nth ? 'unheard' : 'done');
+    bench.store.fate = (stream) => (stream === 'fulfilment-o1' && (appends += 1) === nth ? 'cut off' : 'done');
     await expect(driven.work(100)).rejects.toThrow();
     bench.clock.advance(minute);
     if (what === 'is killed') driven.restart();
@@ -230,32 +279,66 @@ describe('the agenda', () => {
     await driven.save();
     expect(await retryOf(bench)).toBeDefined();
     expect(await dueOf(bench)).toBe(await retryOf(bench));
-    const [document] = await bench.readStore.load(agenda, ['o1']);
+    const [document] = await bench.readStore.load(worklist, ['o1']);
     const begun = (await bench.log.readStream('fulfilment-o1', 0, 1))[0]!.occurredAt;
     expect(begun).toBe(nth === 1 ? '2026-01-01T10:00:00.000Z' : itemOf(document!).since);
   });
 });
 
+describe('two at work on one partition for a moment, who note the same at other times,', () => {
+  test.each([1, 2])('both go on from what the log has (append %i)', async (nth) => {
+    const bench = new Bench();
+    away(bench);
+    const held = new FaultyStore(bench.log);
+    let appends = 0;
+    let letGo!: () => void;
+    let isHeld = false;
+    const isLetGo = new Promise<void>((resolve) => (letGo = resolve));
+    held.fate = async (stream) => {
+      if (stream === 'fulfilment-o1' && (appends += 1) === nth) {
+        isHeld = true;
+        await isLetGo;
+      }
+      return 'done' as const;
+    };
+    const [slow, quick] = [new Driven(bench, held), new Driven(bench)];
+    for (const driven of [slow, quick]) await driven.work(100);
+    await bench.place('o1');
+    const working = slow.work(100);
+    await until(() => isHeld);
+    bench.clock.advance(1_000);
+    await quick.work(100);
+    letGo();
+    await working;
+    const asked = (await bench.histories())['fulfilment-o1']!;
+    expect(asked.map(({ type }) => type)).toEqual(['FulfilmentStarted', 'FulfilmentPaymentRequested']);
+    await slow.save();
+    const [document] = await bench.readStore.load(worklist, ['o1']);
+    expect(itemOf(document!).dueAt).toBe(asked[1]!.data['retryAt']);
+  });
+});
+
 describe('keeping deadlines', () => {
-  test('looks again and again while level, tells what went wrong, and ends when it is stopped', async () => {
+  test('looks again and again by what is handled, once that is known, tells what went wrong, and ends when it is stopped', async () => {
     const timer = manualTimer();
     const faults: string[] = [];
-    let level = false;
+    const consumer: { handledUntilMs?: number } = {};
     let looks = 0;
-    const look = (): Promise<void> => {
+    const look = (until: number): Promise<void> => {
       looks += 1;
+      expect(until).toBe(consumer.handledUntilMs);
       return looks === 1 ? Promise.reject(new Unavailable('read store', 'gone')) : Promise.resolve();
     };
     const report = ({ message }: Error, of: string): void => void faults.push(`${of}: ${message}`);
     const means = { timer, randomness: seededRandomness('keep'), report };
-    const keeping = keepDeadlines('fulfilment/deadlines', look, () => level, means);
+    const keeping = keepDeadlines('fulfilment/deadlines', look, () => consumer.handledUntilMs, means);
     const next = async (): Promise<void> => {
       timer.elapse();
       await turns(2);
     };
     await turns(2);
     expect(looks).toBe(0);
-    level = true;
+    consumer.handledUntilMs = 7;
     await next();
     expect(looks).toBe(1);
     expect(faults).toEqual(['fulfilment/deadlines: gone']);

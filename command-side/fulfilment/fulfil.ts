@@ -1,28 +1,31 @@
-import type { Agenda } from '@waybill/shared-kernel/agenda.js';
+import { sectionOf } from '@waybill/shared-kernel/worklist.js';
+import type { WorklistWriter } from '@waybill/shared-kernel/worklist-writer.js';
 import type { Decider, DomainEvent } from '@waybill/shared-kernel/decider.js';
 import { NotFound, RuleViolated, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { FulfilmentEvent } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { Actor } from '@waybill/shared-kernel/message.js';
-import { timestamp, type Clock, type Randomness, type Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { notBefore } from '@waybill/shared-kernel/occurred.js';
+import { epochMs, type Randomness, type Timer } from '@waybill/shared-kernel/ports/clock.js';
+import { beginning, noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import { uuidV5 } from '@waybill/shared-kernel/uuid-v5.js';
-import { AggregateStreams, type Loaded } from '../aggregate-streams.js';
-import type { StockKeeper } from '../catalogue/stock-keeper.js';
+import { AggregateStreams, type AggregateLog, type Loaded } from '../aggregate-streams.js';
+import type { Since, StockKeeper } from '../catalogue/stock-keeper.js';
 import { againOnConflict } from '../conflict.js';
 import { delivery, type DeliveryCommand } from '../delivery/delivery.js';
 import { envelopes, type Cause } from '../envelope.js';
 import { order } from '../ordering/order.js';
 import type { PaymentRequest } from '../payments/payment-request.js';
 import type { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
+import type { BelievedTime } from './believed-time.js';
 import { dueCommands, type FulfilmentCommand } from './due-commands.js';
-import { react, type CommandOutcome, type Told } from './fulfilment.js';
-import { deadlineOf } from './fulfilment-state.js';
+import { react, type CommandOutcome, type Notice, type Told } from './fulfilment.js';
 import { fulfilmentStream, type Fulfilment, type FulfilmentHistory } from './fulfilment-stream.js';
+import { hasUnhandled, type Judging } from './judging.js';
 
 export interface FulfilMeans {
-  readonly store: Pick<EventStore, 'append' | 'readStream'>;
-  readonly clock: Clock;
+  readonly store: AggregateLog;
+  readonly clock: Pick<BelievedTime, 'time' | 'isProven'>;
   readonly randomness: Randomness;
   readonly timer: Timer;
   /** Without them, long streams are read from their beginning. */
@@ -31,24 +34,37 @@ export interface FulfilMeans {
   /** Asks without waiting; what comes of it comes along the log, or is asked for again. */
   readonly askPayment: (request: PaymentRequest) => void;
   /** Told how far each fulfilment has come. */
-  readonly agenda: Pick<Agenda, 'note'>;
+  readonly worklist: Pick<WorklistWriter, 'note'>;
 }
 
 /** Asked where a fulfilment was suspended: whether it still is. */
 export type MustWait = () => Promise<boolean>;
+
+/** What is asked before it is noted what something means for a fulfilment. */
+interface Asked {
+  readonly mustWait: MustWait;
+  /** Whether what would be noted because time has passed may be noted. */
+  readonly mayNote?: (fact: FulfilmentEvent) => Promise<boolean>;
+}
+
+/** How a fulfilment stands, and what was noted of it just now. */
+interface Noted {
+  readonly loaded: Loaded<Fulfilment>;
+  readonly facts: readonly FulfilmentEvent[];
+}
 
 const kept = 5000;
 const namespace = 'a7f4b4f2-2f4e-4f0c-8f43-7a3c3f6d9b02';
 
 /**
  * Does what the process manager decides, for one partition. On the way of most orders little is read: what it sees and
- * appends itself it knows already, and what it assumes to be new it appends as new. Every event it appends has an id
- * that follows from its cause, so doing it again is known as such by the store, and an assumption that does not hold is
- * a conflict, upon which it reads and decides again. It must be the only one that works on its partition.
+ * appends itself it knows already, and what it assumes to be new it appends as new. An assumption that does not hold is a
+ * conflict, upon which it reads and decides again, and what was done before is no event the second time. So it may be
+ * done again, and for a moment another may work on its partition too: who is second finds what the first did.
  */
 export class Fulfiller {
   readonly #means: FulfilMeans;
-  readonly #fulfilments: AggregateStreams<Parameters<typeof react>[0], Fulfilment, FulfilmentHistory>;
+  readonly #fulfilments: AggregateStreams<Notice, Fulfilment, FulfilmentHistory>;
   readonly #orders;
   readonly #deliveries;
   /** Events up to here may have been worked on before this began. */
@@ -75,19 +91,49 @@ export class Fulfiller {
    */
   async handle(orderId: string, event: KnownEvent, mustWait: MustWait): Promise<boolean> {
     if (event.stream === this.#orders.streamOf(orderId)) this.#orders.see(orderId, event);
-    const { id, correlationId, traceparent, actor, position } = event;
+    const { id, correlationId, traceparent, actor, position, occurredAt } = event;
+    const toldUpTo = Date.parse(event.recordedAt);
     const loaded = this.#known(orderId, event) ?? (await this.#fulfilments.load(orderId));
+    // What is not begun hears of its beginning first.
+    if (loaded.revision === noStream && event.type !== 'OrderPlaced') await this.#fulfilments.requireNeverWas(orderId);
     // Should it fail, it is worked on again.
     this.#redoneUpTo = Math.max(this.#redoneUpTo, position);
-    return this.#tell(orderId, event, { id, correlationId, traceparent, actor }, loaded, mustWait);
+    const stockSince = event.type === 'DeliveryReturned' ? position : undefined;
+    const cause = { id, occurredAt, correlationId, traceparent, actor, toldUpTo, stockSince };
+    return this.#tell(orderId, event, cause, loaded, { mustWait });
   }
 
   /** Does what is due because a deadline has passed, if one has. False: the fulfilment is suspended. */
-  async look(orderId: string, mustWait: MustWait): Promise<boolean> {
+  async look(orderId: string, judging: Judging, mustWait: MustWait): Promise<boolean> {
     const loaded = await this.#fulfilments.load(orderId);
     const id = uuidV5(`${orderId}@${loaded.revision}`, namespace);
-    const cause = { id, correlationId: loaded.state.correlationId || id, traceparent: undefined, actor: undefined };
-    return this.#tell(orderId, timePassed, cause, loaded, mustWait);
+    const correlationId = loaded.state.correlationId || id;
+    const { occurredAt } = loaded;
+    const cause = { id, occurredAt, correlationId, traceparent: undefined, actor: undefined, toldUpTo: judging.upToMs };
+    const mayNote = async (fact: FulfilmentEvent): Promise<boolean> => {
+      const { store } = this.#means;
+      if (fact.type === 'FulfilmentDeadlineMissed') {
+        return this.#means.clock.isProven() && !(await hasUnhandled(store, orderId, judging, fact.data.dueAt));
+      }
+      // An answer may be there that waits to be handled: then it is not asked for again.
+      return fact.type !== 'FulfilmentPaymentRequested' || !(await hasUnhandled(store, orderId, judging));
+    };
+    return this.#tell(orderId, timePassed, cause, loaded, { mustWait, mayNote });
+  }
+
+  /**
+   * Asks once more for the payment that an order waits for: whoever was asked may be gone. Nothing is noted by it, and a
+   * fulfilment that is suspended is left alone.
+   */
+  async askAgain(orderId: string, mustWait: MustWait): Promise<void> {
+    const { state, revision, occurredAt } = await this.#fulfilments.load(orderId);
+    const { progress, wasSuspended, correlationId } = state;
+    if (wasSuspended && (await mustWait())) return;
+    const id = uuidV5(`${orderId}@${revision}`, namespace);
+    const cause = { id, occurredAt, correlationId, traceparent: undefined, actor: undefined, toldUpTo: 0 };
+    for (const command of dueCommands(progress, timePassed)) {
+      if (command.type === 'RequestPayment') await this.#askPayment(command, cause);
+    }
   }
 
   /**
@@ -101,21 +147,15 @@ export class Fulfiller {
     return seen === undefined && isNew ? this.#fulfilments.unwritten() : seen;
   }
 
-  async #tell(
-    orderId: string,
-    told: Told,
-    cause: Causing,
-    loaded: Loaded<Fulfilment>,
-    mustWait: MustWait,
-  ): Promise<boolean> {
+  async #tell(orderId: string, told: Told, cause: Causing, loaded: Loaded<Fulfilment>, asked: Asked): Promise<boolean> {
     try {
-      const noted = await this.#note(orderId, told, cause, loaded, { mustWait });
+      const noted = await this.#note(orderId, told, cause, loaded, asked);
       if (noted === undefined) return false;
       // When time has passed, what is due follows from what that led to.
       const [fact] = noted.facts;
       const due = told === timePassed ? fact : told;
-      if (due === undefined) this.#tellAgenda(orderId, noted.loaded);
-      else await this.#doWhatIsDue(orderId, due, cause, noted.loaded);
+      if (due === undefined) this.#tellWorklist(orderId, noted.loaded);
+      else await this.#doWhatIsDue(orderId, due, { ...cause, ...stockSinceOf(noted) }, noted.loaded);
       return true;
     } catch (error) {
       // Whether an append that failed is in the log, and since when, the log knows.
@@ -129,17 +169,21 @@ export class Fulfiller {
     told: Told,
     cause: Causing,
     known: Loaded<Fulfilment>,
-    { mustWait, from = 0 }: { readonly mustWait?: MustWait; readonly from?: number },
-  ): Promise<{ readonly loaded: Loaded<Fulfilment>; readonly facts: readonly FulfilmentEvent[] } | undefined> {
+    { mustWait, mayNote }: Partial<Asked> = {},
+  ): Promise<Noted | undefined> {
     let loaded: Loaded<Fulfilment> | undefined = known;
     return againOnConflict(async () => {
       const current = loaded ?? (await this.#fulfilments.load(orderId));
       loaded = undefined;
       const { progress, wasSuspended } = current.state;
       if (wasSuspended && mustWait !== undefined && (await mustWait())) return undefined;
-      const facts = react({ told, now: this.#means.clock.now() }, progress);
+      const { clock } = this.#means;
+      const { toldUpTo } = cause;
+      const facts = react({ told, now: epochMs(clock), toldUpTo, isProven: clock.isProven() }, progress);
       if (facts.length === 0) return { loaded: current, facts };
-      const events = envelopes(facts, orderId, this.#causeOf(cause, byItself), from);
+      const [first] = facts;
+      if (first !== undefined && (await mayNote?.(first)) === false) return { loaded: current, facts: [] };
+      const events = envelopes(facts, orderId, this.#causeOf(cause, byItself), this.#means.randomness);
       return { loaded: await this.#fulfilments.append(orderId, current, events), facts };
     }, this.#means);
   }
@@ -149,26 +193,31 @@ export class Fulfiller {
     const done = new Set<string>();
     const tellings: Told[] = [told];
     let current = loaded;
+    let causing = cause;
     for (const telling of tellings) {
       for (const command of dueCommands(current.state.progress, telling)) {
         const what = command.type === 'RequestPayment' ? `${command.type} ${command.step}` : command.type;
         if (done.has(what)) continue;
         done.add(what);
-        const outcome = await this.#carryOut(command, told, cause);
+        const outcome = await this.#carryOut(command, told, causing);
         if (outcome === undefined) continue;
-        const from = firstIndex[outcome.type];
-        current = (await this.#note(orderId, outcome, cause, current, { from }))?.loaded ?? current;
+        const noted = await this.#note(orderId, outcome, cause, current);
+        current = noted?.loaded ?? current;
+        if (noted?.facts.some(isFirstRequest) === true) causing = { ...cause, isFirstAsked: true };
         tellings.push(outcome);
       }
     }
-    this.#tellAgenda(orderId, current);
+    this.#tellWorklist(orderId, current);
   }
 
-  #tellAgenda(orderId: string, { state, revision }: Loaded<Fulfilment>): void {
-    const { progress, since } = state;
-    if (progress.status === 'none') return;
-    const { name = null, dueAt = null } = deadlineOf(progress) ?? {};
-    this.#means.agenda.note({ orderId, revision, state: progress.status, deadline: name, dueAt, since });
+  /** Has the worklist say how a fulfilment stands that others moved on. */
+  async keepListed(orderId: string): Promise<void> {
+    this.#tellWorklist(orderId, await this.#fulfilments.load(orderId));
+  }
+
+  #tellWorklist(orderId: string, { state, revision }: Loaded<Fulfilment>): void {
+    const section = sectionOf(state);
+    if (section !== undefined) this.#means.worklist.note({ orderId, revision, ...section });
   }
 
   async #carryOut(command: FulfilmentCommand, told: Told, causing: Causing): Promise<CommandOutcome | undefined> {
@@ -176,14 +225,21 @@ export class Fulfiller {
     const cause = this.#causeOf(causing, byItself);
     switch (command.type) {
       case 'ReserveStock': {
-        const reservation = await this.#means.stock.reserve(orderId, command.items, cause);
+        const since = this.#since(command, causing);
+        const reservation = await this.#means.stock.reserve(orderId, command.items, cause, since);
         if ('refused' in reservation) {
           return { type: 'StockWasRefused', data: { productId: reservation.refused } };
         }
         return { type: 'StockWasReserved', data: { items: reservation.reserved } };
       }
       case 'ReleaseStock':
-        await this.#means.stock.release(orderId, command.items, command.isCertain, cause);
+        await this.#means.stock.release(
+          orderId,
+          command.items,
+          command.isCertain,
+          cause,
+          this.#since(command, causing),
+        );
         return { type: 'StockWasReleased', data: {} };
       case 'RequestPayment':
         await this.#askPayment(command, causing);
@@ -211,18 +267,37 @@ export class Fulfiller {
     }
   }
 
+  /**
+   * What is asked of the stock was not asked before this position of the log: known where it follows from what was noted or
+   * told just now, else the fulfilment's own stream says when it came to that.
+   */
+  #since(command: StockAsking, { stockSince }: Causing): Since {
+    const wasReserved = command.type === 'ReserveStock' || command.isCertain;
+    if (stockSince !== undefined && wasReserved) return stockSince;
+    const isReleased = command.type === 'ReleaseStock' && wasReserved;
+    return async () => {
+      const own = (isSo: (event: KnownEvent) => boolean) => this.#fulfilments.find(command.orderId, isSo);
+      const released = isReleased ? await own(({ type }) => type === 'FulfilmentCancelled') : undefined;
+      return (released ?? (await own(() => true)))?.position ?? beginning;
+    };
+  }
+
   async #askPayment(
     { orderId, step, amount, currency }: Extract<FulfilmentCommand, { type: 'RequestPayment' }>,
-    { id: causationId, correlationId, traceparent }: Causing,
+    causing: Causing,
   ): Promise<void> {
-    const { state } = this.#orders.lastSeen(orderId) ?? (await this.#orders.load(orderId));
-    const token = state.status === 'none' ? null : state.paymentToken;
-    const trace = { correlationId, causationId, traceparent: traceparent ?? null };
-    this.#means.askPayment({ orderId, step, amount, currency, token, ...trace });
+    const { id: causationId, occurredAt, correlationId, traceparent } = this.#causeOf(causing, byItself);
+    const { state } = this.#orders.lastSeen(orderId) ?? (await this.#orders.loadExpected(orderId));
+    const trace = { correlationId, causationId, causedAt: occurredAt, traceparent: traceparent ?? null };
+    const payment = { orderId, step, amount, currency, ...trace };
+    const ofOrder =
+      state.status === 'none' ? { token: null } : { token: state.paymentToken, customerId: state.customerId };
+    const first = causing.isFirstAsked === true && step === 'authorise' ? ({ isFirst: true } as const) : {};
+    this.#means.askPayment({ ...payment, ...ofOrder, ...first });
   }
 
   async #schedule(orderId: string, deliveryId: string, cause: Cause): Promise<void> {
-    const { state } = this.#orders.lastSeen(orderId) ?? (await this.#orders.load(orderId));
+    const { state } = this.#orders.lastSeen(orderId) ?? (await this.#orders.loadExpected(orderId));
     if (state.status === 'none') return;
     const { customerId, deliveryAddress: address, promisedBy } = state;
     const scheduled = { deliveryId, orderId, customerId, address, promisedBy };
@@ -243,14 +318,14 @@ export class Fulfiller {
     command: Command & Asking,
     cause: Cause,
   ): Promise<void> {
-    const from = cause.request === undefined ? firstIndex[command.type] : 0;
     let loaded: Loaded<State> | undefined = streams.lastSeen(id) ?? streams.unwritten();
     const attempt = async (): Promise<boolean> => {
-      const current = loaded ?? (await streams.load(id));
+      // What the command is for is there, or was.
+      const current = loaded ?? (await streams.loadExpected(id));
       loaded = undefined;
       const events = decideUnlessRefused(streams.decider, command, current.state);
       if (events.length === 0) return false;
-      await streams.append(id, current, envelopes(events, command.orderId, cause, from));
+      await streams.append(id, current, envelopes(events, command.orderId, cause, this.#means.randomness));
       return true;
     };
     try {
@@ -261,8 +336,14 @@ export class Fulfiller {
     await againOnConflict(attempt, this.#means);
   }
 
-  #causeOf({ id, correlationId, traceparent }: Causing, actor: Actor | undefined): Cause {
-    return { id, occurredAt: timestamp(this.#means.clock), correlationId, traceparent, actor, request: undefined };
+  /** What follows from something happens after it, also where the clock has not come so far. */
+  #causeOf(
+    { id, occurredAt: causedAt, correlationId, traceparent, toldUpTo }: Causing,
+    actor: Actor | undefined,
+  ): Cause {
+    const now = Math.max(epochMs(this.#means.clock), toldUpTo);
+    const occurredAt = notBefore(new Date(now).toISOString(), causedAt);
+    return { id, occurredAt, correlationId, traceparent, actor, request: undefined };
   }
 }
 
@@ -272,30 +353,35 @@ const byItself = undefined;
 const timePassed: Told = { type: 'TimePassed', data: {} };
 
 /** A command of the process manager to an aggregate of the order. */
-type Asking = Pick<
-  Exclude<FulfilmentCommand, { type: 'ReserveStock' | 'ReleaseStock' | 'RequestPayment' }>,
-  'type' | 'orderId'
->;
+type Asking = Pick<FulfilmentCommand, 'orderId'>;
 type OnDelivery = Asking & { readonly deliveryId: string };
 
-/** All that comes of one cause has ids of its own: the facts noted first count from 0, and these from here. */
-const firstIndex: Readonly<Record<Asking['type'] | CommandOutcome['type'], number>> = {
-  StockWasReserved: 10,
-  StockWasRefused: 10,
-  StockWasReleased: 20,
-  ConfirmOrder: 30,
-  RejectOrder: 31,
-  CancelOrder: 32,
-  RecordDelivery: 33,
-  RecordDeliveryFailure: 34,
-  ScheduleDelivery: 35,
-  CancelDelivery: 36,
-  RecordPickUp: 37,
-};
+type StockAsking = Extract<FulfilmentCommand, { type: 'ReserveStock' | 'ReleaseStock' }>;
 
-type Causing = Pick<Cause, 'id' | 'correlationId' | 'traceparent' | 'actor'>;
+/**
+ * `toldUpTo`: as in `Notice`. `occurredAt`: of the event, or of the last one of the fulfilment where time has passed.
+ * `stockSince`: position of the log up to which this was not asked of the stock, where known. `isFirstAsked`: the payment
+ * was asked for by nobody before.
+ */
+type Causing = Pick<Cause, 'id' | 'correlationId' | 'traceparent' | 'actor'> &
+  Pick<Notice, 'toldUpTo'> & {
+    readonly occurredAt: string | undefined;
+    readonly stockSince?: number | undefined;
+    readonly isFirstAsked?: true;
+  };
 
-/** The courier's own request, so that finishing the pick-up is the very event that the request would have led to. */
+/** What was noted just now is what stock is first set aside for, or given back for: nobody can have asked before. */
+function stockSinceOf({ loaded, facts }: Noted): Pick<Causing, 'stockSince'> {
+  const isNew = facts.some(({ type }) => type === 'FulfilmentStarted' || type === 'FulfilmentCancelled');
+  return isNew ? { stockSince: loaded.position } : {};
+}
+
+/** From which on a payment is asked for: who has just noted it knows that nobody asked before. */
+function isFirstRequest({ type, data }: FulfilmentEvent): boolean {
+  return type === 'FulfilmentPaymentRequested' && data.step === 'authorise' && data.attempt === 1;
+}
+
+/** The courier's own request, so that it finds itself recorded where the pick-up was finished for it. */
 function pickUpOf(told: Told, cause: Cause): Cause {
   if (!('request' in told) || told.request === undefined) return cause;
   const { request, actor } = told as KnownEvent;

@@ -4,14 +4,20 @@ import type { FulfilmentEvent, PaymentStep } from '@waybill/shared-kernel/events
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { dueCommands } from './due-commands.js';
-import { fulfilment, orderConcerned, react, type Told } from './fulfilment.js';
-import { deadlineOf, owesMoney, type FulfilmentState } from './fulfilment-state.js';
+import { fulfilment, orderConcerned, react, type Notice, type Told } from './fulfilment.js';
+import { deadlineOf, owesMoney, type FulfilmentState } from '@waybill/shared-kernel/fulfilment-state.js';
 
 const orderId = 'o1';
 const deliveryId = deliveryIdOf(orderId);
 const of = { orderId, deliveryId };
-const now = Date.parse('2026-01-01T10:00:00.000Z');
 const items = [{ productId: 'p1', quantity: 3 }];
+
+/** A moment at which all is told that was recorded up to then. */
+function levelAt(moment: string): Omit<Notice, 'told'> {
+  return { now: Date.parse(moment), toldUpTo: Date.parse(moment), isProven: true };
+}
+
+const atFirst = levelAt('2026-01-01T10:00:00.000Z');
 
 type Type = FulfilmentEvent['type'];
 type DataOf<Of extends Type> = Extract<FulfilmentEvent, { type: Of }>['data'];
@@ -305,20 +311,70 @@ const byHandAndTime: Row[] = [
 
 test.each([...theWay, ...undone, ...byHandAndTime])('%s', (_, history, told, facts, commands) => {
   const state = fold(...history);
-  expect(react({ told, now }, state)).toEqual(facts);
+  expect(react({ told, ...atFirst }, state)).toEqual(facts);
   expect(dueCommands(fold(...history, ...facts), told)).toEqual(commands);
 });
 
 test('a payment is asked for again no later than when it is given up', () => {
   const state = fold(started, reserved, asked('authorise', 9, '2026-01-01T10:14:00.000Z'));
-  const told = { told: timePassed, now: Date.parse('2026-01-01T10:14:00.000Z') };
+  const told = { told: timePassed, ...levelAt('2026-01-01T10:14:00.000Z') };
   expect(react(told, state)).toEqual([asked('authorise', 10, '2026-01-01T10:15:00.000Z')]);
 });
 
+test.each([
+  [
+    'in time when it was recorded as its time ended, however late that is told',
+    '2026-01-01T17:00:00.000Z',
+    '2026-01-01T10:15:00.000Z',
+  ],
+  ['in time by our clock, where the clock of the log is ahead', '2026-01-01T10:00:30.000Z', '2026-01-01T10:16:00.000Z'],
+])('a payment is authorised %s', (_, clock, recorded) => {
+  const times = { now: Date.parse(clock), toldUpTo: Date.parse(recorded) };
+  const notice = { told: authorised, ...times, isProven: true };
+  expect(react(notice, fold(...authorising))).toEqual([settled('authorised')]);
+});
+
+test('a payment is authorised in time while nobody knows whether the clocks have just jumped ahead', () => {
+  const notice = { told: authorised, ...levelAt('2026-01-01T10:16:00.000Z'), isProven: false };
+  expect(react(notice, fold(...authorising))).toEqual([settled('authorised')]);
+});
+
+test('a payment that is authorised when its time is over is given back with the order', () => {
+  const notice = { told: authorised, ...levelAt('2026-01-01T10:15:00.001Z') };
+  const facts = react(notice, fold(...authorising));
+  expect(facts).toEqual([missed('payment', '2026-01-01T10:15:00.000Z', null), settled('authorised')]);
+  const state = fold(...authorising, ...facts);
+  expect(dueCommands(state, authorised)).toEqual([reject('The payment was not answered in time.')]);
+  expect(react(notice, state)).toEqual([]);
+  expect(react({ ...notice, told: orderRejected }, state)).toMatchObject([
+    cancelled,
+    { type: 'FulfilmentPaymentRequested', data: { step: 'release' } },
+  ]);
+});
+
+test('a deadline is judged by the lesser of the clock and what was told, and others are waited for from the greater', () => {
+  const state = fold(...delivering);
+  const [before, after] = [levelAt('2026-01-02T09:00:00.000Z'), levelAt('2026-01-02T11:00:00.000Z')];
+  const logIsAhead = { ...before, toldUpTo: after.toldUpTo };
+  const logIsBehind = { ...after, toldUpTo: before.toldUpTo };
+  expect(react({ told: timePassed, ...logIsAhead }, state)).toEqual([]);
+  expect(react({ told: timePassed, ...logIsBehind }, state)).toEqual([]);
+  expect(react({ told: timePassed, ...after }, state)).toEqual([
+    missed('courier', '2026-01-02T10:00:00.000Z', '2026-01-02T12:00:00.000Z'),
+  ]);
+  const asks = (told: Told, ...history: readonly FulfilmentEvent[]) =>
+    [logIsAhead, logIsBehind].map((when) => react({ told, ...when }, fold(...history)).at(-1)?.data);
+  const dueAt = '2026-01-03T11:00:00.000Z';
+  expect(asks(orderConfirmed, ...confirming)).toEqual([
+    { orderId, deliveryId, dueAt },
+    { orderId, deliveryId, dueAt },
+  ]);
+});
+
 test('a payment is given up when its time is over', () => {
-  const late = Date.parse('2026-01-01T10:15:00.000Z');
+  const late = levelAt('2026-01-01T10:15:00.000Z');
   const state = fold(...authorising);
-  const facts = react({ told: timePassed, now: late }, state);
+  const facts = react({ told: timePassed, ...late }, state);
   expect(facts).toEqual([missed('payment', '2026-01-01T10:15:00.000Z', null)]);
   expect(dueCommands(fold(...authorising, ...facts), facts[0]!)).toEqual([
     reject('The payment was not answered in time.'),
@@ -352,8 +408,8 @@ test('a fulfilment of before there were stock and payment goes on', () => {
     fact('FulfilmentStarted', { customerId: 'c1', items: [], amount: null, currency: null }),
     fact('FulfilmentDeliveryRequested', { deliveryId, dueAt: null }),
   ];
-  expect(react({ told: orderConfirmed, now }, fold(old[0]!))).toEqual([scheduled]);
-  expect(react({ told: deliveryCompleted, now }, fold(...old))).toEqual([completed]);
+  expect(react({ told: orderConfirmed, ...atFirst }, fold(old[0]!))).toEqual([scheduled]);
+  expect(react({ told: deliveryCompleted, ...atFirst }, fold(...old))).toEqual([completed]);
   expect(fold(...old, cancelled)).toMatchObject({ status: 'completed', outcome: 'cancelled' });
   expect(fold(...old, fact('FulfilmentCompleted', { outcome: 'failed' }))).toMatchObject({ outcome: 'failed' });
 });
@@ -384,8 +440,8 @@ describe('any fulfilment', () => {
     fc.assert(
       fc.property(anyHistory, anyTold, (history, told) => {
         const before = fold(...history);
-        const after = react({ told, now }, before).reduce(fulfilment.evolve, before);
-        expect(react({ told, now }, after)).toEqual([]);
+        const after = react({ told, ...atFirst }, before).reduce(fulfilment.evolve, before);
+        expect(react({ told, ...atFirst }, after)).toEqual([]);
       }),
     );
   });

@@ -19,7 +19,7 @@ import {
   type BegunFulfilment,
   type FulfilmentState,
   type Money,
-} from './fulfilment-state.js';
+} from '@waybill/shared-kernel/fulfilment-state.js';
 import { later, patience, patienceAgain, retryAt } from './patience.js';
 
 // What carries an order from its placement to its end: stock, payment, delivery, and the undoing of each. Pure: what
@@ -40,10 +40,25 @@ export type CommandOutcome =
 /** What it is told: an event of the log, what came of a command, or that it is later than it was. */
 export type Told = WaybillEvent | CommandOutcome | { readonly type: 'TimePassed'; readonly data: object };
 
-/** What it is told, and when: milliseconds since 1970-01-01T00:00:00Z. */
+/** What it is told, and when. Times are milliseconds since 1970-01-01T00:00:00Z. */
 export interface Notice {
   readonly told: Told;
+  /** As is believed. */
   readonly now: number;
+  /** All is told that was recorded up to here: of an event, when it was recorded itself. */
+  readonly toldUpTo: number;
+  /** Whether the time is known well enough for what cannot be undone. */
+  readonly isProven: boolean;
+}
+
+/** By which time something may be called late: nothing is because we are, or because our clock runs ahead. */
+function judgedAt({ now, toldUpTo }: Notice): number {
+  return Math.min(now, toldUpTo);
+}
+
+/** From when on others are waited for: not since before they could know. */
+function waitsFrom({ now, toldUpTo }: Notice): number {
+  return Math.max(now, toldUpTo);
 }
 
 /**
@@ -79,7 +94,9 @@ const concerning: ReadonlySet<string> = new Set<EventType>([
 ]);
 
 /** What it means for the fulfilment; nothing, when it meant it before. */
-export function react({ told, now }: Notice, state: FulfilmentState): readonly FulfilmentEvent[] {
+export function react(notice: Notice, state: FulfilmentState): readonly FulfilmentEvent[] {
+  const { told } = notice;
+  const now = waitsFrom(notice);
   if (state.status === 'none') return told.type === 'OrderPlaced' ? [started(told.data)] : [];
   const { orderId } = state;
   switch (told.type) {
@@ -93,15 +110,15 @@ export function react({ told, now }: Notice, state: FulfilmentState): readonly F
       if (state.status !== 'compensating' || !owesStock(state)) return [];
       return [{ type: 'FulfilmentStockReleased', data: { orderId } }];
     case 'PaymentAuthorised':
-      return settled(state, 'authorised', now);
+      return settled(state, 'authorised', notice);
     case 'PaymentDeclined':
-      return settled(state, 'declined', now);
+      return settled(state, 'declined', notice);
     case 'PaymentVoided':
-      return settled(state, 'voided', now);
+      return settled(state, 'voided', notice);
     case 'PaymentRefunded':
-      return settled(state, 'refunded', now);
+      return settled(state, 'refunded', notice);
     case 'PaymentCaptured':
-      return settled(state, 'captured', now);
+      return settled(state, 'captured', notice);
     case 'OrderConfirmed': {
       if (isEnding(state) || state.deliveryId !== undefined) return [];
       const dueAt = later(now, patience.courier);
@@ -128,7 +145,7 @@ export function react({ told, now }: Notice, state: FulfilmentState): readonly F
     case 'FulfilmentRetryRequested':
       return 'asked' in state && state.asked?.isWantedNow === true ? [again(orderId, state.asked, now)] : [];
     case 'TimePassed':
-      return late(state, now);
+      return late(state, notice);
     default:
       return [];
   }
@@ -157,17 +174,22 @@ function stockReserved({ orderId, charge }: BegunFulfilment, items: readonly Sto
 
 /**
  * The payment's stream says how it stands: whoever asked for it, that is so from now on, and what it said before comes
- * too late.
+ * too late. It is in time by when it was recorded, whenever it is read.
  */
-function settled(state: BegunFulfilment, status: PaymentSettled['status'], now: number): readonly FulfilmentEvent[] {
+function settled(state: BegunFulfilment, status: PaymentSettled['status'], notice: Notice): readonly FulfilmentEvent[] {
   const { orderId, money } = state;
   if (sequence.indexOf(status) <= sequence.indexOf(money)) return [];
   const fact: FulfilmentEvent = { type: 'FulfilmentPaymentSettled', data: { orderId, status } };
   const isHeld = owesMoney({ money: status });
+  if (state.status === 'authorising' && isHeld) {
+    const { until } = state.asked;
+    const isLate = until !== null && notice.isProven && Date.parse(until) < judgedAt(notice);
+    return isLate ? [missed(orderId, until), fact] : [fact];
+  }
   if (state.status === 'compensating' || state.status === 'completed') {
     if (state.status === 'completed' && state.outcome === 'delivered') return [];
     // Taken although it had been given back, as far as anybody knew.
-    if (isHeld && !owesMoney(state)) return [fact, request(orderId, 'release', now)];
+    if (isHeld && !owesMoney(state)) return [fact, request(orderId, 'release', waitsFrom(notice))];
     return !isHeld && owesMoney(state) ? [fact] : [];
   }
   if (state.status !== 'capturing' || status === 'authorised') return [fact];
@@ -196,18 +218,25 @@ function again(orderId: string, { step, attempt: before, until }: Asked, now: nu
 }
 
 /** What follows from a deadline that is over. */
-function late(state: BegunFulfilment, now: number): readonly FulfilmentEvent[] {
+function late(state: BegunFulfilment, notice: Notice): readonly FulfilmentEvent[] {
   const deadline = deadlineOf(state);
-  if (deadline === undefined || Date.parse(deadline.dueAt) > now) return [];
+  if (deadline === undefined || Date.parse(deadline.dueAt) > judgedAt(notice)) return [];
   const { orderId } = state;
   const { name, dueAt } = deadline;
   const asked = 'asked' in state ? state.asked : undefined;
   if (name !== 'payment' || asked === undefined) {
-    const next = name === 'payment' ? null : later(now, patienceAgain[name]);
+    const next = name === 'payment' ? null : later(waitsFrom(notice), patienceAgain[name]);
     return [{ type: 'FulfilmentDeadlineMissed', data: { orderId, deadline: name, dueAt, again: next } }];
   }
-  if (asked.until === null || Date.parse(asked.until) > now) return [again(orderId, asked, now)];
-  return [{ type: 'FulfilmentDeadlineMissed', data: { orderId, deadline: name, dueAt: asked.until, again: null } }];
+  if (asked.until === null || Date.parse(asked.until) > judgedAt(notice)) {
+    return [again(orderId, asked, waitsFrom(notice))];
+  }
+  return [missed(orderId, asked.until)];
+}
+
+/** The payment was not authorised by then. */
+function missed(orderId: string, dueAt: string): FulfilmentEvent {
+  return { type: 'FulfilmentDeadlineMissed', data: { orderId, deadline: 'payment', dueAt, again: null } };
 }
 
 /** The process manager as an aggregate: what it is told is the command, what it decides are facts of its own. */

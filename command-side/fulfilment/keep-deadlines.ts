@@ -14,22 +14,23 @@ const pause = 1_000;
 const backOff: BackOff = { first: pause, most: 30_000 };
 
 /**
- * Has the deadlines of a partition looked at, again and again until it is stopped. `look` is called only while
- * `isLevel`: what came in time is known before anything is said to be late. A look that fails is made again.
+ * Has the deadlines of a partition looked at, again and again until it is stopped, by what the partition's consumer has
+ * handled; never while that is unknown. A look that fails is made again. `handledUntilMs`: as in `ConsumerState`.
  */
 export function keepDeadlines(
   of: string,
-  look: () => Promise<void>,
-  isLevel: () => boolean,
+  look: (handledUntilMs: number) => Promise<void>,
+  handledUntilMs: () => number | undefined,
   { timer, randomness, report }: DeadlineMeans,
 ): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
   const run = async (): Promise<void> => {
     for (let failures = 0; !signal.aborted;) {
-      if (isLevel()) {
+      const handled = handledUntilMs();
+      if (handled !== undefined) {
         try {
-          await look();
+          await look(handled);
           failures = 0;
         } catch (error) {
           failures += 1;

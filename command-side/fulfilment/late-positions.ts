@@ -1,5 +1,6 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
+import type { LogPosition } from '@waybill/shared-kernel/log-position.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 
@@ -10,7 +11,7 @@ export interface LatePositionsMeans {
   /** Told of each save that failed; `of`: `<consumer>/position`. */
   readonly report?: (fault: Error, of: string) => void;
   /** Writes what has to be in the store before the partition's position is, of all that is done by now. */
-  readonly prepare?: (partition: number) => Promise<void>;
+  readonly prepare?: (partition: number, position: LogPosition) => Promise<void>;
 }
 
 /** Milliseconds for which positions may wait to be saved, all of a process together. */
@@ -25,7 +26,9 @@ const backOff: BackOff = { first: 2 * patience, most: 10_000 };
 export class LatePositions {
   readonly #consumer: string;
   readonly #means: LatePositionsMeans;
-  readonly #unsaved = new Map<number, number>();
+  readonly #unsaved = new Map<number, LogPosition>();
+  /** Partition → the saves of it that are on their way. */
+  readonly #onTheWay = new Map<number, Set<Promise<void>>>();
   #nap = new AbortController();
   #isSaving = false;
 
@@ -35,7 +38,7 @@ export class LatePositions {
   }
 
   /** Everything up to `position` is done. */
-  done(partition: number, position: number): void {
+  done(partition: number, position: LogPosition): void {
     this.#unsaved.set(partition, position);
     if (!this.#isSaving) void this.#keepSaving();
   }
@@ -47,6 +50,16 @@ export class LatePositions {
   async flush(partition: number): Promise<void> {
     await this.#save([partition]);
     this.#unsaved.delete(partition);
+    if (this.#unsaved.size === 0) this.#nap.abort();
+  }
+
+  /**
+   * The partition begins anew where it was saved: what is not saved is not, and nothing of it is on its way any more
+   * when this resolves. Never rejects.
+   */
+  async forget(partition: number): Promise<void> {
+    this.#unsaved.delete(partition);
+    await Promise.allSettled([...(this.#onTheWay.get(partition) ?? [])]);
     if (this.#unsaved.size === 0) this.#nap.abort();
   }
 
@@ -66,11 +79,10 @@ export class LatePositions {
     try {
       await Promise.all(
         partitions.map(async (partition) => {
-          const position = this.#unsaved.get(partition);
-          if (position === undefined) return;
-          await this.#means.prepare?.(partition);
-          await this.#means.positions.saveConsumerPosition(this.#consumer, partition, position);
-          if (this.#unsaved.get(partition) === position) this.#unsaved.delete(partition);
+          const saving = this.#saveOne(partition);
+          const onTheWay = this.#onTheWay.get(partition) ?? new Set();
+          this.#onTheWay.set(partition, onTheWay.add(saving));
+          await saving.finally(() => onTheWay.delete(saving));
         }),
       );
       return true;
@@ -78,5 +90,15 @@ export class LatePositions {
       this.#means.report?.(asError(error), `${this.#consumer}/position`);
       return false;
     }
+  }
+
+  async #saveOne(partition: number): Promise<void> {
+    const position = this.#unsaved.get(partition);
+    if (position === undefined) return;
+    await this.#means.prepare?.(partition, position);
+    // It may have been forgotten meanwhile.
+    if (!this.#unsaved.has(partition)) return;
+    await this.#means.positions.saveConsumerPosition(this.#consumer, partition, position);
+    if (this.#unsaved.get(partition) === position) this.#unsaved.delete(partition);
   }
 }

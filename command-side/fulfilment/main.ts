@@ -4,8 +4,10 @@ import { openGateway } from '@waybill/infra/payment-gateway/open-gateway.js';
 import { runFollower } from '@waybill/infra/run-follower.js';
 import { measureFulfilment, measureSuspended, tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
 import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
+import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
 import { runPayments } from '../payments/run-payments.js';
 import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
+import { BelievedTime } from './believed-time.js';
 import { runFulfilment } from './run-fulfilment.js';
 
 // The process manager in a process of its own, and the payment service beside it: `npm run start:fulfilment`. Several
@@ -14,6 +16,7 @@ import { runFulfilment } from './run-fulfilment.js';
 await runFollower('fulfilment', async (follower) => {
   const { config, telemetry, report } = follower;
   const store = telemetry.store(follower.store);
+  const believedTime = new BelievedTime({ wallClock: follower.clock, steadyClock });
   const snapshots = new AggregateSnapshots({
     ...follower,
     store: openSnapshots(config),
@@ -23,6 +26,7 @@ await runFollower('fulfilment', async (follower) => {
   const gateway = await openGateway(config, { ...follower, watch: telemetry.watchGateway() });
   const payments = runPayments({
     ...follower,
+    clock: believedClock({ wallClock: follower.clock, steadyClock }),
     store,
     gateway,
     requestReply: openRequestReply(config, report),
@@ -31,14 +35,18 @@ await runFollower('fulfilment', async (follower) => {
   const fulfilment = runFulfilment({
     ...follower,
     store,
+    believedTime,
     askPayment: payments.ask,
     watchBatch: telemetry.watchBatches(),
     snapshots,
     positions: follower.readStore,
-    checkpoints: follower.readStore,
     assign: leasedPartitions(follower.leasing),
   });
-  tellFigures(follower.metrics, [measureSuspended(follower), measureFulfilment(follower)], follower.timer);
+  tellFigures(
+    follower.metrics,
+    [measureSuspended(follower), measureFulfilment({ ...follower, clock: believedTime })],
+    follower.timer,
+  );
   return {
     progress: async () => fulfilment.progress(),
     stop: async () => {

@@ -5,9 +5,11 @@ import {
   Unavailable,
   WrongExpectedRevision,
 } from '@waybill/shared-kernel/errors.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
+import type { AggregateLog } from '../aggregate-streams.js';
+import { appendSurely } from '../append-surely.js';
 
-type Log = Pick<EventStore, 'append' | 'readStream'>;
+type Log = AggregateLog;
 
 /** A fault of the log rather than of what stands in it, whatever an adapter threw. */
 class LogFault extends Error {
@@ -19,14 +21,15 @@ class LogFault extends Error {
 /** The same log, whose faults are told from those of deciding on what it holds. */
 export function withLogFaults(log: Log): Log {
   return {
-    append: (...asked) => log.append(...asked).catch(tellApart),
+    append: (...asked) => appendSurely(log, ...asked).catch(tellApart),
     readStream: (...asked) => log.readStream(...asked).catch(tellApart),
+    cutOf: (stream) => log.cutOf(stream).catch(tellApart),
   };
 }
 
 function tellApart(error: unknown): never {
-  // What the log answers to this very append is no fault of the log.
-  if (error instanceof WrongExpectedRevision || error instanceof InvalidInput) throw error;
+  // What the log answers to this very append is no fault of the log, nor is what became of one stream.
+  if (error instanceof WrongExpectedRevision || error instanceof InvalidInput || isStreamFault(error)) throw error;
   throw new LogFault(error);
 }
 

@@ -24,6 +24,9 @@ export const patienceAgain = { courier: hour, delivery: day, return: day } as co
 const firstRetry = 20 * second;
 const longestRetry = { authorise: 2 * minute, capture: 10 * minute, release: 10 * minute } as const;
 
+/** Within this time every request that is not answered is given up for the next, milliseconds. */
+export const longestRetryMs = Math.max(...Object.values(longestRetry));
+
 /** When the `attempt`th request (from 1) is given up for the next, if it is not answered. */
 export function retryAt(now: number, step: PaymentStep, attempt: number): string {
   return later(now, Math.min(firstRetry * 2 ** Math.min(attempt - 1, 20), longestRetry[step]));

@@ -13,6 +13,7 @@ import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { envelopes } from '../envelope.js';
 import { order } from '../ordering/order.js';
 import { patience } from './patience.js';
+import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 const program = fileURLToPath(new URL('./testing/fulfilment-process.js', import.meta.url));
 
@@ -58,12 +59,23 @@ async function place(orderId: string, token = 'tok_approve'): Promise<void> {
   const id = systemRandomness.uuid();
   const cause = { id, occurredAt: '2026-01-01T09:00:00.000Z', correlationId: id };
   const noMore = { traceparent: undefined, actor: undefined, request: undefined };
-  await store.append(`order-${orderId}`, noStream, envelopes(events, orderId, { ...cause, ...noMore }));
+  await store.append(
+    `order-${orderId}`,
+    noStream,
+    envelopes(events, orderId, { ...cause, ...noMore }, systemRandomness),
+  );
+}
+
+/** Whoever takes over from one that died may do so later than an answer is waited for: then it is asked for again. */
+function isAskedAgain({ type, data }: RecordedEvent): boolean {
+  return type === 'FulfilmentPaymentRequested' && data['attempt'] !== 1;
 }
 
 async function typesByStream(): Promise<Readonly<Record<string, readonly string[]>>> {
   const streams: Record<string, string[]> = {};
-  for (const { stream, type } of await store.readAll(beginning, 10_000)) (streams[stream] ??= []).push(type);
+  for (const event of await wholeLog(store)) {
+    if (!isAskedAgain(event)) (streams[event.stream] ??= []).push(event.type);
+  }
   return streams;
 }
 
@@ -72,7 +84,7 @@ async function untilThereAre(count: number, type: string): Promise<void> {
   const enough = new AbortController();
   let found = 0;
   for await (const { events } of store.subscribe(beginning, 50, enough.signal)) {
-    found += events.filter((event) => event.type === type).length;
+    found += events.filter((event) => event.type === type && !isAskedAgain(event)).length;
     if (found >= count) enough.abort();
   }
 }
@@ -91,7 +103,7 @@ test('process managers of which one after the other is killed do for each order 
     [2000, other],
   ]);
   for await (const batch of store.subscribe(0, 50, whole.signal)) {
-    events.push(...batch.events);
+    events.push(...batch.events.filter((event) => !isAskedAgain(event)));
     for (const [count, victim] of deaths) {
       if (events.length < count) continue;
       deaths.delete(count);
@@ -111,7 +123,7 @@ test('process managers of which one after the other is killed do for each order 
     ]);
     expect(streams[`delivery-${deliveryIdOf(orderId)}`]).toEqual(['DeliveryScheduled']);
   }
-}, 90_000);
+});
 
 test('deadlines that fell due while everything was down are found by those who come then, each once, though they die over it', async () => {
   const numbers = Array.from({ length: 60 }, (_, index) => index);
@@ -140,8 +152,8 @@ test('deadlines that fell due while everything was down are found by those who c
     expect(streams[`order-${orderId}`]).toEqual(['OrderPlaced', 'OrderRejected']);
     expect(streams[`payment-${orderId}`]).toEqual(['PaymentVoided']);
   }
-  const missed = (await store.readAll(beginning, 10_000))
+  const missed = (await wholeLog(store))
     .filter(({ type }) => type === 'FulfilmentDeadlineMissed')
     .map(({ partitionKey }) => partitionKey);
   expect(missed.toSorted()).toEqual([...unclaimed, ...unpaid].toSorted());
-}, 90_000);
+});

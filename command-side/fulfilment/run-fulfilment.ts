@@ -7,26 +7,37 @@ import {
   type PartitionConsumer,
   type PartitionTarget,
 } from '@waybill/shared-kernel/consume-partition.js';
+import { lastEvent } from '@waybill/shared-kernel/read-stream.js';
+import { renewIdentity } from '@waybill/shared-kernel/log-identity.js';
+import {
+  judgePosition,
+  logBeginning,
+  misfits,
+  sharedPart,
+  type LogPosition,
+} from '@waybill/shared-kernel/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
-import { askTogether } from '@waybill/shared-kernel/ask-together.js';
-import type { Category } from '@waybill/shared-kernel/stream.js';
+import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { progressOf, type Progress } from '@waybill/shared-kernel/standstill.js';
 import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
-import { Agenda } from '@waybill/shared-kernel/agenda.js';
+import { WorklistWriter } from '@waybill/shared-kernel/worklist-writer.js';
 import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js';
 import { AggregateStreams } from '../aggregate-streams.js';
 import { product } from '../catalogue/product.js';
 import { StockKeeper } from '../catalogue/stock-keeper.js';
+import type { BelievedTime } from './believed-time.js';
+import { WorklistCompletion } from './complete-worklist.js';
 import type { FulfilMeans } from './fulfil.js';
 import { orderConcerned } from './fulfilment.js';
 import { keepDeadlines } from './keep-deadlines.js';
 import { LatePositions } from './late-positions.js';
 import { withLogFaults } from './passing-fault.js';
+import { longestRetryMs } from './patience.js';
 import { SuspendingFulfiller } from './suspend.js';
+import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 /** Name of the process manager's queues and of its positions. */
 export const fulfilmentConsumer = 'fulfilment';
@@ -34,39 +45,82 @@ export const fulfilmentConsumer = 'fulfilment';
 /** Whose events it reacts to; of its own those by which somebody has it go on, do it again or undo it. */
 export const fulfilmentCategories: readonly Category[] = ['order', 'payment', 'delivery', 'fulfilment'];
 
-export interface FulfilmentMeans extends ConsumerMeans, Pick<FulfilMeans, 'snapshots' | 'askPayment'> {
+export interface FulfilmentMeans
+  extends
+    Omit<ConsumerMeans, 'broker' | 'headWatch' | 'identity' | 'clock'>,
+    Pick<FulfilMeans, 'snapshots' | 'askPayment'> {
   readonly store: EventStore;
   readonly positions: Pick<
     ReadStore,
-    'consumerPosition' | 'saveConsumerPosition' | 'declare' | 'load' | 'commit' | 'list'
+    | 'consumerPosition'
+    | 'saveConsumerPosition'
+    | 'resetConsumerPosition'
+    | 'positions'
+    | 'declare'
+    | 'load'
+    | 'commit'
+    | 'list'
+    | 'scan'
+    | 'madeFrom'
+    | 'noteMadeFrom'
   >;
   /** Told of each order that is suspended. */
   readonly quarantined?: ReportQuarantine;
   /** Told of each batch that is worked on. */
   readonly watchBatch?: WatchBatch;
-  readonly clock: Clock;
+  /** By which it waits and judges. */
+  readonly believedTime: BelievedTime;
+  /** Payments are asked for within this process: what was asked before it began nobody works on, and is asked again at once. */
+  readonly carriesPayments?: boolean;
 }
 
 /** What all partitions of a process share. */
 export interface SharedByPartitions {
-  readonly late: Pick<LatePositions, 'done'>;
+  readonly late: Pick<LatePositions, 'done' | 'forget'>;
   readonly stock: FulfilMeans['stock'];
-  readonly agenda: Agenda;
+  readonly worklist: WorklistWriter;
+  readonly completion: WorklistCompletion;
+  /** The log is another than the one that was followed, or an older state of it: what is known of that is forgotten. */
+  readonly renew: () => void;
 }
 
 export function sharedByPartitions(means: FulfilmentMeans): SharedByPartitions & { readonly late: LatePositions } {
-  const { store, snapshots, positions: readStore } = means;
-  const products = new AggregateStreams(withLogFaults(store), 'product', product, { snapshots });
-  const agenda = new Agenda({ ...means, readStore });
+  const { store, snapshots, positions: readStore, believedTime: clock } = means;
+  const beginStock = () =>
+    new StockKeeper(new AggregateStreams(withLogFaults(store), 'product', product, { snapshots }), means);
+  let keeper = beginStock();
+  const stock: FulfilMeans['stock'] = {
+    reserve: (...asked) => keeper.reserve(...asked),
+    release: (...asked) => keeper.release(...asked),
+  };
+  const worklist = new WorklistWriter({ readStore, clock });
+  const completion = new WorklistCompletion({
+    store,
+    readStore,
+    clock,
+    writer: worklist,
+    consumer: fulfilmentConsumer,
+  });
   // A read store that is down holds up nobody: what is due is found once it is back.
-  const late = new LatePositions(fulfilmentConsumer, { ...means, prepare: (partition) => agenda.flush(partition) });
-  return { late, stock: new StockKeeper(products, means), agenda };
+  const late = new LatePositions(fulfilmentConsumer, {
+    ...means,
+    prepare: (partition, position) =>
+      worklist.flush(partition, completion.isComplete(partition) ? position : logBeginning),
+  });
+  const renew = (): void => {
+    keeper = beginStock();
+    completion.renew();
+  };
+  return { late, stock, worklist, completion, renew };
 }
 
 /** One partition of the process manager. */
 export interface FulfilmentTarget extends PartitionTarget {
-  /** Does what is due because a deadline has passed, for some of those of which one has. */
-  lookAtDeadlines(): Promise<void>;
+  /**
+   * Does what is due because a deadline has passed, for some of those of which one has. `handledUntilMs`: everything
+   * that was recorded before is applied, milliseconds since 1970; what was due later is not looked at yet.
+   */
+  lookAtDeadlines(handledUntilMs: number): Promise<void>;
 }
 
 /** Orders whose deadline has passed that are looked at together. */
@@ -81,18 +135,43 @@ const lookedAtOnce = 100;
 export function fulfilmentOf(
   partition: number,
   means: FulfilmentMeans,
-  { late, stock, agenda }: SharedByPartitions,
+  { late, stock, worklist, completion, renew }: SharedByPartitions,
 ): FulfilmentTarget {
-  const { positions, clock } = means;
-  const fulfiller = new SuspendingFulfiller({ ...means, readStore: positions, stock, agenda });
+  const { positions, believedTime } = means;
+  const begin = () => new SuspendingFulfiller({ ...means, clock: believedTime, readStore: positions, stock, worklist });
+  let fulfiller = begin();
+  let handled = logBeginning;
+  let mustAskAgain = means.carriesPayments === true;
+
+  /** What was due before now is asked for again as anything that is due. */
+  async function askAgain(): Promise<void> {
+    const now = epochMs(believedTime);
+    const within = { after: now, upTo: now + longestRetryMs, pageSize: lookedAtOnce };
+    for await (const orderIds of worklist.waitingFor('payment', partition, within)) {
+      await allOf(orderIds.map((orderId) => fulfiller.askAgain(orderId)));
+    }
+    mustAskAgain = false;
+  }
+
   return {
     consumer: fulfilmentConsumer,
     partition,
     categories: fulfilmentCategories,
     position: async () => {
       await positions.declare(suspendedOrders);
+      // Saved later, it would be further on than where the partition begins now.
+      await late.forget(partition);
+      // What was noted behind it is noted again, and perhaps is not of this log.
+      worklist.forget(partition);
+      const position = await fittingPosition(partition, handled, means, renew);
+      completion.forget(partition);
+      // What it remembers is from before, and perhaps of another log.
+      fulfiller = begin();
       fulfiller.beginAt(await means.store.head());
-      return positions.consumerPosition(fulfilmentConsumer, partition);
+      const last = await lastEvent(means.store);
+      if (last !== undefined) believedTime.seeLast(last.recordedAt);
+      handled = position;
+      return position;
     },
     apply: async (events, position) => {
       await allOf(
@@ -100,23 +179,73 @@ export function fulfilmentOf(
           for (const event of ofOrder) await fulfiller.handle(orderId, event);
         }),
       );
+      await allOf(
+        ofOwn(events).map(async ({ partitionKey, revision }) => {
+          if (worklist.knownUpTo(partitionKey) < revision) await fulfiller.keepListed(partitionKey);
+        }),
+      );
+      handled = position;
       late.done(partition, position);
     },
-    lookAtDeadlines: async () => {
-      await agenda.flush(partition);
-      const orderIds = await agenda.due(partition, clock.now(), lookedAtOnce);
+    doubt: (streams) => fulfiller.doubt(streams),
+    lookAtDeadlines: async (handledUntilMs) => {
+      await completion.complete(partition);
+      await worklist.flush(partition);
+      const upToMs = Math.min(epochMs(believedTime), handledUntilMs - 1);
+      const judging = { upToMs, position: handled.through };
+      const orderIds = await worklist.due(partition, upToMs, lookedAtOnce);
+      const asking = mustAskAgain ? [askAgain()] : [];
       try {
-        await allOf(orderIds.map((orderId) => fulfiller.look(orderId)));
+        await allOf([...asking, ...orderIds.map((orderId) => fulfiller.look(orderId, judging))]);
       } finally {
-        await agenda.flush(partition);
+        await worklist.flush(partition);
       }
     },
   };
 }
 
+/**
+ * Where a partition goes on in this log. Of one that was made from another log, or from a later state of this one, that
+ * is where both are the same: what is handled again from there on is handled as it stands in this log, and what was done
+ * already is not done twice. `handled`: how far it had come in this process, which may be further than is noted.
+ */
+async function fittingPosition(
+  partition: number,
+  handled: LogPosition,
+  { store, positions, randomness, report }: Pick<FulfilmentMeans, 'store' | 'positions' | 'randomness' | 'report'>,
+  renew: () => void,
+): Promise<LogPosition> {
+  const noted = await positions.consumerPosition(fulfilmentConsumer, partition);
+  const judgement = await judgePosition(store, noted);
+  const { fit, why } = judgement;
+  if (fit === 'fits') {
+    if ((await misfits(store, [handled])).length === 0) return noted;
+    await renewIdentity({ store, readStore: positions }, randomness);
+    renew();
+    return noted;
+  }
+  const position = sharedPart(noted, judgement);
+  const name = `${fulfilmentConsumer}/${partition}`;
+  report?.(new Error(`Its position is not of this log (${why ?? fit}). It goes on from ${position.through}.`), name);
+  // Before it takes anything from its queue: what is there may be of the other log.
+  await renewIdentity({ store, readStore: positions }, randomness);
+  await positions.resetConsumerPosition(fulfilmentConsumer, partition, noted, position);
+  renew();
+  return position;
+}
+
 /** Waits for all, then rejects with the first fault, if there is one. */
 async function allOf(works: readonly Promise<unknown>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(works)) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+/** The last of its own events of each order: of what others wrote of an order, or what nobody heard of. */
+function ofOwn(events: readonly RecordedEvent[]): readonly RecordedEvent[] {
+  const last = new Map<string, RecordedEvent>();
+  for (const event of events) {
+    if (categoryOf(event.stream) === 'fulfilment') last.set(event.partitionKey, event);
+  }
+  return [...last.values()];
 }
 
 function byOrder(events: readonly RecordedEvent[]): Map<string, RecordedEvent[]> {
@@ -134,7 +263,28 @@ function byOrder(events: readonly RecordedEvent[]): Map<string, RecordedEvent[]>
 /** Events of a partition that are worked on at once: each may be several appends, and whoever stops it waits for them. */
 const largestBatch = 100;
 
-export interface RunningFulfilmentMeans extends FulfilmentMeans {
+/** Milliseconds by which a partition may be behind the log while what comes next counts as read when it is recorded. */
+const liveWithinMs = 5_000;
+
+/** The same target, which tells the time by the events that come while the partition is level with the log. */
+function seeingLive(
+  target: PartitionTarget,
+  believedTime: BelievedTime,
+  handledUntilMs: () => number | undefined,
+): PartitionTarget {
+  return {
+    ...target,
+    apply: async (events, position) => {
+      const last = events.at(-1);
+      const isLevel = epochMs(believedTime) - (handledUntilMs() ?? -Infinity) <= liveWithinMs;
+      if (last !== undefined && isLevel) believedTime.seeLive(last.recordedAt);
+      await target.apply(events, position);
+    },
+  };
+}
+
+export interface RunningFulfilmentMeans
+  extends FulfilmentMeans, Pick<ConsumerMeans, 'broker' | 'headWatch' | 'identity'> {
   readonly assign: AssignPartitions;
 }
 
@@ -156,26 +306,28 @@ export interface RunningFulfilment {
 export function runFulfilment(means: RunningFulfilmentMeans): RunningFulfilment {
   const consumers = new Map<number, PartitionConsumer>();
   const together = sharedByPartitions(means);
-  const { late, agenda } = together;
-  const shared = { ...means, checkpoints: askTogether(means.checkpoints, means.timer) };
+  const { late } = together;
+  const { believedTime } = means;
   const assignment = means.assign(fulfilmentConsumer, (partition) => {
     const target = fulfilmentOf(partition, means, together);
-    const consumer = consumePartition(watchedTarget(target, means.watchBatch), shared, {
-      ...consumerTuning,
-      batch: largestBatch,
-    });
+    const handledUntilMs = (): number | undefined => consumers.get(partition)?.state().handledUntilMs;
+    const consumer = consumePartition(
+      watchedTarget(seeingLive(target, believedTime, handledUntilMs), means.watchBatch),
+      { ...means, clock: believedTime },
+      { ...consumerTuning, batch: largestBatch },
+    );
     consumers.set(partition, consumer);
     const deadlines = keepDeadlines(
       `${fulfilmentConsumer}/deadlines`,
-      () => target.lookAtDeadlines(),
-      () => consumer.state().mode === 'following',
+      (until) => target.lookAtDeadlines(until),
+      handledUntilMs,
       means,
     );
     return {
+      progress: () => [progressIn(partition, consumer)],
       stop: async () => {
         await Promise.all([consumer.stop(), deadlines.stop()]);
         await late.flush(partition);
-        agenda.forget(partition);
         consumers.delete(partition);
       },
     };
@@ -183,10 +335,11 @@ export function runFulfilment(means: RunningFulfilmentMeans): RunningFulfilment 
   return {
     held: () => assignment.held(),
     states: () => [...consumers.values()].map((consumer) => consumer.state()),
-    progress: () =>
-      Array.from(consumers, ([partition, consumer]) =>
-        progressOf(`${fulfilmentConsumer}/${partition}`, consumer.state()),
-      ),
+    progress: () => Array.from(consumers, ([partition, consumer]) => progressIn(partition, consumer)),
     stop: () => assignment.stop(),
   };
+}
+
+function progressIn(partition: number, consumer: PartitionConsumer): Progress {
+  return progressOf(`${fulfilmentConsumer}/${partition}`, consumer.state());
 }

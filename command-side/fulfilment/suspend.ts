@@ -1,19 +1,30 @@
+import { StreamCut } from '@waybill/shared-kernel/errors.js';
 import { currentVersions } from '@waybill/shared-kernel/events/catalogue.js';
 import type { FulfilmentSuspended } from '@waybill/shared-kernel/events/fulfilment.js';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
-import { eventIdOf } from '@waybill/shared-kernel/idempotency.js';
 import type { EventData, NewEvent, RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
-import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
-import { noteSuspension, suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
+import { categoryOf, streamName } from '@waybill/shared-kernel/stream.js';
+import {
+  isStreamFault,
+  whatCanBeRead,
+  type StreamFault,
+  type StreamInDoubt,
+} from '@waybill/shared-kernel/stream-faults.js';
+import { noteFault, noteSuspension } from '@waybill/shared-kernel/note-suspension.js';
+import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
 import { isSuspended, readSuspensions, type Suspensions } from '@waybill/shared-kernel/suspension.js';
 import { toldError } from '@waybill/shared-kernel/told-error.js';
+import { traceparentFrom } from '@waybill/shared-kernel/traceparent.js';
+import { appendSurely } from '../append-surely.js';
 import { againOnConflict } from '../conflict.js';
-import { Fulfiller, type FulfilMeans } from './fulfil.js';
+import { Fulfiller, type FulfilMeans, type MustWait } from './fulfil.js';
 import { orderConcerned } from './fulfilment.js';
+import { streamsOfOthers, type Judging } from './judging.js';
 import { passingFault, withLogFaults } from './passing-fault.js';
 
 export interface SuspendMeans extends FulfilMeans {
@@ -22,9 +33,6 @@ export interface SuspendMeans extends FulfilMeans {
   /** Told of each order that is suspended. */
   readonly quarantined?: ReportQuarantine | undefined;
 }
-
-/** Tells it from the facts that follow from the same cause, which are few. */
-const suspensionIndex = 1_000_000;
 
 /**
  * The events of orders of one partition, each handled by the `Fulfiller`. One that cannot be handled, and would not the
@@ -53,24 +61,86 @@ export class SuspendingFulfiller {
 
   /** Rejects with what may pass. */
   async handle(orderId: string, event: RecordedEvent): Promise<void> {
-    if (event.type === 'FulfilmentResumed') await this.#resume(orderId, event);
-    else await this.#attempt(orderId, event, event);
+    if (event.type !== 'FulfilmentResumed') {
+      await this.#attempt(orderId, event, event);
+      return;
+    }
+    try {
+      await this.#resume(orderId, event);
+    } catch (error) {
+      if (!isStreamFault(error)) throw error;
+      // What waits cannot be read, or the fulfilment's own stream was cut since.
+      await this.#unlessCut(orderId, () => this.#suspend(orderId, event, event, error));
+    }
   }
 
   /** Does what is due because a deadline of an order has passed. Rejects as `handle` does. */
-  async look(orderId: string): Promise<void> {
+  look(orderId: string, judging: Judging): Promise<void> {
+    return this.#unlessSuspended(orderId, (mustWait) => this.#fulfiller.look(orderId, judging, mustWait));
+  }
+
+  /** Asks once more for the payment that an order waits for. Rejects as `handle` does. */
+  askAgain(orderId: string): Promise<void> {
+    return this.#unlessSuspended(orderId, (mustWait) => this.#fulfiller.askAgain(orderId, mustWait));
+  }
+
+  async #unlessSuspended(orderId: string, work: (mustWait: MustWait) => Promise<unknown>): Promise<void> {
     const head = { position: Infinity };
     try {
       const mustWait = () => this.#mustWait(orderId, head);
       if (this.#suspects.has(orderId) && (await mustWait())) return;
-      await this.#fulfiller.look(orderId, mustWait);
+      await work(mustWait);
     } catch (error) {
       const passing = passingFault(error);
       if (passing !== undefined) throw passing.fault;
-      // It is the last event of its stream, whichever that is, that it cannot go on from.
-      const { revision } = await readSuspensions(this.#means.store, orderId);
-      const [last] = await this.#means.store.readStream(streamName('fulfilment', orderId), revision, 1);
-      if (last !== undefined) await this.#suspend(orderId, last, last, error);
+      await this.#unlessCut(orderId, async () => {
+        // It is the last event of its stream, whichever that is, that it cannot go on from.
+        const { revision } = await readSuspensions(this.#means.store, orderId);
+        const [last] = await this.#means.store.readStream(streamName('fulfilment', orderId), revision, 1);
+        if (last !== undefined) await this.#suspend(orderId, last, last, error);
+      });
+    }
+  }
+
+  /** Notes of which orders the fulfilment's own stream cannot be gone on with. Rejects as `handle` does. */
+  async doubt(streams: readonly StreamInDoubt[]): Promise<void> {
+    for (const { stream, partitionKey, fault } of streams) {
+      if (categoryOf(stream) !== 'fulfilment' || (await this.#isOfNobody(partitionKey, fault))) continue;
+      await this.#noteFault(partitionKey, fault);
+    }
+  }
+
+  /** A stream of which nothing is left may be another program's: an order says that it is not. */
+  async #isOfNobody(orderId: string, fault: StreamFault): Promise<boolean> {
+    if (!(fault instanceof StreamCut) || fault.firstRevision !== undefined) return false;
+    const { events, fault: another } = await whatCanBeRead(this.#means.store, streamName('order', orderId));
+    return events.length === 0 && another === undefined;
+  }
+
+  /** Where the stream of the fulfilment takes nothing any more, the list alone says that it stands still. */
+  async #unlessCut(orderId: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (!isStreamFault(error)) throw error;
+      await this.#noteFault(orderId, error);
+    }
+  }
+
+  async #noteFault(orderId: string, fault: StreamFault): Promise<void> {
+    this.#suspects.add(orderId);
+    if ((await noteFault(orderId, fault, this.#means)) === 'known') return;
+    const event = { id: '', stream: fault.stream, type: '' };
+    this.#means.quarantined?.({ projection: suspendedOrders.name, key: orderId, event, error: toldError(fault) });
+  }
+
+  /** Has the worklist say how the fulfilment of an order stands, as far as that can be read. Rejects as `handle` does. */
+  async keepListed(orderId: string): Promise<void> {
+    try {
+      await this.#fulfiller.keepListed(orderId);
+    } catch (error) {
+      const passing = passingFault(error);
+      if (passing !== undefined) throw passing.fault;
     }
   }
 
@@ -79,6 +149,8 @@ export class SuspendingFulfiller {
     const mustWait = () => this.#mustWait(orderId, at);
     try {
       if (this.#suspects.has(orderId) && (await mustWait())) return false;
+      // It was placed where an order had been that was deleted from the log.
+      if (event.type === 'OrderPlaced' && event.revision > 0) throw new StreamCut(event.stream, event.revision);
       const known = upcast(event);
       if (!('orderId' in known.data) || known.data.orderId !== orderId) {
         throw new Error('The event does not name the order that it is about.');
@@ -87,7 +159,7 @@ export class SuspendingFulfiller {
     } catch (error) {
       const passing = passingFault(error);
       if (passing !== undefined) throw passing.fault;
-      await this.#suspend(orderId, event, at, error);
+      await this.#unlessCut(orderId, () => this.#suspend(orderId, event, at, error));
       return false;
     }
   }
@@ -106,8 +178,9 @@ export class SuspendingFulfiller {
     const isNew = await againOnConflict(async () => {
       const suspensions = await readSuspensions(store, orderId);
       if (isSuspended(suspensions, at.position)) return false;
-      await store.append(streamName('fulfilment', orderId), suspensions.revision, [
-        this.#suspended(orderId, event, at, error),
+      const occurredAt = notBefore(timestamp(this.#means.clock), at.occurredAt, suspensions.occurredAt);
+      await appendSurely(store, streamName('fulfilment', orderId), suspensions.revision, [
+        { ...this.#suspended(orderId, event, at, error), occurredAt },
       ]);
       return true;
     }, this.#means);
@@ -119,15 +192,15 @@ export class SuspendingFulfiller {
     this.#means.quarantined?.({ ...notice, error: toldError(error) });
   }
 
-  #suspended(orderId: string, event: RecordedEvent, at: RecordedEvent, error: unknown): NewEvent {
-    const { id: eventId, type: eventType, stream, revision, correlationId, traceparent } = event;
+  #suspended(orderId: string, event: RecordedEvent, at: RecordedEvent, error: unknown): Omit<NewEvent, 'occurredAt'> {
+    const { id: eventId, type: eventType, stream, revision, correlationId } = event;
+    const traceparent = event.traceparent === undefined ? undefined : traceparentFrom(event.traceparent);
     const name = error instanceof Error ? error.name : typeof error;
     const data: FulfilmentSuspended = { orderId, eventId, eventType, stream, revision, error: name };
     return {
-      id: eventIdOf(at.id, suspensionIndex),
+      id: this.#means.randomness.uuid(),
       type: 'FulfilmentSuspended',
       schemaVersion: currentVersions.FulfilmentSuspended,
-      occurredAt: timestamp(this.#means.clock),
       correlationId,
       causationId: at.id,
       partitionKey: orderId,
@@ -177,10 +250,5 @@ export class SuspendingFulfiller {
 
 /** The streams of an order whose events are handled. */
 function streamsOf(orderId: string): readonly string[] {
-  return [
-    streamName('order', orderId),
-    streamName('payment', orderId),
-    streamName('delivery', deliveryIdOf(orderId)),
-    streamName('fulfilment', orderId),
-  ];
+  return [...streamsOfOthers(orderId), streamName('fulfilment', orderId)];
 }

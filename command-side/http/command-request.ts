@@ -1,8 +1,7 @@
 import type { ApiRequest } from '@waybill/infra/http/route.js';
 import { IdempotencyKeyMissing } from '@waybill/shared-kernel/errors.js';
-import { requestIdOf } from '@waybill/shared-kernel/idempotency.js';
-import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
-import type { CommandRequest } from '../handle-command.js';
+import { formerRequestIdOf, requestIdOf } from '@waybill/shared-kernel/idempotency.js';
+import type { CommandRequest, KeyedRequest, RequestKey } from '../handle-command.js';
 
 /** A request whose path names an id. */
 export type RequestOn<Name extends string> = ApiRequest & { readonly params: Readonly<Record<Name, string>> };
@@ -11,7 +10,7 @@ export type RequestOn<Name extends string> = ApiRequest & { readonly params: Rea
 const keyForm = /^[\x20-\x7e]{1,255}$/;
 
 /** A command that the caller may repeat under its `Idempotency-Key`. Throws `IdempotencyKeyMissing` without one. */
-export function repeatableRequest(request: ApiRequest): CommandRequest {
+export function repeatableRequest(request: ApiRequest): KeyedRequest {
   const { method, path, headers, caller } = request;
   const key = headers['idempotency-key'];
   if (key === undefined || key === '') {
@@ -20,25 +19,27 @@ export function repeatableRequest(request: ApiRequest): CommandRequest {
   if (typeof key !== 'string' || !keyForm.test(key)) {
     throw new IdempotencyKeyMissing('An Idempotency-Key is 1 to 255 visible ASCII characters.');
   }
-  return asked(request, requestIdOf(caller.sub, method, path, key), true);
+  return asked(request, {
+    idIn: (role) => requestIdOf(caller.sub, role, method, path, key),
+    formerId: formerRequestIdOf(caller.sub, method, path, key),
+  });
 }
 
 /** A command that is known by what it says and needs no key. */
-export function plainRequest(request: ApiRequest, randomness: Randomness): CommandRequest {
-  return asked(request, randomness.uuid(), false);
+export function plainRequest(request: ApiRequest): CommandRequest {
+  return asked(request, undefined);
 }
 
 /** All of it in one literal: what is spread into another gets a shape of its own each time, and is slow to use after. */
-function asked(
-  { route, caller, body, headers, requestId, traceparent }: ApiRequest,
-  id: string,
-  repeatable: boolean,
-): CommandRequest {
+function asked<Key extends RequestKey | undefined>(
+  { route, caller, access, body, headers, requestId, traceparent }: ApiRequest,
+  key: Key,
+): CommandRequest & { readonly key: Key } {
   return {
     route,
     caller: caller.sub,
-    id,
-    repeatable,
+    roles: caller.roles.filter((role) => access[role] !== undefined),
+    key,
     payload: body ?? {},
     matches: matcherOf(headers['if-match']),
     correlationId: requestId,
@@ -46,11 +47,9 @@ function asked(
   };
 }
 
-const any = (): boolean => true;
-
 /** RFC 9110 §13.1.1: a list of entity tags, of which only strong ones match, or `*` for whatever exists. */
-function matcherOf(header: string | undefined): (revision: number) => boolean {
-  if (header === undefined) return any;
+function matcherOf(header: string | undefined): CommandRequest['matches'] {
+  if (header === undefined) return undefined;
   if (header.trim() === '*') return (revision) => revision >= 0;
   const tags = header.split(',').map((tag) => tag.trim());
   return (revision) => tags.includes(`"${revision}"`);

@@ -15,6 +15,10 @@ export function IsId(): PropertyDecorator {
   return Matches(idPattern, { message: 'It must be an id: 1 to 64 of A-Z a-z 0-9 _ -.' });
 }
 
+export function IsCurrency(): PropertyDecorator {
+  return Matches(/^[A-Z]{3}$/, { message: 'It must be an ISO 4217 currency such as KRW.' });
+}
+
 /** Text of 1 to `longest` characters that is not blank. */
 export function IsText(longest: number): PropertyDecorator {
   return ValidateBy({

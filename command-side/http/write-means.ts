@@ -1,6 +1,7 @@
 import type { Aggregates } from '../aggregates.js';
 import type { Erasures } from '../customers/erasures.js';
 import type { CommandHandler, CommandMeans } from '../handle-command.js';
+import type { OrderAdmission } from '../ordering/admission.js';
 import type { PaymentRecords } from '../payments/payment-records.js';
 
 /** What the routes of the write API work with. */
@@ -9,6 +10,8 @@ export interface WriteMeans extends Omit<CommandMeans, 'store'> {
   readonly handler: CommandHandler;
   readonly erasures: Erasures;
   readonly payments: PaymentRecords;
+  /** Without it every order is taken. */
+  readonly admission?: OrderAdmission | undefined;
   /** What the payment gateway signs its notices with. */
   readonly webhookSecret: string;
   /** Base URL of the read API, without a slash at its end. */

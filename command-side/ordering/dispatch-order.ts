@@ -17,7 +17,6 @@ export async function dispatchOrder(
   await againOnConflict(async () => {
     const loaded = await orders.load(orderId);
     const events = orders.decider.decide({ type: 'DispatchOrder', orderId, courierId }, loaded.state);
-    // The first event of the cause is the delivery's.
-    if (events.length > 0) await orders.append(orderId, loaded, envelopes(events, orderId, cause, 1));
+    if (events.length > 0) await orders.append(orderId, loaded, envelopes(events, orderId, cause, means.randomness));
   }, means);
 }

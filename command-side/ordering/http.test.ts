@@ -94,7 +94,7 @@ describe.each(stores)('orders over HTTP, %s', (_, open) => {
       status: 'placed',
       revision: 0,
     });
-    await api.refused('/v1/orders', { as, body }, 409, 'already-exists');
+    await api.refused('/v1/orders', { as, body }, 409, 'id-taken');
   });
 
   test('nobody orders for somebody else', async () => {

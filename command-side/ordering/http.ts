@@ -1,7 +1,6 @@
 import { ArrayMaxSize, ArrayMinSize, IsArray } from 'class-validator';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
-import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
 import { AddressBody } from '../http/address-body.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
@@ -57,22 +56,22 @@ export class CancelOrderBody {
 
 /** Orders. Ordering for somebody else is 403; an order that is not theirs is 404, as one that is not there. */
 export function orderRoutes(means: WriteMeans): readonly Route[] {
-  const { handler, aggregates, erasures, publicReadUrl } = means;
+  const { handler, aggregates, erasures, admission, publicReadUrl } = means;
   const { orders } = aggregates;
 
   const place = async (request: ApiRequest): Promise<Answer> => {
     const asked = repeatableRequest(request);
     const body = readCommand(PlaceOrderBody, request.body);
-    const derivedId = aggregateIdOf(asked.id);
-    const id = body.orderId ?? derivedId;
-    const handled = await handler.handle(orders, asked, {
-      id,
-      derivedId,
-      authorise: () => requireActingRole(request, { customer: body.customerId }, 'order', id),
-      partitionKey: () => id,
+    const handled = await handler.create(orders, asked, {
+      chosenId: body.orderId,
+      authorise: () => requireActingRole(request, { customer: body.customerId }, 'order', body.orderId ?? ''),
       subject: () => body.customerId,
-      command: async (): Promise<OrderCommand> => ({ type: 'PlaceOrder', order: await placement(id, body, means) }),
+      command: async (id): Promise<OrderCommand> => {
+        admission?.admit(asked.caller);
+        return { type: 'PlaceOrder', order: await placement(id, body, means) };
+      },
     });
+    if (!handled.replayed) admission?.placed(asked.caller, handled.id, handled.position);
     await erasures.takeBackIfErased(handled.id, body.customerId);
     const { status } = handled.state;
     return commandAnswer(201, handled, { orderId: handled.id, status }, `${publicReadUrl}/v1/orders/${handled.id}`);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { AlreadyExists, NotFound, RuleViolated, WaybillError } from '@waybill/shared-kernel/errors.js';
+import { IdTaken, NotFound, RuleViolated, WaybillError } from '@waybill/shared-kernel/errors.js';
 import type { OrderPlaced } from '@waybill/shared-kernel/events/order.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { given } from '../testing/given.js';
@@ -44,7 +44,7 @@ const commands = [confirm, reject, cancel, dispatch, recordDelivery, recordFailu
 describe('an order', () => {
   test('is placed once', () => {
     given(order, []).when(place).then(placed);
-    given(order, [placed]).when(place).refused(AlreadyExists, { what: 'order', id: orderId });
+    given(order, [placed]).when(place).refused(IdTaken, { id: orderId });
   });
 
   test('knows whose it is', () => {

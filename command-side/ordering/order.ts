@@ -1,5 +1,5 @@
 import type { Decider } from '@waybill/shared-kernel/decider.js';
-import { AlreadyExists, NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
+import { IdTaken, NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
 import type { OrderEvent, OrderPlaced } from '@waybill/shared-kernel/events/order.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { importedHistory } from '../imported-history.js';
@@ -60,7 +60,7 @@ function evolve(state: OrderState, event: OrderHistory): OrderState {
 
 function decide(command: OrderCommand, state: OrderState): readonly OrderEvent[] {
   if (command.type === 'PlaceOrder') {
-    if (state.status !== 'none') throw new AlreadyExists('order', command.order.orderId);
+    if (state.status !== 'none') throw new IdTaken(command.order.orderId);
     return [{ type: 'OrderPlaced', data: command.order }];
   }
   const { orderId } = command;

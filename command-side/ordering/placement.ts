@@ -42,7 +42,7 @@ async function deliveryAddress(
   { aggregates, keys, randomness }: Means,
   faults: FieldFault[],
 ): Promise<Sealed | undefined> {
-  const [{ state }, key] = await Promise.all([aggregates.customers.load(customerId), keys.find(customerId)]);
+  const [{ state }, key] = await Promise.all([aggregates.customers.loadExpected(customerId), keys.find(customerId)]);
   if (state.status === 'erased') throw customerErased(customerId);
   if (state.status === 'none' || key === undefined) {
     faults.push({ pointer: '/customerId', detail: `There is no customer ${customerId}.` });
@@ -56,7 +56,7 @@ async function orderLines(
   { aggregates }: Means,
   faults: FieldFault[],
 ): Promise<readonly { readonly index: number; readonly line: OrderLine; readonly currency: string }[]> {
-  const loaded = await Promise.all(body.lines.map(({ productId }) => aggregates.products.load(productId)));
+  const loaded = await Promise.all(body.lines.map(({ productId }) => aggregates.products.loadExpected(productId)));
   return body.lines.flatMap(({ productId, quantity }, index) => {
     const state = loaded[index]?.state;
     if (state?.status === 'listed') {

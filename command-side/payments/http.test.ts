@@ -91,9 +91,15 @@ describe.each(stores)('a notice of the gateway, on %s', (_name, open) => {
     expect((await api.events('payment-o1'))[0]?.occurredAt).toBe(occurredAt);
   });
 
+  test('happened no earlier than the order, also where the clock was set back since', async () => {
+    api.clock.advance(-3_600_000);
+    await notify(notice);
+    expect((await api.events('payment-o1'))[0]?.occurredAt).toBe('2026-01-01T10:00:00.000Z');
+  });
+
   test('of no order of ours, of one that costs nothing, and of history notes nothing', async () => {
     await order('free', 'gift');
-    const [event] = await api.store.readAll(beginning, 1);
+    const [event] = (await api.store.readAll(beginning, 1)).events;
     const imported = (await api.events('order-o1')).map(({ type, schemaVersion, data }) => ({
       ...{ type, schemaVersion, data: { ...data, orderId: 'old' } },
       ...{ id: '6c8f3f0e-3c5c-4f43-9b3b-0d6f2f0c1a11', partitionKey: 'old', imported: true as const },
@@ -136,7 +142,7 @@ describe.each(stores)('a notice of the gateway, on %s', (_name, open) => {
   test('waits for the log', async () => {
     api.store.fate = () => 'lost';
     await api.refused(path, signed(notice), 503, 'unavailable');
-    api.store.fate = () => 'unheard';
+    api.store.fate = () => 'cut off';
     expect((await api.post(path, signed(notice))).status).toBe(503);
     api.store.fate = () => 'done';
     await notify(notice);

@@ -1,24 +1,16 @@
-import { IsIn, Matches, ValidateIf } from 'class-validator';
+import { IsIn, ValidateIf } from 'class-validator';
 import type { Answer, Route, SignedRequest } from '@waybill/infra/http/route.js';
 import { InvalidInput, RuleViolated } from '@waybill/shared-kernel/errors.js';
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { requestIdOf } from '@waybill/shared-kernel/idempotency.js';
+import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
-import type { GatewayStatus } from '@waybill/shared-kernel/ports/payment-gateway.js';
+import { gatewayStatuses, type GatewayStatus } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
 import { readCommand } from '../http/read-command.js';
-import { IsId, IsText, IsTime, IsWhole, Optional } from '../http/rules.js';
+import { IsCurrency, IsId, IsText, IsTime, IsWhole, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
 import type { PaymentTerms } from './payment.js';
-
-export const noticeStatuses = [
-  'pending',
-  'authorised',
-  'declined',
-  'captured',
-  'voided',
-  'refunded',
-] as const satisfies readonly GatewayStatus[];
 
 /** The field may be left out or be `null`. */
 function OrNothing(): PropertyDecorator {
@@ -38,7 +30,7 @@ export class PaymentNoticeBody {
   @IsId()
   reference!: string;
 
-  @IsIn(noticeStatuses, { message: `It must be one of ${noticeStatuses.join(', ')}.` })
+  @IsIn(gatewayStatuses, { message: `It must be one of ${gatewayStatuses.join(', ')}.` })
   status!: GatewayStatus;
 
   @OrNothing()
@@ -46,7 +38,7 @@ export class PaymentNoticeBody {
   amount?: number | null;
 
   @OrNothing()
-  @Matches(/^[A-Z]{3}$/, { message: 'It must be an ISO 4217 currency such as KRW.' })
+  @IsCurrency()
   currency?: string | null;
 
   @Optional()
@@ -75,7 +67,7 @@ export function paymentRoutes({ aggregates, payments, webhookSecret, clock }: Wr
       requireTerms(said, terms);
       await payments.record(terms, said, {
         correlationId: placed.correlationId,
-        causationId: requestIdOf(gateway.sub, 'POST', path, id ?? `${reference} ${status}`),
+        causationId: requestIdOf(gateway.sub, gateway.role, 'POST', path, id ?? `${reference} ${status}`),
         traceparent,
         actor: gateway,
         occurredAt: within(placed.occurredAt, at === undefined ? undefined : utcTime(at), timestamp(clock)),
@@ -107,8 +99,7 @@ function requireTerms({ amount, currency }: PaymentNoticeBody, terms: PaymentTer
   throw new RuleViolated('payment-amount', `What is to be paid for order ${orderId} is another amount.`);
 }
 
-/** Clocks of others may be wrong: no earlier than the order, and no later than now. RFC 3339 UTC, all of them. */
+/** Clocks of others may be wrong: no later than now, and no earlier than the order. RFC 3339 UTC, all of them. */
 function within(earliest: string, time: string | undefined, latest: string): string {
-  if (time === undefined || time > latest) return latest;
-  return time < earliest ? earliest : time;
+  return notBefore(time === undefined || time > latest ? latest : time, earliest);
 }

@@ -1,15 +1,15 @@
-import type { Actor, NewEvent } from '@waybill/shared-kernel/message.js';
+import type { DomainEvent } from '@waybill/shared-kernel/decider.js';
+import type { Actor } from '@waybill/shared-kernel/message.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { GatewayPayment } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { uuidV5 } from '@waybill/shared-kernel/uuid-v5.js';
-import { AggregateStreams } from '../aggregate-streams.js';
+import { AggregateStreams, type AggregateLog, type Loaded } from '../aggregate-streams.js';
 import { againOnConflict } from '../conflict.js';
-import { envelopes } from '../envelope.js';
+import { envelope } from '../envelope.js';
 import { payment, type PaymentCommand, type PaymentState, type PaymentTerms } from './payment.js';
 
 export interface PaymentRecordsMeans {
-  readonly store: Pick<EventStore, 'append' | 'readStream'>;
+  readonly store: AggregateLog;
   readonly randomness: Randomness;
   readonly timer: Timer;
 }
@@ -25,6 +25,9 @@ export interface Told {
   readonly occurredAt: string;
 }
 
+/** How a payment stood at a revision of its stream. */
+export type LoadedPayment = Loaded<PaymentState>;
+
 /** What is known of payments: their streams, and the one way into them. */
 export class PaymentRecords {
   readonly #payments;
@@ -35,26 +38,46 @@ export class PaymentRecords {
     this.#means = means;
   }
 
+  /** Throws `StreamCut` where there was one whose events are gone. */
+  requireNeverWas(orderId: string): Promise<void> {
+    return this.#payments.requireNeverWas(orderId);
+  }
+
+  /** A payment of which nothing is known yet. Where there is something, noting meets it. */
+  unwritten(): LoadedPayment {
+    return this.#payments.unwritten();
+  }
+
   /** How the payment of an order stands. */
-  async load(orderId: string): Promise<PaymentState> {
-    return (await this.#payments.load(orderId)).state;
+  load(orderId: string): Promise<LoadedPayment> {
+    return this.#payments.load(orderId);
   }
 
   /**
    * Notes what the gateway says of a payment, and answers how it stands then. Again, elsewhere at the same moment, or
-   * overtaken by what came later does no harm.
+   * overtaken by what came later does no harm. `known`: as it was just loaded, where it was; it is loaded again where it
+   * has moved on.
    */
-  record(terms: PaymentTerms, said: Omit<GatewayPayment, 'reference'>, told: Told): Promise<PaymentState> {
+  record(
+    terms: PaymentTerms,
+    said: Omit<GatewayPayment, 'reference'>,
+    told: Told,
+    known?: LoadedPayment,
+  ): Promise<PaymentState> {
     const { orderId } = terms;
     const command = factOf(terms, said);
+    let before = known;
     return againOnConflict(async () => {
-      const loaded = await this.#payments.load(orderId);
+      const loaded = before ?? (await this.load(orderId));
+      before = undefined;
       const facts = command === undefined ? [] : payment.decide(command, loaded.state);
       if (facts.length === 0) return loaded.state;
       const { causationId: id, actor, ...story } = told;
       const cause = { id, actor, request: undefined, ...story };
-      const events = envelopes(facts, orderId, cause).map((event) => ({ ...event, id: eventIdOf(orderId, event) }));
-      return (await this.#payments.append(orderId, loaded, events)).state;
+      const events = facts.map((fact) => envelope(fact, eventIdOf(orderId, fact), orderId, cause));
+      await this.#payments.appendByRule(orderId, loaded, events);
+      // The ids say what came to be known, whoever appended them first; and how it stands follows from that alone.
+      return facts.reduce(payment.evolve, loaded.state);
     }, this.#means);
   }
 }
@@ -85,6 +108,6 @@ function factOf(
 const namespace = '7d0c5a6e-5f0b-4c83-9d53-2f9b1c8e6a40';
 
 /** Each thing happens once to a payment: whoever is told of it, by an answer or a notice, records the same event. */
-function eventIdOf(orderId: string, { type }: Pick<NewEvent, 'type'>): string {
+function eventIdOf(orderId: string, { type }: Pick<DomainEvent, 'type'>): string {
   return uuidV5(`${type} ${orderId}`, namespace);
 }

@@ -1,7 +1,7 @@
-import { IsIn, Matches, ValidateIf } from 'class-validator';
+import { IsIn, ValidateIf } from 'class-validator';
 import type { PaymentStep } from '@waybill/shared-kernel/events/fulfilment.js';
 import { readCommand } from '../http/read-command.js';
-import { IsId, IsText, IsWhole } from '../http/rules.js';
+import { IsCurrency, IsId, IsText, IsTime, IsWhole, Optional } from '../http/rules.js';
 import type { PaymentRequest } from './payment-request.js';
 
 const steps: readonly PaymentStep[] = ['authorise', 'capture', 'release'];
@@ -18,10 +18,18 @@ class PaymentRequestBody implements PaymentRequest {
   @IsIn(steps)
   step!: PaymentStep;
 
+  @Optional()
+  @IsIn([true])
+  isFirst?: true;
+
+  @Optional()
+  @IsId()
+  customerId?: string;
+
   @IsWhole(1, Number.MAX_SAFE_INTEGER)
   amount!: number;
 
-  @Matches(/^[A-Z]{3}$/)
+  @IsCurrency()
   currency!: string;
 
   @ValidateIf(({ step }: PaymentRequestBody, value: unknown) => step === 'authorise' || value !== null)
@@ -33,6 +41,10 @@ class PaymentRequestBody implements PaymentRequest {
 
   @IsText(200)
   causationId!: string;
+
+  @Optional()
+  @IsTime()
+  causedAt?: string;
 
   @OrNull()
   @IsText(200)

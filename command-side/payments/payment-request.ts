@@ -8,6 +8,10 @@ export const paymentService = 'payments';
 export interface PaymentRequest {
   readonly orderId: string;
   readonly step: PaymentStep;
+  /** Nobody asked for anything of it before, so the log need not be looked at. That it comes twice does no harm. */
+  readonly isFirst?: true;
+  /** Who pays, for their share of the calls of the gateway; an older process manager does not say. */
+  readonly customerId?: string;
   /** Minor units, more than 0. */
   readonly amount: number;
   readonly currency: string;
@@ -17,10 +21,15 @@ export interface PaymentRequest {
   readonly correlationId: string;
   /** Id of the event that led to this. */
   readonly causationId: string;
+  /** What comes of this happens no earlier, RFC 3339 UTC with milliseconds; earlier builds do not say it. */
+  readonly causedAt?: string;
   readonly traceparent: string | null;
 }
 
-/** How the payment stands, as its stream says by then; `pending`: nothing is known yet, or the gateway is away. */
+/**
+ * How the payment stands, as its stream says by then; `pending`: nothing is known yet, the gateway is away, or the
+ * request is still worked on.
+ */
 export interface PaymentAnswer {
   readonly status: 'pending' | 'authorised' | 'declined' | 'captured' | 'voided' | 'refunded';
 }

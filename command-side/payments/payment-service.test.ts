@@ -4,6 +4,8 @@ import { openMemoryRequestReply } from '@waybill/infra/broker/memory/request-rep
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { slowness } from '@waybill/infra/payment-gateway/simulator/payment.js';
 import type { PaymentStep } from '@waybill/shared-kernel/events/fulfilment.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
+import { until } from '@waybill/shared-kernel/testing/until.js';
 import type { Fate } from '../testing/faulty-store.js';
 import { askPayments } from './ask-payments.js';
 import { paymentService } from './payment-request.js';
@@ -35,6 +37,21 @@ describe('a step', () => {
     });
     expect(event).not.toHaveProperty('actor');
     expect(bench.counted).toEqual(['authorise authorised']);
+  });
+
+  test('that nobody asked for before is not looked for in the log; told so again it is done once', async () => {
+    const { readStream } = bench.store;
+    bench.store.readStream = () => Promise.reject(new Error('It was looked for.'));
+    expect(await bench.ask('authorise', { isFirst: true })).toEqual(authorised);
+    bench.store.readStream = readStream;
+    expect(await bench.ask('authorise', { isFirst: true })).toEqual(authorised);
+    await bench.ask('capture');
+    // Overtaken by what came since.
+    expect(await bench.ask('authorise', { isFirst: true })).toEqual({ status: 'captured' });
+    expect(await bench.ask('release')).toEqual({ status: 'refunded' });
+    expect(await bench.ask('authorise', { isFirst: true })).toEqual({ status: 'refunded' });
+    expect(await bench.types()).toEqual(['PaymentAuthorised', 'PaymentCaptured', 'PaymentRefunded']);
+    expect(bench.gateway.ledger.map(({ kind }) => kind)).toEqual(['authorisation', 'capture', 'refund']);
   });
 
   test('leads on from the one before', async () => {
@@ -83,7 +100,7 @@ describe('a step', () => {
 });
 
 describe('the gateway', () => {
-  test.each<Fate>(['lost', 'unheard'])(
+  test.each<Fate>(['lost', 'cut off'])(
     'is away, a call is %s: pending, and nothing twice when asked again',
     async (fate) => {
       bench.gateway.fate = () => fate;
@@ -106,7 +123,7 @@ describe('the gateway', () => {
 });
 
 describe('the log', () => {
-  test.each<Fate>(['lost', 'unheard'])(
+  test.each<Fate>(['lost', 'cut off'])(
     'is away after the gateway answered, an append is %s: asked again, nothing is done twice',
     async (fate) => {
       await bench.ask('authorise');
@@ -176,6 +193,67 @@ describe('at once', () => {
     expect(await bench.types()).toEqual(['PaymentAuthorised', 'PaymentVoided']);
   });
 
+  test('an authorisation is not wanted any more once a release of the order is asked for', async () => {
+    const gate = new Gate();
+    const { gateway } = bench;
+    const authorise = gateway.authorise.bind(gateway);
+    let isWanted = (): boolean => false;
+    gateway.authorise = async (asked, _payer?: string, wanted = isWanted) => {
+      isWanted = wanted;
+      await gate.pass();
+      return authorise(asked);
+    };
+    const first = bench.ask('authorise');
+    await gate.reached;
+    expect(isWanted()).toBe(true);
+    const second = bench.ask('release');
+    await until(() => !isWanted());
+    gate.open();
+    await Promise.all([first, second]);
+    expect(isWanted()).toBe(true);
+  });
+
+  test('one that hangs is answered pending after a while, worked on to its end, and asked of the gateway once', async () => {
+    const gate = new Gate();
+    const calls: string[] = [];
+    bench.gateway.fate = (call, reference) => (calls.push(`${call} ${reference}`), gate.pass());
+    const first = bench.ask('authorise');
+    await gate.reached;
+    bench.patience.elapse();
+    expect(await first).toEqual(pending);
+    const again = bench.ask('authorise');
+    gate.open();
+    expect(await again).toEqual(authorised);
+    expect(calls).toEqual(['authorise o1']);
+    expect(bench.patience.waits).toEqual([]);
+  });
+
+  test('a service that closes waits for what it has answered as pending', async () => {
+    const gate = new Gate();
+    bench.gateway.fate = () => gate.pass();
+    const asked = bench.ask('authorise');
+    await gate.reached;
+    bench.patience.elapse();
+    await asked;
+    const closing = bench.close();
+    gate.open();
+    await closing;
+    expect(await bench.types()).toEqual(['PaymentAuthorised']);
+  });
+
+  test('the gateway is told whose payment each is, and the customer alone need not be known', async () => {
+    const payers: unknown[] = [];
+    const { gateway } = bench;
+    const authorise = gateway.authorise.bind(gateway);
+    gateway.authorise = (asked, payer?: string) => (payers.push(payer), authorise(asked));
+    const [capture, refund] = [gateway.capture.bind(gateway), gateway.refund.bind(gateway)];
+    gateway.capture = (reference, payer?: string) => (payers.push(payer), capture(reference));
+    gateway.refund = (reference, payer?: string) => (payers.push(payer), refund(reference));
+    for (const step of ['authorise', 'capture', 'release'] as const) await bench.ask(step, { customerId: 'ann' });
+    await bench.ask('authorise', { orderId: 'o2' });
+    expect(payers).toEqual(['ann', 'ann', 'ann', undefined]);
+  });
+
   test('two services record the same once', async () => {
     const other = await bench.start(openMemoryRequestReply());
     const gate = new Gate();
@@ -201,7 +279,7 @@ describe('at once', () => {
     expect((await another.events()).map(({ id }) => id)).toEqual((await bench.events()).map(({ id }) => id));
   });
 
-  const fates = fc.array(fc.constantFrom<Fate>('done', 'done', 'lost', 'unheard'), { maxLength: 12 });
+  const fates = fc.array(fc.constantFrom<Fate>('done', 'done', 'lost', 'unheard', 'cut off'), { maxLength: 12 });
   const requests = fc.array(
     fc.record({
       step: fc.constantFrom<PaymentStep>('authorise', 'capture', 'release'),
@@ -266,7 +344,7 @@ describe('at once', () => {
           expect(new Set(bookings).size).toBe(bookings.length);
         },
       ),
-      { numRuns: 300 },
+      { numRuns: runs(300, 1_000) },
     );
     expect(taken).toBeGreaterThan(5);
   });

@@ -1,12 +1,14 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { PaymentStep } from '@waybill/shared-kernel/events/fulfilment.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { timestamp, type Clock, type Randomness, type Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { GatewayPayment, PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
+import { notBefore } from '@waybill/shared-kernel/occurred.js';
+import { type Randomness, type Timer, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import type { GatewayCall, GatewayPayment, PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import type { Answering, Body, RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
-import { nextCall, type GatewayCall } from './payment.js';
-import { PaymentRecords } from './payment-records.js';
+import { utcTime } from '@waybill/shared-kernel/time.js';
+import type { AggregateLog } from '../aggregate-streams.js';
+import { nextCall } from './payment.js';
+import { PaymentRecords, type LoadedPayment } from './payment-records.js';
 import { readPaymentRequest } from './payment-request-body.js';
 import { paymentCorrelationId, paymentService, type PaymentAnswer, type PaymentRequest } from './payment-request.js';
 
@@ -16,8 +18,8 @@ export type CountPayment = (step: PaymentStep, outcome: PaymentAnswer['status'] 
 export interface PaymentServiceMeans {
   readonly requestReply: Pick<RequestReply, 'answer'>;
   readonly gateway: Omit<PaymentGateway, 'close'>;
-  readonly store: Pick<EventStore, 'append' | 'readStream'>;
-  readonly clock: Clock;
+  readonly store: AggregateLog;
+  readonly clock: WallClock;
   readonly randomness: Randomness;
   readonly timer: Timer;
   readonly report: (fault: Error, of: string) => void;
@@ -25,14 +27,28 @@ export interface PaymentServiceMeans {
 }
 
 /**
+ * Milliseconds after which a request is answered with `pending` although it is worked on, so that one that hangs, or waits
+ * for its turn at the gateway, keeps no other from being taken. What comes of it comes along the log.
+ */
+export const answeredWithinMs = 1_000;
+
+/**
  * Answers for payments until it is closed, which lets what is being worked on come to its end. As many processes as
  * wanted may answer: what the gateway said is in the payment's stream before it is in an answer, and whatever got lost
  * in between is made up for when it is asked again.
  */
-export function startPaymentService(means: PaymentServiceMeans): Promise<Answering> {
+export async function startPaymentService(means: PaymentServiceMeans): Promise<Answering> {
   const service = new PaymentService(means);
-  return means.requestReply.answer(paymentService, (body) => service.answer(body));
+  const answering = await means.requestReply.answer(paymentService, (body) => service.answer(body));
+  return {
+    close: async () => {
+      await answering.close();
+      await service.settled();
+    },
+  };
 }
+
+const pending: PaymentAnswer = { status: 'pending' };
 
 class PaymentService {
   readonly #means: PaymentServiceMeans;
@@ -41,6 +57,8 @@ class PaymentService {
   readonly #underWay = new Map<string, Promise<PaymentAnswer>>();
   /** Order → the last of its requests, after which the next one has its turn. */
   readonly #lastOf = new Map<string, Promise<PaymentAnswer>>();
+  /** Orders whose payment is to be released: an authorisation that still waits is not asked for any more. */
+  readonly #released = new Set<string>();
 
   constructor(means: PaymentServiceMeans) {
     this.#means = means;
@@ -57,16 +75,34 @@ class PaymentService {
       this.#underWay.set(key, answer);
       void answer.then(() => this.#underWay.delete(key));
     }
-    return { ...(await answer) };
+    return { ...(await this.#soon(answer)) };
+  }
+
+  /** Resolves when what was asked for by now is worked on. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay.values());
+  }
+
+  async #soon(answer: Promise<PaymentAnswer>): Promise<PaymentAnswer> {
+    const answered = new AbortController();
+    const tooLate = this.#means.timer.sleep(answeredWithinMs, answered.signal).then(() => pending);
+    try {
+      return await Promise.race([answer, tooLate]);
+    } finally {
+      answered.abort();
+    }
   }
 
   #inTurn(request: PaymentRequest): Promise<PaymentAnswer> {
     const { orderId } = request;
+    if (request.step === 'release') this.#released.add(orderId);
     const before = this.#lastOf.get(orderId) ?? Promise.resolve();
     const answer = before.then(() => this.#settle(request));
     this.#lastOf.set(orderId, answer);
     void answer.then(() => {
-      if (this.#lastOf.get(orderId) === answer) this.#lastOf.delete(orderId);
+      if (this.#lastOf.get(orderId) !== answer) return;
+      this.#lastOf.delete(orderId);
+      this.#released.delete(orderId);
     });
     return answer;
   }
@@ -81,21 +117,27 @@ class PaymentService {
     } catch (fault) {
       report(asError(fault), 'payments');
       count?.(request.step, 'failed');
-      return { status: 'pending' };
+      return pending;
     }
   }
 
   /** Brings the payment to where it is wanted, as far as the gateway will; `undefined`: the gateway is away. */
   async #bring(request: PaymentRequest): Promise<PaymentAnswer['status'] | undefined> {
-    const { step, orderId, correlationId, causationId } = request;
+    const { step, orderId, correlationId, causationId, causedAt } = request;
     const story = { correlationId, causationId, traceparent: request.traceparent ?? undefined };
-    let state = await this.#records.load(orderId);
+    // The gateway knows one payment by its reference, however often it is asked for.
+    const isNew = request.isFirst === true && step === 'authorise';
+    let known: LoadedPayment | undefined = isNew ? this.#records.unwritten() : await this.#records.load(orderId);
+    let { state } = known;
+    // Only who asks first may find none.
+    if (state.status === 'none' && step !== 'authorise') await this.#records.requireNeverWas(orderId);
     for (let call = nextCall(step, state); call !== undefined; call = nextCall(step, state)) {
       const said = await this.#ask(call, request);
       if (said === undefined) return undefined;
       const { status } = state;
-      const occurredAt = timestamp(this.#means.clock);
-      state = await this.#records.record(request, said, { ...story, occurredAt });
+      const occurredAt = notBefore(timestamp(this.#means.clock), causedAt && utcTime(causedAt));
+      state = await this.#records.record(request, said, { ...story, occurredAt }, known);
+      known = undefined;
       // The gateway has no more to say for now.
       if (state.status === status) break;
     }
@@ -111,10 +153,11 @@ class PaymentService {
     }
   }
 
-  #call(call: GatewayCall, { orderId: reference, amount, currency, token }: PaymentRequest): Promise<GatewayPayment> {
+  #call(call: GatewayCall, request: PaymentRequest): Promise<GatewayPayment> {
+    const { orderId: reference, customerId: payer, amount, currency, token } = request;
     const { gateway } = this.#means;
-    if (call !== 'authorise') return gateway[call](reference);
+    if (call !== 'authorise') return gateway[call](reference, payer);
     if (token === null) throw new Error(`Order ${reference} has no payment token.`);
-    return gateway.authorise({ reference, amount, currency, token });
+    return gateway.authorise({ reference, amount, currency, token }, payer, () => !this.#released.has(reference));
   }
 }

@@ -1,6 +1,7 @@
 import type { Decider } from '@waybill/shared-kernel/decider.js';
 import type { PaymentStep } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { PaymentAmount, PaymentEvent } from '@waybill/shared-kernel/events/payment.js';
+import type { GatewayCall } from '@waybill/shared-kernel/ports/payment-gateway.js';
 
 /**
  * What the gateway says of an order's payment. Facts: they are never refused. Each is told again and again, by answers
@@ -92,9 +93,6 @@ export const payment: Decider<PaymentCommand, PaymentState, PaymentHistory> = {
   decide,
   evolve,
 };
-
-/** What the gateway can be asked to do. */
-export type GatewayCall = 'authorise' | 'capture' | 'void' | 'refund';
 
 /** What to ask the gateway for, so that the payment comes to where a step wants it; `undefined`: nothing. */
 export function nextCall(step: PaymentStep, { status, imported }: PaymentState): GatewayCall | undefined {

@@ -3,6 +3,7 @@ import { openMemoryRequestReply } from '@waybill/infra/broker/memory/request-rep
 import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import type { PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
+import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { runPayments } from './run-payments.js';
 import { requestFor } from './testing/payment-bench.js';
 
@@ -43,4 +44,23 @@ test('a payment that hangs neither holds up the end nor is a fault then', async 
   payments.ask(requestFor('authorise'));
   await new Promise(setImmediate);
   expect(faults).toEqual([]);
+});
+
+test('an end that nothing holds up leaves no wait that would keep the process', async () => {
+  const clock = virtualClock('2026-01-01T10:00:00Z');
+  const timer = manualTimer();
+  const gateway: PaymentGateway = Object.assign(new MuteGateway(), { close: () => Promise.resolve() });
+  const payments = runPayments({
+    requestReply: openMemoryRequestReply(),
+    gateway,
+    store: new MemoryEventStore(clock),
+    clock,
+    randomness: seededRandomness('end'),
+    timer,
+    report: ({ message }) => {
+      throw new Error(message);
+    },
+  });
+  await payments.stop();
+  expect(timer.waits).toEqual([]);
 });

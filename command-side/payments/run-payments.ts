@@ -49,9 +49,15 @@ export function runPayments(means: RunningPaymentMeans): RunningPayments {
     }),
     stop: async () => {
       isStopping = true;
-      await Promise.race([answering?.close(), timer.sleep(lastOrders)]);
+      await forAWhile(answering?.close());
       await requestReply.close();
-      await Promise.race([gateway.close(), timer.sleep(lastOrders)]);
+      await forAWhile(gateway.close());
     },
   };
+
+  /** A wait that is over must not keep the process. */
+  async function forAWhile(work: Promise<void> | undefined): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([work, timer.sleep(lastOrders, over.signal)]).finally(() => over.abort());
+  }
 }

@@ -1,5 +1,5 @@
 import type { AssignPartitions } from '@waybill/shared-kernel/assignment.js';
-import { startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
+import { relayProgress, startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
 
 export interface LeadRelayMeans extends RelayMeans {
   /** Of one partition: whoever has it leads. */
@@ -15,7 +15,8 @@ export interface LeadRelay extends Relay {
  * One of several relays of a log, of which one works at a time. A deposed one may be late, and does no harm: what it
  * publishes, position and `previous` alike, follows from the log alone, so each of its messages is a copy of one of
  * its successor's, and duplicates are silence; and its checkpoint cannot put a later one back (see `ReadStore`), nor
- * would that do more than have some events published once more.
+ * would that do more than have some events published once more. One that has something to relay and does not move,
+ * because it does not reach the broker or the log, leaves the lead to another.
  */
 export function leadRelay(means: LeadRelayMeans, tuning?: RelayTuning): LeadRelay {
   let relay: Relay | undefined;
@@ -23,6 +24,7 @@ export function leadRelay(means: LeadRelayMeans, tuning?: RelayTuning): LeadRela
     const leading = startRelay(means, tuning);
     relay = leading;
     return {
+      progress: async () => [await relayProgress(leading, means.store)],
       stop: async () => {
         await leading.stop();
         if (relay === leading) relay = undefined;

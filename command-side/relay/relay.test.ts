@@ -6,12 +6,16 @@ import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
-import type { Broker, Message } from '@waybill/shared-kernel/ports/broker.js';
+import type { Broker, EventBatch } from '@waybill/shared-kernel/ports/broker.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
+import { upTo } from '@waybill/shared-kernel/testing/at.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { relayTuning, startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
-import { vigilance } from './vigilant-log.js';
+import { lookEveryMs } from './watched-subscription.js';
+import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 const clock = virtualClock('2026-03-01T12:00:00Z');
 const queues = Array.from({ length: partitionCount }, (_, partition) => ({ consumer: 'notes', partition }));
@@ -34,10 +38,10 @@ async function append(log: MemoryEventStore, key: string): Promise<void> {
 
 /** A relay and what reaches its queues; faults happen where `fail` says so. */
 class Bench {
-  readonly memory = openMemoryBroker({ capacity: 100_000 });
+  readonly memory = openMemoryBroker({ maxBatches: 100_000 });
   readonly readStore: ReadStore = openSqliteReadStore(':memory:');
   readonly timer = manualTimer();
-  readonly arrived: Message[] = [];
+  readonly batches: EventBatch[] = [];
   readonly faults: Error[] = [];
   fail: (step: 'publish' | 'published' | 'save' | 'saved') => void = () => undefined;
 
@@ -46,17 +50,14 @@ class Bench {
   async consume(): Promise<void> {
     for (const queue of queues) {
       await this.memory.declare(queue, ['order']);
-      await this.memory.consume(queue, 1000, (messages) => {
-        this.arrived.push(...messages);
-        return messages.length;
-      });
+      await this.memory.consume(queue, 1000, (batches) => void this.batches.push(...batches));
     }
   }
 
   start(tuning: Partial<RelayTuning> = {}, store: RelayMeans['store'] = this.log): Relay {
-    const publish: Broker['publish'] = async (messages) => {
+    const publish: Broker['publish'] = async (batches) => {
       this.fail('publish');
-      await this.memory.publish(messages);
+      await this.memory.publish(batches);
       this.fail('published');
     };
     return this.#start(tuning, publish, undefined, store);
@@ -68,13 +69,13 @@ class Bench {
     const { readStore } = this;
     const relay = this.#start(
       tuning,
-      async (messages) => {
+      async (batches) => {
         const confirmed = new Promise<void>((resolve) => confirms.push(resolve));
-        await this.memory.publish(messages);
+        await this.memory.publish(batches);
         await confirmed;
       },
       async (checkpoint) => {
-        saved.push(checkpoint.position);
+        saved.push(checkpoint.through);
         await readStore.saveRelayCheckpoint(checkpoint);
       },
     );
@@ -94,6 +95,9 @@ class Bench {
     const checkpoints: RelayMeans['checkpoints'] = {
       relayCheckpoint: () => this.readStore.relayCheckpoint(),
       saveRelayCheckpoint,
+      resetRelayCheckpoint: (...asked) => this.readStore.resetRelayCheckpoint(...asked),
+      madeFrom: () => this.readStore.madeFrom(),
+      noteMadeFrom: (...asked) => this.readStore.noteMadeFrom(...asked),
     };
     const report = (fault: Error): void => {
       this.faults.push(fault);
@@ -105,24 +109,32 @@ class Bench {
     );
   }
 
+  /** Events, as they arrived. */
+  get arrived(): readonly RecordedEvent[] {
+    return this.batches.flatMap(({ events }) => events);
+  }
+
   /**
-   * Every event is there with its link and, unless something failed while more was published, the first arrival of each
+   * Every event is there and, unless something failed while more was published, the first arrival of each
    * follows the first arrival of the one before it.
    */
   async expectComplete({ inOrder = true } = {}): Promise<void> {
-    const events = await this.log.readAll(0, 100_000);
+    const events = await wholeLog(this.log);
     for (const { partition } of queues) {
       const mine = events.filter((event) => partitionOf(event.partitionKey) === partition);
-      const arrived = this.arrived.filter((message) => message.partition === partition);
+      const batches = this.batches.filter((batch) => batch.partition === partition);
+      const arrived = batches.flatMap((batch) => batch.events);
       const first = arrived.filter(
-        (message, index) => arrived.findIndex((other) => other.event.position === message.event.position) === index,
+        (event, index) => arrived.findIndex((other) => other.position === event.position) === index,
       );
-      if (!inOrder) first.sort((one, other) => one.event.position - other.event.position);
-      expect(first.map((message) => message.event)).toEqual(mine);
-      for (const message of arrived) {
-        const before = mine.filter((event) => event.position < message.event.position).at(-1);
-        expect(message.previous).toEqual(before === undefined ? {} : { order: before.position });
-        expect(message.log).toBe(`1:${events[0]!.id}`);
+      if (!inOrder) first.sort((one, other) => one.position - other.position);
+      expect(first).toEqual(mine);
+      for (const { log, previous, events: own, through } of batches) {
+        const before = mine.filter((event) => event.position < own[0]!.position).at(-1)?.position ?? 0;
+        expect(Math.max(previous.since, previous.positions['order'] ?? 0)).toBeGreaterThanOrEqual(before);
+        const next = mine.find((event) => event.position > own.at(-1)!.position)?.position ?? Infinity;
+        expect(through).toBeLessThan(next);
+        expect(log).toBe(`1:${events[0]!.id}`);
       }
     }
   }
@@ -137,6 +149,49 @@ class Bench {
 const sizes = fc.integer({ min: 1, max: 9 });
 const keys = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), { maxLength: 40 });
 
+/** A log whose subscriptions are others. */
+function withSubscription(log: MemoryEventStore, subscribe: MemoryEventStore['subscribe']): RelayMeans['store'] {
+  return {
+    subscribe,
+    readAll: (...asked) => log.readAll(...asked),
+    recordAt: (...asked) => log.recordAt(...asked),
+    head: () => log.head(),
+  };
+}
+
+/** Something was taken from a stream: nothing is published of that. */
+async function mark(log: MemoryEventStore): Promise<number> {
+  const { events } = await log.readAll(0, 1);
+  log.truncate(events[0]!.stream, 1);
+  return log.head();
+}
+
+test.each([
+  ['as it goes on', 0],
+  ['as the first thing that it meets', 2],
+])('what is said of a stream %s is what was before the next batch, in each partition', async (_, since) => {
+  const log = await logOf(['a', 'b']);
+  const bench = new Bench(log);
+  if (since > 0) await bench.readStore.saveRelayCheckpoint({ ...upTo(since), heads: {} });
+  await bench.consume();
+  const marked = await mark(log);
+  const relay = bench.start();
+  await until(() => relay.position() === marked);
+  for (const key of ['a', 'b', 'c', 'd']) await append(log, key);
+  const head = await log.head();
+  await until(() => bench.batches.some(({ through }) => through === head));
+  const after = bench.batches.filter(({ through }) => through > marked);
+  expect(after.length).toBeGreaterThan(0);
+  const before = new Set<number>();
+  for (const { partition, previous } of after) {
+    if (before.has(partition)) continue;
+    before.add(partition);
+    expect(Math.max(previous.since, previous.positions['order'] ?? 0)).toBe(marked);
+  }
+  await relay.stop();
+  await bench.end();
+});
+
 describe('the relay', () => {
   test('carries what is in the log and what comes, and remembers how far it got', async () => {
     const bench = new Bench(await logOf(['a', 'b']));
@@ -146,7 +201,7 @@ describe('the relay', () => {
     await append(bench.log, 'c');
     await until(() => relay.position() === 3 && bench.arrived.length === 3);
     await relay.stop();
-    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ position: 3 });
+    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ through: 3 });
     await append(bench.log, 'd');
     const next = bench.start();
     await until(() => bench.arrived.length === 4);
@@ -170,11 +225,11 @@ describe('the relay', () => {
         yield batch;
       }
     };
-    const relay = bench.start({}, { subscribe, readAll: log.readAll.bind(log), head: log.head.bind(log) });
+    const relay = bench.start({}, withSubscription(log, subscribe));
     await until(() => relay.position() === 1);
     await append(log, 'b');
     await until(() => {
-      if (bench.timer.waits.includes(vigilance)) bench.timer.elapse();
+      if (bench.timer.waits.includes(lookEveryMs)) bench.timer.elapse();
       return bench.faults.length > 0;
     });
     expect(bench.faults.map(({ message }) => message)).toEqual(['The subscription to the log has fallen silent.']);
@@ -188,20 +243,65 @@ describe('the relay', () => {
     await bench.end();
   });
 
+  test.each([
+    [3, 0],
+    [20, 5],
+    [100, 10],
+  ])(
+    'after a batch of %d events it lingers for %d ms: the more come, the more go together',
+    async (events, lingers) => {
+      const bench = new Bench(await logOf(Array<string>(events).fill('a')));
+      await bench.consume();
+      const relay = bench.start({ linger: 10 });
+      await until(() => relay.position() === events && bench.timer.waits.includes(lingers) === lingers > 0);
+      // The saving of the checkpoint, which rests for no time here, is the other.
+      expect(bench.timer.waits.filter((wait) => wait > 0 && wait <= 10)).toEqual(lingers === 0 ? [] : [lingers]);
+      await relay.stop();
+      await bench.end();
+    },
+  );
+
   test('lingers after a batch that was not full, so that what comes meanwhile goes together', async () => {
-    const bench = new Bench(await logOf(['a']));
+    const bench = new Bench(await logOf(Array<string>(40).fill('a')));
     await bench.consume();
     const relay = bench.start({ linger: 10 });
-    await until(() => bench.timer.waits.includes(10) && relay.position() === 1);
+    await until(() => bench.timer.waits.includes(10) && relay.position() === 40);
     let batches = 0;
     bench.fail = (step) => {
       if (step === 'publish') batches += 1;
     };
     for (const key of ['a', 'b', 'c']) await append(bench.log, key);
     bench.timer.elapse();
-    await until(() => relay.position() === 4);
+    await until(() => relay.position() === 43);
     expect(batches).toBe(1);
     await relay.stop();
+    await bench.end();
+  });
+
+  test('does not linger while the log goes on, though a page is not full', async () => {
+    const bench = new Bench(await logOf(['a', 'b']));
+    await bench.consume();
+    const { log } = bench;
+    const subscribe: MemoryEventStore['subscribe'] = async function* (after, limit, signal) {
+      yield await log.readAll(after, 1);
+      yield* log.subscribe(after + 1, limit, signal);
+    };
+    const relay = bench.start({ linger: 10 }, withSubscription(log, subscribe));
+    await until(() => relay.position() === 2);
+    await relay.stop();
+    await bench.expectComplete();
+    await bench.end();
+  });
+
+  test('saves nothing where nothing has come since its checkpoint', async () => {
+    const bench = new Bench(await logOf(['a', 'b']));
+    await bench.readStore.saveRelayCheckpoint({ through: 2, anchors: [], heads: {} });
+    const saved: number[] = [];
+    const { relay } = bench.startUnconfirmed({}, saved);
+    await until(() => relay.position() === 2);
+    await turns(20);
+    await relay.stop();
+    expect(saved).toEqual([]);
     await bench.end();
   });
 
@@ -217,7 +317,7 @@ describe('the relay', () => {
     expect([...saved, confirms.length]).toEqual([3]);
     confirms[0]!();
     await until(() => relay.position() === 4 && confirms.length === 5);
-    expect(saved).toEqual([4]);
+    await until(() => saved.at(-1) === 4);
     for (const confirm of confirms.slice(2)) confirm();
     await until(() => relay.position() === 10);
     await relay.stop();
@@ -241,12 +341,12 @@ describe('the relay', () => {
     expect(saved).toEqual([1]);
     bench.timer.elapse();
     await until(() => saved.length === 2);
-    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ position: 4 });
+    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ through: 4 });
     await append(bench.log, 'a');
     await until(() => relay.position() === 5);
-    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ position: 4 });
+    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ through: 4 });
     await relay.stop();
-    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ position: 5 });
+    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ through: 5 });
     await bench.end();
   });
 
@@ -260,7 +360,7 @@ describe('the relay', () => {
     expect(isStopped).toBe(false);
     for (const confirm of confirms) confirm();
     await stopping;
-    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ position: 3 });
+    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ through: 3 });
     await bench.end();
   });
 
@@ -278,24 +378,90 @@ describe('the relay', () => {
     expect(bench.faults).toEqual([]);
   });
 
-  test('waits for a queue that is full', async () => {
+  test('waits for no consumer, however full its queue is', async () => {
     const bench = new Bench(await logOf(Array<string>(50).fill('a')));
-    const narrow = openMemoryBroker({ capacity: 5 });
-    const queue = { consumer: 'slow', partition: partitionOf('a') };
+    const narrow = openMemoryBroker({ maxBatches: 2 });
+    const queue = { consumer: 'down', partition: partitionOf('a') };
     await narrow.declare(queue, ['order']);
     const { timer, log: store, readStore: checkpoints } = bench;
-    const relay = startRelay({ store, broker: narrow, checkpoints, timer, randomness });
-    await until(async () => (await narrow.depth(queue)) === 5);
-    expect(relay.position()).toBe(0);
-    let taken = 0;
-    await narrow.consume(queue, 3, (messages) => {
-      taken += messages.length;
-      return messages.length;
-    });
+    const tuning = { ...relayTuning, batch: 5, linger: 0, rest: 0 };
+    const relay = startRelay({ store, broker: narrow, checkpoints, timer, randomness }, tuning);
     await until(() => relay.position() === 50);
-    await until(() => taken === 50);
+    expect(await narrow.depth(queue)).toBe(2);
     await relay.stop();
     await narrow.close();
+    await bench.end();
+  });
+
+  test('says nothing of what was before its checkpoint, and tells consumers of before to look there', async () => {
+    const bench = new Bench(await logOf(['a', 'b', 'a']));
+    await bench.consume();
+    await bench.readStore.saveRelayCheckpoint({ through: 2, anchors: [], heads: {} });
+    const relay = bench.start();
+    await until(() => relay.position() === 3);
+    await relay.stop();
+    expect(bench.batches).toMatchObject([{ previous: { since: 2, positions: {} }, through: 3 }]);
+    const { heads } = await bench.readStore.relayCheckpoint();
+    expect(heads[partitionOf('a')]).toMatchObject({ order: 3, payment: 2 });
+    expect(heads[partitionOf('b')]).toMatchObject({ order: 2 });
+    await bench.end();
+  });
+
+  test('moves its checkpoint over what other programs write, and publishes nothing for it', async () => {
+    const bench = new Bench(await logOf(['a']));
+    await bench.consume();
+    const { log } = bench;
+    const heads = { 3: { order: 1 } };
+    await bench.readStore.saveRelayCheckpoint({ through: 1, anchors: [], heads });
+    const subscribe: MemoryEventStore['subscribe'] = async function* (after, limit, signal) {
+      yield* [{ events: [], marks: [], through: 40, isEnd: true }];
+      for await (const page of log.subscribe(after, limit, signal)) if (page.events.length === 0) yield page;
+    };
+    const relay = bench.start({}, withSubscription(log, subscribe));
+    await until(() => relay.position() === 40);
+    await relay.stop();
+    expect(await bench.readStore.relayCheckpoint()).toMatchObject({ through: 40, heads });
+    expect(bench.batches).toEqual([]);
+    await bench.end();
+  });
+
+  test('publishes nothing of a log that was restored and has grown again under the identity of the one before', async () => {
+    const bench = new Bench(await logOf(Array<string>(10).fill('a')));
+    await bench.consume();
+    const restored = new MemoryEventStore(clock);
+    for (const event of (await wholeLog(bench.log)).slice(0, 6)) await restored.append(event.stream, -1, [event]);
+    let log = bench.log;
+    let regrow = (): void => undefined;
+    const regrown = new Promise<void>((resolve) => (regrow = resolve));
+    const store: RelayMeans['store'] = {
+      // It notices nothing, as one that takes up again by itself what was cut off.
+      subscribe: async function* (after, limit, signal) {
+        if (log !== restored) {
+          yield await log.readAll(after, limit);
+          await regrown;
+          yield await log.readAll(10, limit);
+        } else yield* restored.subscribe(after, limit, signal);
+      },
+      readAll: (...asked) => log.readAll(...asked),
+      recordAt: (...asked) => log.recordAt(...asked),
+      head: () => log.head(),
+    };
+    const relay = bench.start({}, store);
+    await until(() => relay.position() === 10 && bench.arrived.length === 10);
+    const [{ log: before }] = bench.batches as [EventBatch];
+    for (let count = 0; count < 8; count += 1) await append(restored, 'a');
+    log = restored;
+    regrow();
+    await until(() => {
+      if (bench.faults.length > 0) bench.timer.elapse();
+      return bench.batches.some(({ log: of, through }) => of !== before && through === 14);
+    });
+    await relay.stop();
+    const after = bench.batches.filter(({ events }) => events.some(({ position }) => position > 10));
+    expect(after.filter(({ log: of }) => of === before)).toEqual([]);
+    const renewed = bench.batches.filter(({ log: of }) => of !== before).flatMap(({ events }) => events);
+    expect(renewed.map(({ position }) => position)).toEqual(expect.arrayContaining([7, 8, 9, 10, 11, 12, 13, 14]));
+    await restored.close();
     await bench.end();
   });
 
@@ -317,7 +483,7 @@ describe('the relay', () => {
           return relay.position() === names.length;
         });
         await relay.stop();
-        await until(() => new Set(bench.arrived.map(({ event }) => event.position)).size === names.length);
+        await until(() => new Set(bench.arrived.map(({ position }) => position)).size === names.length);
         await bench.expectComplete({ inOrder: ahead === 1 });
         await bench.end();
       }),
@@ -347,7 +513,7 @@ describe('the relay', () => {
         const heir = bench.start({ batch: 3 });
         await until(() => heir.position() === 8);
         await heir.stop();
-        await until(() => new Set(bench.arrived.map(({ event }) => event.position)).size === 8);
+        await until(() => new Set(bench.arrived.map(({ position }) => position)).size === 8);
         await bench.expectComplete();
         await bench.end();
       }

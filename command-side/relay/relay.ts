@@ -1,20 +1,31 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { linkChain } from '@waybill/shared-kernel/link-chain.js';
-import { identityOf } from '@waybill/shared-kernel/log-identity.js';
+import { BatchCutter } from '@waybill/shared-kernel/event-batches.js';
+import { notedIdentity, renewIdentity } from '@waybill/shared-kernel/log-identity.js';
+import {
+  judgePosition,
+  mayMoveOn,
+  requireFit,
+  sharedPart,
+  Trail,
+  type LogPosition,
+} from '@waybill/shared-kernel/log-position.js';
 import type { Progress } from '@waybill/shared-kernel/standstill.js';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { Pipeline } from './pipeline.js';
-import { vigilantLog } from './vigilant-log.js';
+import type { EventStore, LogPage } from '@waybill/shared-kernel/ports/event-store.js';
+import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
+import { CheckpointSaver } from './checkpoint-saver.js';
+import { watchedSubscription } from './watched-subscription.js';
 
 export interface RelayMeans {
-  readonly store: Pick<EventStore, 'subscribe' | 'readAll' | 'head'>;
+  readonly store: Pick<EventStore, 'subscribe' | 'readAll' | 'recordAt' | 'head'>;
   readonly broker: Pick<Broker, 'publish'>;
-  readonly checkpoints: Pick<ReadStore, 'relayCheckpoint' | 'saveRelayCheckpoint'>;
+  readonly checkpoints: Pick<
+    ReadStore,
+    'relayCheckpoint' | 'saveRelayCheckpoint' | 'resetRelayCheckpoint' | 'madeFrom' | 'noteMadeFrom'
+  >;
   readonly timer: Timer;
   readonly randomness: Randomness;
   /** Told of each fault after which it tries again. */
@@ -22,15 +33,16 @@ export interface RelayMeans {
 }
 
 export interface RelayTuning {
-  /** Most events that are published together. */
+  /** Most events of a page of the log, which is published together. */
   readonly batch: number;
-  /** Most batches under way: published and not confirmed yet. */
+  /** Most pages under way: published and not confirmed yet. */
   readonly ahead: number;
   /** Milliseconds between two saves of the checkpoint. What was confirmed since the last is published again after a crash. */
   readonly rest: number;
   /**
-   * Milliseconds it waits after a batch that was not full before it looks for the next. The first event after a quiet time goes at once;
-   * under load those of that moment go together, and every consumer's work is per batch.
+   * Milliseconds it waits at most after a page that led to the end of the log before it looks for the next: a quarter for each
+   * of its events. What comes after a quiet time, and while little comes, goes at once; under load those of that moment go
+   * together, and every consumer's work is per batch.
    */
   readonly linger: number;
   /** Milliseconds that a stop waits until what is under way is confirmed and the checkpoint behind it. */
@@ -68,9 +80,10 @@ export interface Relay {
 /**
  * Carries the log to the broker until it is stopped: the event store is the outbox. Every event reaches the broker at
  * least once and in order; after a crash or a fault it goes on from its checkpoint, so some come twice and none is
- * left out.
+ * left out. It waits for no consumer.
  */
 export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning): Relay {
+  const { store, broker, checkpoints, timer } = means;
   const stopping = new AbortController();
   const isStopping = (): boolean => stopping.signal.aborted;
   let position: number | undefined;
@@ -85,7 +98,7 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
       } catch (error) {
         if (isStopping()) return;
         means.report?.(asError(error), 'relay');
-        await means.timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), stopping.signal);
+        await timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), stopping.signal);
         failures += 1;
       }
     }
@@ -93,47 +106,104 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
 
   /** From the checkpoint on, until it is to stop. Rejects with the first fault. */
   async function carry(): Promise<void> {
-    let checkpoint = await means.checkpoints.relayCheckpoint();
-    let log: string | undefined;
-    ({ position } = checkpoint);
+    const checkpoint = await fittingCheckpoint();
+    const since = checkpoint.through;
+    position = since;
+    /** Behind the last page that was published. */
+    let trail = Trail.from(checkpoint);
+    let cutter: BatchCutter | undefined;
+    /** What the cutter begins with, behind the marks that were met before there was one. */
+    let cutFrom = since;
     const failing = new AbortController();
-    const pipeline = new Pipeline(
+    const failed = (reason: unknown): void => failing.abort(reason);
+    const over = AbortSignal.any([stopping.signal, failing.signal]);
+    let hasEnded = false;
+    const saver = new CheckpointSaver(
       {
-        ...means,
-        moved: (to) => {
-          position = to;
-        },
-        saved: () => {
+        timer,
+        failed,
+        save: async (reached) => {
+          await checkpoints.saveRelayCheckpoint({ ...reached, heads: cutter?.heads() ?? checkpoint.heads });
           failures = 0;
         },
-        failed: (reason) => failing.abort(reason),
       },
       tuning.rest,
     );
-    const over = AbortSignal.any([stopping.signal, failing.signal]);
+    /** Of each page under way, the oldest first: resolves when it and all before it are confirmed. */
+    const underWay: Promise<void>[] = [];
+    let confirmed = Promise.resolve();
+
+    /** The checkpoint moves in the order of the log, behind what is confirmed and never past what is not. */
+    function publish({ events, marks, through }: LogPage): void {
+      trail = trail.pass(events, through);
+      const reached = trail.position();
+      const batches = cutter?.cut(events, marks) ?? [];
+      const published = batches.length === 0 ? undefined : broker.publish(batches);
+      confirmed = Promise.all([published, confirmed]).then(() => {
+        if (hasEnded) return;
+        position = through;
+        saver.reach(reached, events.length > 0);
+      });
+      confirmed.catch(failed);
+      underWay.push(confirmed);
+    }
+
     try {
-      for await (const { events } of vigilantLog(means.store, means.timer).subscribe(position, tuning.batch, over)) {
-        if (events.length === 0) continue;
-        log ??= await identityOf(means.store);
-        if (log === undefined) throw new Unavailable('event store', 'The log does not show its first event yet.');
-        const { messages, reached } = linkChain(events, checkpoint, log);
-        pipeline.publish(messages, reached);
-        checkpoint = reached;
-        await pipeline.atMost(tuning.ahead - 1, over);
-        if (tuning.linger > 0 && events.length < tuning.batch) await means.timer.sleep(tuning.linger, over);
+      const verify = (): Promise<void> => requireFit(store, trail.position(), 'The relay');
+      for await (const page of watchedSubscription(store, timer, since, tuning.batch, over, verify)) {
+        // The first may say that nothing has come since.
+        if (page.through === since) continue;
+        // Nothing of another log goes out under the name of the one before.
+        await unless(over, mayPublish(trail.position()));
+        if (over.aborted) break;
+        if (page.events.length > 0) cutter ??= new BatchCutter(await shownIdentity(), cutFrom);
+        else if (page.marks.length > 0) cutFrom = page.through;
+        publish(page);
+        if (underWay.length >= tuning.ahead) await unless(over, underWay.shift());
+        const lingerMs = Math.min(tuning.linger, Math.floor(page.events.length / 4));
+        if (lingerMs > 0 && page.isEnd) await timer.sleep(lingerMs, over);
       }
-      if (isStopping()) await farewell(pipeline);
+      if (isStopping()) await farewell(confirmed.then(() => saver.finish()));
       failing.signal.throwIfAborted();
     } finally {
-      pipeline.abandon();
+      hasEnded = true;
+      saver.abandon();
     }
   }
 
+  /**
+   * Where it goes on in this log. Of a checkpoint of another log, or of a later state of this one, that is where both are
+   * the same; and what was published of that is not taken for what is of this.
+   */
+  async function fittingCheckpoint(): Promise<RelayCheckpoint> {
+    const noted = await checkpoints.relayCheckpoint();
+    const judgement = await judgePosition(store, noted);
+    const { fit, why } = judgement;
+    if (fit === 'fits') return noted;
+    const position = sharedPart(noted, judgement);
+    means.report?.(
+      new Error(`Its checkpoint is not of this log (${why ?? fit}). It goes on from ${position.through}.`),
+      'relay',
+    );
+    await renewIdentity({ store, readStore: checkpoints }, means.randomness);
+    await checkpoints.resetRelayCheckpoint(noted, { ...position, heads: {} });
+    return { ...position, heads: {} };
+  }
+
+  async function mayPublish(position: LogPosition): Promise<void> {
+    if (!(await mayMoveOn(store, position))) await requireFit(store, position, 'The relay');
+  }
+
+  async function shownIdentity(): Promise<string> {
+    const log = await notedIdentity({ store, readStore: checkpoints })();
+    if (log === undefined) throw new Unavailable('event store', 'The log does not show its first event yet.');
+    return log;
+  }
+
   /** Waits until all is confirmed and saved, but not for ever: the broker may be gone. */
-  async function farewell(pipeline: Pipeline): Promise<void> {
+  async function farewell(done: Promise<void>): Promise<void> {
     const parting = new AbortController();
-    const impatient = means.timer.sleep(tuning.farewell, parting.signal);
-    await Promise.race([pipeline.finish(parting.signal), impatient]);
+    await Promise.race([done.catch(() => undefined), timer.sleep(tuning.farewell, parting.signal)]);
     parting.abort();
   }
 
@@ -144,4 +214,20 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
       return finished;
     },
   };
+}
+
+/** Waits for something until the signal aborts; rejects as it does. */
+function unless(signal: AbortSignal, work: Promise<void> | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (): void => {
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    signal.addEventListener('abort', end);
+    if (signal.aborted) end();
+    Promise.resolve(work).then(end, (reason: unknown) => {
+      signal.removeEventListener('abort', end);
+      reject(reason);
+    });
+  });
 }

@@ -1,6 +1,6 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
 import { readSnapshot, writeSnapshot, type Snapshot } from './snapshot.js';
 
@@ -8,7 +8,7 @@ export interface SnapshotMeans {
   readonly store: SnapshotStore;
   readonly timer: Timer;
   /** Never set back. */
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   /** Told why a snapshot is not used, and of faults of the store. */
   readonly report: (fault: Error, of: string) => void;
   /** Told how each look for one ended; `miss`: there is none, or it did not come in time. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { StoredSnapshot } from '@waybill/shared-kernel/ports/snapshots.js';
-import type { KnownRequest } from '../known-requests.js';
+import type { KnownRequest, RuledRequests } from '../known-requests.js';
 
 /** An aggregate as it stood after one event of its stream, and what its stream's beginning is still needed for. */
 export interface Snapshot<State> {
@@ -10,6 +10,8 @@ export interface Snapshot<State> {
   /** Made of JSON. Personal data in it is sealed, as it is in the events. */
   readonly state: State;
   readonly requests: readonly KnownRequest[];
+  /** Where there are any. */
+  readonly ruled?: RuledRequests | undefined;
 }
 
 /** Why one is not used. */

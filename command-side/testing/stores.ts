@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 
 export interface OpenedStore {
@@ -12,7 +12,7 @@ export interface OpenedStore {
 }
 
 /** Every embedded event store, empty. */
-export const stores: readonly (readonly [name: string, open: (clock: Clock) => Promise<OpenedStore>])[] = [
+export const stores: readonly (readonly [name: string, open: (clock: WallClock) => Promise<OpenedStore>])[] = [
   [
     'memory',
     async (clock) => {

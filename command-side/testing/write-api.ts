@@ -5,7 +5,8 @@ import { expect } from '@jest/globals';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
-import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
+import { steadyClock } from '@waybill/infra/clock/steady.js';
+import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import type { Role } from '@waybill/infra/http/caller.js';
 import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
 import type { Route } from '@waybill/infra/http/route.js';
@@ -21,11 +22,11 @@ import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { webhookSecret } from '@waybill/infra/payment-gateway/testing/simulator-under-test.js';
 import { openMemorySnapshotStore } from '@waybill/infra/snapshots/memory/snapshot-store.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
 import { writeApiDocument } from '../openapi.js';
-import { createWriteApi, writeRoutes } from '../write-api.js';
+import { createWriteApi, writeRoutes, type WriteApiParts } from '../write-api.js';
 import { aggregatesIn } from '../aggregates.js';
 import { Erasures } from '../customers/erasures.js';
 import { CommandHandler } from '../handle-command.js';
@@ -59,7 +60,7 @@ export class WriteApi {
   readonly snapshotStore: SnapshotStore = openMemorySnapshotStore();
   /** Taken all the time, so that whatever a test restarts goes on from them. */
   readonly snapshots = new AggregateSnapshots(
-    { store: this.snapshotStore, timer: systemTimer, clock: systemClock, report: (fault) => this.faults.push(fault) },
+    { store: this.snapshotStore, timer: systemTimer, clock: steadyClock, report: (fault) => this.faults.push(fault) },
     { every: 2 },
   );
   /** What was said of snapshots. */
@@ -78,7 +79,7 @@ export class WriteApi {
     this.keys = openMemoryKeyStore(systemRandomness);
   }
 
-  static async start(open: (clock: Clock) => Promise<OpenedStore>): Promise<WriteApi> {
+  static async start(open: (clock: WallClock) => Promise<OpenedStore>): Promise<WriteApi> {
     const clock = virtualClock('2026-01-01T10:00:00Z');
     const api = new WriteApi(clock, await open(clock));
     const folder = await mkdtemp(join(tmpdir(), 'waybill-write-api-'));
@@ -93,15 +94,17 @@ export class WriteApi {
   }
 
   /** Another process on the same log and keys: nothing is remembered but what they hold. */
-  another(): Promise<Listening> {
+  another(parts: Pick<WriteApiParts, 'admission' | 'count'> = {}): Promise<Listening> {
     const api = createWriteApi({
+      ...parts,
       store: this.store,
       keys: this.keys,
       clock: this.clock,
+      steadyClock,
       randomness: systemRandomness,
       timer: systemTimer,
       snapshots: this.snapshots,
-      verify: createTokenVerifier(this.#key.trusted, this.clock),
+      verify: createTokenVerifier(this.#key.trusted, { wallClock: this.clock, steadyClock }),
       log: pino({ level: 'silent' }),
       metrics: new Registry(),
       ready: async () => ({ ready: true, checks: {} }),
@@ -115,7 +118,7 @@ export class WriteApi {
   /** What it serves. */
   routes(): readonly Route[] {
     const { store, keys, clock } = this;
-    const means = { store, keys, clock, randomness: systemRandomness, timer: systemTimer };
+    const means = { store, keys, clock, steadyClock, randomness: systemRandomness, timer: systemTimer };
     const aggregates = aggregatesIn(store);
     const erasures = new Erasures({ ...means, aggregates });
     const doing = { aggregates, handler: new CommandHandler(means), erasures, payments: new PaymentRecords(means) };

@@ -1,8 +1,8 @@
 import { createCipheriv, createHash } from 'node:crypto';
-import type { Clock, Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import type { Randomness, SteadyClock, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 
-/** A clock that stands still until it is told otherwise. */
-export interface VirtualClock extends Clock {
+/** A clock that stands still until it is told otherwise; both kinds in one, where a test sets neither. */
+export interface VirtualClock extends WallClock, SteadyClock {
   /** Moves it forwards, milliseconds. */
   advance(milliseconds: number): void;
 }
@@ -13,8 +13,30 @@ export function virtualClock(start: string | number): VirtualClock {
   if (Number.isNaN(now)) throw new RangeError(`not a time: ${start}`);
   return {
     now: () => now,
+    time: () => new Date(now),
     advance: (milliseconds) => {
       now += milliseconds;
+    },
+  };
+}
+
+/** Both clocks, of which the wall clock can be set. */
+export interface VirtualClocks {
+  readonly wallClock: VirtualClock;
+  readonly steadyClock: VirtualClock;
+  /** Lets time pass on both, milliseconds. */
+  pass(milliseconds: number): void;
+}
+
+/** `start`: of the wall clock, as of `virtualClock`. */
+export function virtualClocks(start: string | number): VirtualClocks {
+  const [wallClock, steadyClock] = [virtualClock(start), virtualClock(0)];
+  return {
+    wallClock,
+    steadyClock,
+    pass: (milliseconds) => {
+      wallClock.advance(milliseconds);
+      steadyClock.advance(milliseconds);
     },
   };
 }

@@ -1,4 +1,5 @@
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import process from 'node:process';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 
-/** Never set back or forth while the process runs: for durations. */
-export const steadyClock: Clock = { now: () => performance.timeOrigin + performance.now() };
+/** The operating system's monotonic clock, which all threads of a process share and nobody sets: for durations. */
+export const steadyClock: SteadyClock = { now: () => Number(process.hrtime.bigint()) / 1e6 };

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { Randomness, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 
-export const systemClock: Clock = { now: () => Date.now() };
+export const systemClock: WallClock = { time: () => new Date() };
 
 /** Unpredictable bytes of the operating system; UUIDs of version 4. */
 export const systemRandomness: Randomness = {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import pino from 'pino';
 import { Gauge, Registry } from 'prom-client';
 import { NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { steadyClock } from '../clock/steady.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
 import type { AccessTable } from './access.js';
 import { createApi } from './api.js';
@@ -78,7 +79,7 @@ beforeAll(async () => {
     access,
     document,
     metrics,
-    verify: createTokenVerifier(key.trusted, systemClock),
+    verify: createTokenVerifier(key.trusted, { wallClock: systemClock, steadyClock }),
     ready: () => Promise.resolve(readiness),
     log: pino({ base: null, level: 'warn' }, { write: (line) => logged.push(line) }),
     randomness: systemRandomness,

@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 import { InvalidInput, Unauthenticated, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
+import { traceparentFrom } from '@waybill/shared-kernel/traceparent.js';
 import { accessTo, requireRole, type AccessTable } from './access.js';
 import { admit, admitSigned } from './admit.js';
 import { corsHeaders } from './cors.js';
@@ -17,9 +18,9 @@ import { isOurFault, problemAnswer, RequestRefused } from './problem.js';
 import { mountPublicPages, type PublicParts } from './public-pages.js';
 import { parseJson, readBody, readBytes } from './read-body.js';
 import type { TraceRequest } from '../telemetry/tracing.js';
-import { requestIdFrom, traceIdOf, traceparentFrom } from './request-context.js';
+import { requestIdFrom, traceIdOf } from './request-context.js';
 import type { Answer, Method, Route, SignedRoute, TokenRoute } from './route.js';
-import { send, type ErrorHandler, type Handler, type Reply, type RequestLocals } from './send.js';
+import { send, sendPieces, type ErrorHandler, type Handler, type Reply, type RequestLocals } from './send.js';
 import type { TokenVerifier } from './tokens.js';
 
 export interface ApiParts extends PublicParts, Edge {
@@ -82,7 +83,8 @@ function serve(route: TokenRoute, { access: table, verify, rateLimit }: Entrance
       requestId: response.locals.requestId,
       traceparent: response.locals.traceparent,
     });
-    send(response, answer);
+    if ('pieces' in answer) await sendPieces(response, answer);
+    else send(response, answer);
   };
 }
 
@@ -147,7 +149,9 @@ export function createApi(parts: ApiParts): Api {
   const begin: Handler = (request, response, next) => {
     const { locals } = response;
     locals.requestId = requestIdFrom(request.headers['x-request-id'], randomness);
-    locals.traceparent = traceparentFrom(request.headers['traceparent']);
+    const { traceparent } = request.headers;
+    // Sent twice, it is none.
+    locals.traceparent = typeof traceparent === 'string' ? traceparentFrom(traceparent) : undefined;
     locals.startedAt = performance.now();
     locals.route = 'none';
     locals.cors = cors(request);
@@ -164,13 +168,14 @@ export function createApi(parts: ApiParts): Api {
   const notFound: Handler = () => {
     throw new RequestRefused('no-such-path', 'There is nothing at this path.');
   };
-  const answerError: ErrorHandler = (error: unknown, request, response, next) => {
-    if (response.headersSent) {
-      next(error);
-      return;
-    }
+  const answerError: ErrorHandler = (error: unknown, request, response, _next) => {
     const { requestId } = response.locals;
     const about = aboutRequest(request, response.locals);
+    if (response.headersSent) {
+      log.error({ err: error, ...about }, 'an answer broke off');
+      response.destroy();
+      return;
+    }
     // While a server is down every request says so: a sentence each will do.
     if (error instanceof Unavailable) log.warn(about, error.message);
     else if (isOurFault(error)) log.error({ err: error, ...about }, 'a request failed');

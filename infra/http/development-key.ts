@@ -3,7 +3,7 @@ import { link, open, readFile, unlink } from 'node:fs/promises';
 import { exportJWK, generateKeyPair, importJWK, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { epochMs, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Caller } from './caller.js';
 import type { TrustedIssuer } from './tokens.js';
 
@@ -94,9 +94,9 @@ export async function openDevelopmentKey(path: string): Promise<DevelopmentKey> 
 export function issueDevelopmentToken(
   { privateKey }: DevelopmentKey,
   { sub, roles, expiresIn = thirtyDays }: Caller & { readonly expiresIn?: number },
-  clock: Clock,
+  clock: WallClock,
 ): Promise<string> {
-  const now = Math.floor(clock.now() / 1000);
+  const now = Math.floor(epochMs(clock) / 1000);
   return new SignJWT({ roles: [...roles] })
     .setProtectedHeader({ alg: algorithm, typ: 'JWT' })
     .setIssuer(issuer)

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { virtualClock } from '../clock/seeded.js';
+import { steadyClock } from '../clock/steady.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
 import { readConfig } from '../config.js';
 import { createApi } from './api.js';
@@ -36,7 +37,7 @@ beforeAll(async () => {
     },
     document: thingsDocument,
     metrics: new Registry(),
-    verify: createTokenVerifier(key.trusted, systemClock),
+    verify: createTokenVerifier(key.trusted, { wallClock: systemClock, steadyClock }),
     rateLimit: new RateLimit(3, clock),
     corsOrigins: [shop, 'http://localhost:5173'],
     ready: () => Promise.resolve({ ready: true, checks: {} }),

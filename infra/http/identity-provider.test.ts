@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { Unauthenticated, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { steadyClock } from '../clock/steady.js';
 import { systemClock } from '../clock/system.js';
 import { virtualClock, type VirtualClock } from '../clock/seeded.js';
 import { trustedProvider } from './identity-provider.js';
@@ -68,7 +69,10 @@ beforeEach(async () => {
   await provider.listen();
   clock = virtualClock(Date.now());
   const tuning = { refreshAfter: 5 * minute, keepFor: 60 * minute, unknownKeyEvery: 0, timeout: 10_000 };
-  verify = createTokenVerifier(trustedProvider(provider.identity, clock, tuning), clock);
+  verify = createTokenVerifier(trustedProvider(provider.identity, clock, tuning), {
+    wallClock: clock,
+    steadyClock: clock,
+  });
 });
 afterEach(() => provider.close());
 
@@ -153,7 +157,10 @@ test('while the provider is down the known keys hold; without any it is 503 and 
   clock.advance(30 * minute);
   expect(await verify(await token(key))).toEqual(caller);
 
-  const unknowing = createTokenVerifier(trustedProvider(identity, systemClock), systemClock);
+  const unknowing = createTokenVerifier(trustedProvider(identity, steadyClock), {
+    wallClock: systemClock,
+    steadyClock,
+  });
   const error: unknown = await Promise.resolve(unknowing(await token(key))).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(Unavailable);
   expect(problemAnswer(error, 'r')).toMatchObject({ status: 503, headers: { 'Retry-After': '5' } });
@@ -172,6 +179,9 @@ test('a provider that answers nonsense is one that is down, and is believed agai
 test('the configuration says whom to believe', async () => {
   const key = await signingKey('k');
   provider.published = [key.published];
-  const configured = await tokenVerifierOf({ identityProvider: provider.identity, dataFolder: '/nonexistent' }, clock);
+  const configured = await tokenVerifierOf(
+    { identityProvider: provider.identity, dataFolder: '/nonexistent' },
+    { wallClock: clock, steadyClock: clock },
+  );
   expect(await configured(await token(key))).toEqual(caller);
 });

@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { IdentityProvider } from '../config.js';
 import type { TrustedIssuer } from './tokens.js';
 
@@ -28,10 +28,11 @@ const algorithms = ['ES256', 'ES384', 'EdDSA', 'PS256', 'RS256'];
 /**
  * The identity provider as an issuer whose tokens are believed. Its keys are fetched when the first token comes; while
  * it does not answer, the keys that are known hold, and a token of any other is `Unavailable`.
+ * `clock`: a steady one.
  */
 export function trustedProvider(
   { issuer, audience, jwksUrl }: IdentityProvider,
-  clock: Clock,
+  clock: SteadyClock,
   tuning: KeyTuning = keyTuning,
 ): TrustedIssuer {
   const keys = createRemoteJWKSet(new URL(jwksUrl), {

@@ -56,7 +56,7 @@ test('closing lets the request under way end, and idle connections do not hold i
   expect(await slow).toBe('done');
   await closed;
   agent.destroy();
-}, 10_000);
+});
 
 test('closing does not wait for connections over which nothing was ever asked', async () => {
   const server = await listen(hello, anyPort);

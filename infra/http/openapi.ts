@@ -84,12 +84,14 @@ const everyKind = Object.entries(problemKinds)
   .map(([kind, { status, title }]) => `- \`urn:waybill:problem:${kind}\` (${status}): ${title}.`)
   .join('\n');
 
+export const currency: Schema = { type: 'string', pattern: '^[A-Z]{3}$', description: 'ISO 4217.' };
+
 /** What both documents name. */
 export const sharedSchemas = {
   Money: {
     ...object({
       amount: { type: 'integer', description: 'Minor units of the currency.' },
-      currency: { type: 'string', pattern: '^[A-Z]{3}$', description: 'ISO 4217.' },
+      currency,
     }),
     examples: [{ amount: 18000, currency: 'KRW' }],
   },
@@ -124,6 +126,13 @@ export const sharedSchemas = {
         description: 'Of `quarantined`: since when, and which event stands in the way.',
       },
       rule: { type: 'string', description: 'Of `rule-violated`: which rule, for programs.' },
+      limit: { type: 'string', description: 'Of `limit-reached`: which limit, for programs.' },
+      stream: { type: 'string', description: 'Of `stream-cut`: the stream of which events are gone.' },
+      firstRevision: {
+        type: ['integer', 'null'],
+        minimum: 0,
+        description: 'Of `stream-cut`: revision of the first event that is left; null where none is.',
+      },
       requestId: { type: 'string', description: 'Of a fault of the service: what to quote.' },
     },
   },
@@ -184,6 +193,12 @@ const secondsToWait: Header = {
   schema: { type: 'string', pattern: '^[0-9]+$' },
 };
 
+const secondsThatMayHelp: Header = {
+  ...secondsToWait,
+  required: false,
+  description: 'Seconds; absent where waiting does not help.',
+};
+
 const headersOfStatus: Readonly<Record<number, Readonly<Record<string, Header>>>> = {
   401: { 'WWW-Authenticate': { required: true, schema: { type: 'string' } } },
   405: { Allow: { required: true, schema: { type: 'string' } } },
@@ -211,7 +226,11 @@ export function problems(...ofOperation: readonly ProblemKindName[]): Readonly<R
     const sameStatus = kinds.filter((other) => problemKinds[other].status === status);
     responses[status] = {
       description: sameStatus.map((each) => `\`${each}\`: ${problemKinds[each].title}.`).join(' '),
-      headers: { 'X-Request-Id': requestIdHeader, ...headersOfStatus[status] },
+      headers: {
+        'X-Request-Id': requestIdHeader,
+        ...headersOfStatus[status],
+        ...(sameStatus.includes('limit-reached') && { 'Retry-After': secondsThatMayHelp }),
+      },
       content: { 'application/problem+json': { schema: reference('Problem') } },
     };
   }

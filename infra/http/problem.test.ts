@@ -8,7 +8,8 @@ const examples: readonly (readonly [errors.WaybillError, number])[] = [
   [new errors.InvalidInput([{ pointer: '/lines/0/quantity', detail: 'must be positive' }]), 400],
   [new errors.NotFound('order', 'o1'), 404],
   [new errors.RuleViolated('order-dispatched', 'It left.'), 409],
-  [new errors.AlreadyExists('product', 'p1'), 409],
+  [new errors.LimitReached('positions-of-delivery', 'There are 20,000.'), 429],
+  [new errors.IdTaken('p1'), 409],
   [new errors.Forbidden('Not yours.'), 403],
   [new errors.Unauthenticated('Who?'), 401],
   [new errors.RevisionMismatch(4), 412],
@@ -16,10 +17,14 @@ const examples: readonly (readonly [errors.WaybillError, number])[] = [
   [new errors.IdempotencyKeyReused(), 422],
   [new errors.ConcurrentRequest('Busy.'), 409],
   [new errors.WrongExpectedRevision('order-o1', 1, 2), 409],
+  [new errors.StreamCut('order-o1', 2), 410],
+  [new errors.StreamUnreadable('order-o1', 2, 17, 'it is not JSON'), 503],
+  [new errors.Overloaded(3), 429],
   [new errors.Unavailable('event store', 'SQLITE_IOERR /secret/log.sqlite'), 503],
   [new errors.DocumentNotStorable('o1', 'It is in /secret/read-models.sqlite.'), 500],
   [new errors.Quarantined('order', 'o1', { since: '2026-01-01T00:00:00.000Z', reason: 'It broke.' }), 503],
   [new errors.ReadModelBehind('Not yet.'), 503],
+  [new errors.LogMismatch('The read model orders', 'the log ends at 9'), 503],
   [new errors.EventFromTheFuture('OrderPlaced', 9), 503],
   [new errors.BadDataFile('/secret/log.sqlite is broken.'), 500],
   [new errors.BadConfiguration('WAYBILL_X is wrong.'), 500],
@@ -50,7 +55,8 @@ describe.each(examples.map(([error, status]) => [error.kind, error, status] as c
   });
 
   test('names when to try again exactly where that may help', () => {
-    expect('Retry-After' in problemAnswer(error, 'request-1').headers!).toBe(status === 503);
+    const helps = status === 503 || error instanceof errors.Overloaded;
+    expect('Retry-After' in problemAnswer(error, 'request-1').headers!).toBe(helps);
   });
 });
 
@@ -64,6 +70,13 @@ test('every kind is named in the OpenAPI documents', () => {
 test('faults of the input come with their pointers', () => {
   const faults = [{ pointer: '/limit', parameter: 'limit', detail: 'must be 1 to 100' }];
   expect(problemOf(new errors.InvalidInput(faults)).errors).toEqual(faults);
+});
+
+test.each([
+  [3, 3],
+  [undefined, null],
+])('a cut stream says which it is, and where what is left begins: %p', (first, firstRevision) => {
+  expect(problemOf(new errors.StreamCut('order-o1', first))).toMatchObject({ stream: 'order-o1', firstRevision });
 });
 
 test('a revision mismatch says the current one', () => {
@@ -81,6 +94,12 @@ test('a violated rule is named', () => {
   expect(problemOf(new errors.RuleViolated('order-dispatched', 'It left.'))).toMatchObject({
     rule: 'order-dispatched',
   });
+});
+
+test('a limit is named, and when there may be more where that is known', () => {
+  const reached = new errors.LimitReached('address-changes-of-day', 'There were 200 today.', 3_600);
+  expect(problemOf(reached)).toMatchObject({ limit: 'address-changes-of-day', detail: 'There were 200 today.' });
+  expect(problemAnswer(reached, 'r').headers).toMatchObject({ 'Retry-After': '3600' });
 });
 
 test('401 says how to authenticate', () => {

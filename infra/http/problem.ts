@@ -1,7 +1,11 @@
 import {
   InvalidInput,
+  LimitReached,
+  LogMismatch,
+  Overloaded,
   Quarantined,
   RevisionMismatch,
+  StreamCut,
   Unavailable,
   WaybillError,
   type FieldFault,
@@ -27,7 +31,8 @@ export const problemKinds = {
   'invalid-input': { status: 400, title: 'The input is not valid' },
   'not-found': { status: 404, title: 'There is no such thing' },
   'rule-violated': { status: 409, title: 'The state of things forbids this' },
-  'already-exists': { status: 409, title: 'The id is taken' },
+  'limit-reached': { status: 429, title: 'There are as many of these as there may be' },
+  'id-taken': { status: 409, title: 'The id is taken' },
   forbidden: { status: 403, title: 'The caller may not do this' },
   unauthenticated: { status: 401, title: 'A valid token, or signature, is needed' },
   'revision-mismatch': { status: 412, title: 'It is not at the revision that If-Match names' },
@@ -41,9 +46,13 @@ export const problemKinds = {
     retryAfter: 5,
     ours: { detail: 'Something that is needed does not answer. Try again later.' },
   },
+  overloaded: { status: 429, title: 'More is asked for than can be carried out', retryAfter: 1 },
   quarantined: { status: 503, title: 'It cannot be shown until somebody has mended it', retryAfter: 60 },
+  'stream-cut': { status: 410, title: 'Events of it are gone from the event store' },
+  'stream-unreadable': { status: 503, title: 'It cannot be read until somebody has mended it', retryAfter: 60 },
   'document-not-storable': { status: 500, title: 'Internal error', ours: faultOfOurs },
   'read-model-behind': { status: 503, title: 'The read model has not reached that write yet', retryAfter: 1 },
+  'log-mismatch': { status: 503, title: 'What is shown was made from another log', retryAfter: 60 },
   'event-from-the-future': {
     status: 503,
     title: 'The log is newer than this program',
@@ -137,6 +146,7 @@ const detailsOfExpressErrors: Partial<Record<ProblemKindName, string>> = {
 function detailOf(kind: ProblemKindName, error: unknown): string {
   const { ours }: ProblemKind = problemKinds[kind];
   if (error instanceof Unavailable) return `The ${error.what} does not answer. Try again later.`;
+  if (error instanceof LogMismatch) return LogMismatch.forReaders;
   if (ours !== undefined) return ours.detail;
   if (error instanceof WaybillError || error instanceof RequestRefused) return error.message;
   return detailsOfExpressErrors[kind] ?? problemKinds[kind].title;
@@ -146,7 +156,9 @@ function extensions(error: unknown): Readonly<Record<string, unknown>> {
   if (error instanceof InvalidInput) return { errors: error.faults };
   if (error instanceof RevisionMismatch) return { currentRevision: error.currentRevision };
   if (error instanceof Quarantined) return { degraded: error.degraded };
+  if (error instanceof StreamCut) return { stream: error.stream, firstRevision: error.firstRevision ?? null };
   if (error instanceof WaybillError && 'rule' in error) return { rule: error.rule };
+  if (error instanceof LimitReached) return { limit: error.limit };
   return {};
 }
 
@@ -155,7 +167,11 @@ function headersOf(kind: ProblemKindName, error: unknown): Readonly<Record<strin
   const headers: Record<string, string> = { 'Content-Type': 'application/problem+json; charset=utf-8' };
   if (retryAfter !== undefined) headers['Retry-After'] = String(retryAfter);
   if (kind === 'unauthenticated') headers['WWW-Authenticate'] = 'Bearer realm="waybill"';
+  if (error instanceof LimitReached && error.retryAfterSeconds !== undefined) {
+    headers['Retry-After'] = String(error.retryAfterSeconds);
+  }
   if (error instanceof RevisionMismatch) headers['ETag'] = `"${error.currentRevision}"`;
+  if (error instanceof Overloaded) headers['Retry-After'] = String(error.retryAfterSeconds);
   return error instanceof RequestRefused ? { ...headers, ...error.headers } : headers;
 }
 

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 
 const minute = 60_000;
 /** Whoever was not heard of for the longest is forgotten first. */
@@ -12,12 +12,12 @@ const mostCounted = 50_000;
 export class RateLimit {
   /** When all that was taken will have come back, by the clock. */
   readonly #whole = new LRUCache<string, number>({ max: mostCounted });
-  readonly #clock: Clock;
+  readonly #clock: SteadyClock;
   /** Milliseconds in which one comes back. */
   readonly #each: number;
 
   /** `clock`: one that is never set back. */
-  constructor(perMinute: number, clock: Clock) {
+  constructor(perMinute: number, clock: SteadyClock) {
     this.#clock = clock;
     this.#each = minute / perMinute;
   }

@@ -40,6 +40,12 @@ export interface Answer {
   readonly body?: string;
 }
 
+/** An answer that is made while it is sent: of any length, and never whole in memory. */
+export interface StreamedAnswer extends Omit<Answer, 'body'> {
+  /** JSON text, in pieces that are asked for one after the other. */
+  readonly pieces: AsyncIterable<string>;
+}
+
 /** Answers with a value as JSON. */
 export function json(status: number, value: unknown, headers?: Readonly<Record<string, string>>): Answer {
   const body = JSON.stringify(value);
@@ -54,7 +60,7 @@ export interface TokenRoute {
   readonly method: Method;
   /** With `:name` where an id stands. */
   readonly path: string;
-  readonly handle: (request: ApiRequest) => Answer | Promise<Answer>;
+  readonly handle: (request: ApiRequest) => Answer | Promise<Answer | StreamedAnswer>;
 }
 
 /** For another program, which brings no token and signs what it sends instead: see `admit.ts`. */
@@ -76,7 +82,7 @@ export interface SignedRequest extends Pick<ApiRequest, 'requestId' | 'tracepare
 export function route<const Path extends string>(
   method: Method,
   path: Path,
-  handle: (request: ApiRequest<Path>) => Answer | Promise<Answer>,
+  handle: (request: ApiRequest<Path>) => Answer | Promise<Answer | StreamedAnswer>,
 ): TokenRoute {
   return { method, path, handle };
 }

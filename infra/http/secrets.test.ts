@@ -7,6 +7,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
+import { steadyClock } from '../clock/steady.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
 import { logOptions } from '../process-means.js';
 import { createApi } from './api.js';
@@ -53,7 +54,7 @@ beforeAll(async () => {
     },
     document: thingsDocument,
     metrics: new Registry(),
-    verify: createTokenVerifier(development.trusted, systemClock),
+    verify: createTokenVerifier(development.trusted, { wallClock: systemClock, steadyClock }),
     ready: () => Promise.resolve({ ready: true, checks: {} }),
     log: pino({ ...logOptions, level: 'trace' }, { write: (line) => logged.push(line) }),
     randomness: systemRandomness,

@@ -1,8 +1,9 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import helmet from 'helmet';
-import type { Answer } from './route.js';
+import type { Answer, StreamedAnswer } from './route.js';
 
 /** What is known of a request before anything is decided about it; lives in `response.locals`. */
 export type RequestLocals = {
@@ -42,15 +43,54 @@ export const pageHeaders = securityHeaders(
 /** Sends an answer. Past Express's `send`, which would look again at what is known already. */
 export function send(response: Reply, answer: Answer, fixed: readonly string[] = apiHeaders): void {
   if (response.destroyed) return;
-  const { body, status, headers: given = {} } = answer;
-  const headers = [...fixed, ...response.locals.cors, 'X-Request-Id', response.locals.requestId];
-  for (const name in given) headers.push(name, given[name]!);
-  if (!('Cache-Control' in given)) headers.push('Cache-Control', 'no-store');
+  const { body, status } = answer;
+  const headers = headersOf(response, answer, fixed);
   if (body === undefined) {
     response.writeHead(status, headers).end();
     return;
   }
-  if (!('Content-Type' in given)) headers.push('Content-Type', 'application/json; charset=utf-8');
-  headers.push('Content-Length', String(Buffer.byteLength(body)));
+  headers.push(...typeOf(answer), 'Content-Length', String(Buffer.byteLength(body)));
   response.writeHead(status, headers).end(body);
+}
+
+/** Milliseconds for which a client may take nothing of an answer that is sent piece by piece. */
+const stalledMs = 30_000;
+
+/**
+ * Sends an answer piece by piece, each when the client has taken enough of those before. Resolves when all has gone, or
+ * the client has; then no further piece is asked for. Rejects where a piece cannot be made: the answer has broken off.
+ */
+export async function sendPieces(response: Reply, answer: StreamedAnswer): Promise<void> {
+  if (response.destroyed) return;
+  response.writeHead(answer.status, [...headersOf(response, answer, apiHeaders), ...typeOf(answer)]);
+  if (response.req.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  // Whoever takes nothing for so long holds what is ready for them no longer.
+  response.setTimeout(stalledMs, () => response.destroy());
+  try {
+    await pipeline(answer.pieces, response);
+  } catch (error) {
+    if (!hasLeft(error)) throw error;
+  }
+}
+
+type Head = Pick<Answer, 'headers'>;
+
+function headersOf(response: Reply, { headers: given = {} }: Head, fixed: readonly string[]): string[] {
+  const headers = [...fixed, ...response.locals.cors, 'X-Request-Id', response.locals.requestId];
+  for (const name in given) headers.push(name, given[name]!);
+  if (!('Cache-Control' in given)) headers.push('Cache-Control', 'no-store');
+  return headers;
+}
+
+function typeOf({ headers = {} }: Head): readonly string[] {
+  return 'Content-Type' in headers ? [] : ['Content-Type', 'application/json; charset=utf-8'];
+}
+
+/** Whether an answer broke off because its client has gone. */
+function hasLeft(error: unknown): boolean {
+  const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET' || code === 'EPIPE';
 }

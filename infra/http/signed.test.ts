@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request, type IncomingMessage } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
@@ -97,6 +99,24 @@ describe('nobody else is', () => {
     const response = await post(text, headers);
     expect(response.headers.get('WWW-Authenticate')).toBe('X-Waybill-Signature realm="waybill"');
     expect(await refusal(response)).toEqual([401, 'unauthenticated']);
+  });
+
+  test.each<[string, string | Uint8Array, Record<string, string>]>([
+    ['is longer than is ever read', JSON.stringify('x'.repeat(longestBody)), {}],
+    ['is packed, which would be refused', new Uint8Array(gzipSync(text)), { 'Content-Encoding': 'gzip' }],
+  ])('and of what they send nothing is read, even where it %s', async (_how, body, headers) => {
+    expect(await refusal(await post(body, headers))).toEqual([401, 'unauthenticated']);
+  });
+
+  test('nor is its end waited for', async () => {
+    const { hostname, port } = new URL(server.url);
+    const headers = { 'Content-Type': 'application/json', 'Transfer-Encoding': 'chunked' };
+    const sending = request({ hostname, port, path, method: 'POST', headers });
+    const answered = once(sending, 'response') as Promise<[IncomingMessage]>;
+    sending.write(text);
+    const [response] = await answered;
+    expect(response.statusCode).toBe(401);
+    sending.destroy();
   });
 
   test('and where the table does not say so, not even they', () => {

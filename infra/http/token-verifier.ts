@@ -1,4 +1,4 @@
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { TwoClocks } from '@waybill/shared-kernel/believed-clock.js';
 import { dataFiles, type Config } from '../config.js';
 import { openDevelopmentKey } from './development-key.js';
 import { trustedProvider } from './identity-provider.js';
@@ -7,9 +7,11 @@ import { createTokenVerifier, type TokenVerifier } from './tokens.js';
 /** Believes the identity provider that the configuration names, else the development key of the data folder. */
 export async function tokenVerifierOf(
   { identityProvider, dataFolder }: Pick<Config, 'identityProvider' | 'dataFolder'>,
-  clock: Clock,
+  clocks: TwoClocks,
 ): Promise<TokenVerifier> {
-  if (identityProvider !== undefined) return createTokenVerifier(trustedProvider(identityProvider, clock), clock);
+  if (identityProvider !== undefined) {
+    return createTokenVerifier(trustedProvider(identityProvider, clocks.steadyClock), clocks);
+  }
   const { trusted } = await openDevelopmentKey(dataFiles(dataFolder).developmentKey);
-  return createTokenVerifier(trusted, clock);
+  return createTokenVerifier(trusted, clocks);
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { generateKeyPair, SignJWT, type CryptoKey, type JWTPayload } from 'jose';
 import { Unauthenticated } from '@waybill/shared-kernel/errors.js';
-import { virtualClock } from '../clock/seeded.js';
+import { virtualClock, virtualClocks } from '../clock/seeded.js';
 import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from './development-key.js';
 import { createTokenVerifier } from './tokens.js';
 
@@ -33,7 +33,7 @@ function sign(claims: JWTPayload, by: CryptoKey = key.privateKey): Promise<strin
 }
 
 async function verified(token: string): Promise<unknown> {
-  return createTokenVerifier(key.trusted, virtualClock(start))(token);
+  return createTokenVerifier(key.trusted, virtualClocks(start))(token);
 }
 
 test('a token stands for its subject in its roles', async () => {
@@ -44,7 +44,10 @@ test('a token of the command line is one', async () => {
   const clock = virtualClock(start);
   const token = await issueDevelopmentToken(key, { sub: 'm-1', roles: ['merchant', 'operator'] }, clock);
   clock.advance(30 * 24 * 3600 * 1000 - 1);
-  expect(await createTokenVerifier(key.trusted, clock)(token)).toEqual({ sub: 'm-1', roles: ['merchant', 'operator'] });
+  expect(await createTokenVerifier(key.trusted, { wallClock: clock, steadyClock: clock })(token)).toEqual({
+    sub: 'm-1',
+    roles: ['merchant', 'operator'],
+  });
 });
 
 describe('refuses', () => {
@@ -91,11 +94,34 @@ describe('refuses', () => {
 });
 
 test('a token seen before is answered at once, until it expires', async () => {
-  const clock = virtualClock(start);
-  const verify = createTokenVerifier(key.trusted, clock);
+  const clocks = virtualClocks(start);
+  const verify = createTokenVerifier(key.trusted, clocks);
   const token = await sign(goodClaims);
   const first = await verify(token);
   expect(verify(token)).toBe(first);
-  clock.advance(60_000 + 5_000);
+  clocks.pass(60_000 + 5_000);
   await expect(verify(token)).rejects.toThrow('expired');
+});
+
+test('a token seen before is looked at again after minutes, also where the wall clock was set back', async () => {
+  const clocks = virtualClocks(start);
+  const token = await sign(goodClaims);
+  let asked = 0;
+  const verify = createTokenVerifier(
+    {
+      ...key.trusted,
+      key: () => {
+        asked += 1;
+        return Promise.resolve(key.trusted.key as CryptoKey);
+      },
+    },
+    clocks,
+  );
+  await verify(token);
+  clocks.wallClock.advance(-3_000);
+  await verify(token);
+  expect(asked).toBe(1);
+  clocks.steadyClock.advance(5 * 60_000);
+  await verify(token);
+  expect(asked).toBe(2);
 });

@@ -1,9 +1,10 @@
 import { errors, jwtVerify, type CryptoKey, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { Unauthenticated } from '@waybill/shared-kernel/errors.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { TwoClocks } from '@waybill/shared-kernel/believed-clock.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
 import { isRole, type Caller } from './caller.js';
+import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 /**
  * Says who a bearer token stands for. Throws `Unauthenticated`, or `Unavailable` when the key that would tell cannot be
@@ -43,8 +44,11 @@ function refusal(error: unknown): unknown {
 }
 
 /** Checks signature, issuer, audience and times, and remembers who a good token stands for. */
-export function createTokenVerifier(trusted: TrustedIssuer, clock: Clock): TokenVerifier {
-  const known = new LRUCache<string, { readonly caller: Caller; readonly until: number }>({
+export function createTokenVerifier(trusted: TrustedIssuer, { wallClock, steadyClock }: TwoClocks): TokenVerifier {
+  const known = new LRUCache<
+    string,
+    { readonly caller: Caller; readonly expiresAtMs: number; readonly readAtMs: number }
+  >({
     max: rememberedTokens,
   });
   const { issuer, audience, algorithms, key } = trusted;
@@ -52,7 +56,8 @@ export function createTokenVerifier(trusted: TrustedIssuer, clock: Clock): Token
 
   const verify = async (token: string): Promise<Caller> => {
     if (token.length > longestToken) throw new Unauthenticated('The token is too long.');
-    const now = clock.now();
+    const readAtMs = steadyClock.now();
+    const now = epochMs(wallClock);
     try {
       const { payload } = await jwtVerify(token, getKey, {
         issuer,
@@ -64,7 +69,7 @@ export function createTokenVerifier(trusted: TrustedIssuer, clock: Clock): Token
       });
       if (payload.iat! > now / 1000 + clockTolerance) throw new Unauthenticated('The token was issued in the future.');
       const caller = callerOf(payload);
-      known.set(token, { caller, until: Math.min(payload.exp! * 1000, now + rememberedFor) });
+      known.set(token, { caller, expiresAtMs: payload.exp! * 1000, readAtMs });
       return caller;
     } catch (error) {
       throw refusal(error);
@@ -73,7 +78,7 @@ export function createTokenVerifier(trusted: TrustedIssuer, clock: Clock): Token
 
   return (token) => {
     const entry = known.get(token);
-    if (entry !== undefined && clock.now() < entry.until) return entry.caller;
-    return verify(token);
+    if (entry === undefined || steadyClock.now() - entry.readAtMs >= rememberedFor) return verify(token);
+    return epochMs(wallClock) < entry.expiresAtMs ? entry.caller : verify(token);
   };
 }

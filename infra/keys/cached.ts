@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 
 export interface CacheBounds {
@@ -10,7 +10,8 @@ export interface CacheBounds {
   readonly ttlMs: number;
   /** The same while the store is not to be had, milliseconds. 0 unless given. */
   readonly outageMs?: number;
-  readonly clock: Clock;
+  /** A steady one. */
+  readonly clock: SteadyClock;
 }
 
 /** Of a process: half a minute after an erasure, and while the store is down at most ten, a key is used no more. */
@@ -69,9 +70,13 @@ export function cachedKeys(store: KeyStore, { maxKeys, ttlMs, outageMs = 0, cloc
     destroy: async (subject) => {
       destructions += 1;
       cache.delete(subject);
-      await store.destroy(subject);
-      destructions += 1;
-      cache.delete(subject);
+      try {
+        await store.destroy(subject);
+      } finally {
+        // Also where that failed: it may be destroyed all the same.
+        destructions += 1;
+        cache.delete(subject);
+      }
     },
     erasedUpTo: () => store.erasedUpTo(),
     noteErasedUpTo: (event) => store.noteErasedUpTo(event),

@@ -1,10 +1,10 @@
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { HeldLease, Lease, LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import type { LeaseRecord, LeaseRecords } from './lease-record.js';
 import { Watch } from './watch.js';
 
 /** Leases over records that can be changed on a condition. `clock` must be steady: never set back or forth. */
-export function leaseStore(records: LeaseRecords, clock: Clock): LeaseStore {
+export function leaseStore(records: LeaseRecords, clock: SteadyClock): LeaseStore {
   const watch = new Watch(clock);
   return {
     async acquire(name, owner, ttl) {

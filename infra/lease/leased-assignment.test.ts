@@ -11,6 +11,7 @@ import {
 } from '@waybill/shared-kernel/leased-assignment.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
+import type { Progress } from '@waybill/shared-kernel/standstill.js';
 import { SimulatedTime } from '@waybill/shared-kernel/testing/simulated-time.js';
 import { seededRandomness } from '../clock/seeded.js';
 import { openMemoryLeaseStore, type MemoryLeases } from './memory/lease-store.js';
@@ -34,6 +35,10 @@ class Simulation {
   readonly faults: string[] = [];
   /** Partitions that were begun in one turn. */
   readonly begun: number[][] = [];
+  /** Where the log ends. */
+  head = 0;
+  /** Partition → everything up to here is done. */
+  readonly done = new Map<number, number>();
   readonly #assign: (means: LeasedMeans) => AssignPartitions;
   #started = 0;
 
@@ -65,6 +70,12 @@ class SimulatedWorker {
   store: StoreState = 'up';
   /** How often it asked the store. */
   questions = 0;
+  /** What it cannot work on. */
+  cannot: readonly number[] = [];
+  /** When it began what, on its clock. */
+  readonly begun: { readonly partition: number; readonly at: number }[] = [];
+  /** How it says how far it has come. */
+  tells: 'at once' | 'nothing' | 'never' | 'not knowing' = 'at once';
   state: 'running' | 'stalled' | 'gone' = 'running';
 
   constructor(
@@ -93,16 +104,31 @@ class SimulatedWorker {
         });
       }
       together.push(partition);
+      this.begun.push({ partition, at: clock.now() });
       const acting: Acting = { process: number, partition, mayBeLate: false, isAsleep: false };
       simulation.acting.add(acting);
+      let isStopping = false;
       return {
+        progress: () => (isStopping ? [] : this.#progress(partition)),
         stop: async () => {
+          isStopping = true;
           if (acting.mayBeLate) simulation.acting.delete(acting);
           if (finishing > 0) await timer.sleep(finishing);
           simulation.acting.delete(acting);
         },
       };
     });
+  }
+
+  /** What it can do is done as soon as it is asked. */
+  #progress(partition: number): readonly Progress[] | Promise<readonly Progress[]> {
+    if (this.tells === 'nothing') return [];
+    if (this.tells === 'never') return new Promise(() => {});
+    if (this.tells === 'not knowing') return Promise.reject(new Unavailable('event store', 'Gone.'));
+    const { head, done } = this.#simulation;
+    if (!this.cannot.includes(partition)) done.set(partition, head);
+    const position = done.get(partition) ?? 0;
+    return [{ name: 'work', position, isUpToDate: position === head }];
   }
 
   get held(): number {
@@ -380,5 +406,290 @@ describe('leadership by lease', () => {
     void leader.stop();
     await simulation.pass(2 * leadershipTuning.look);
     expect(other.held).toBe(1);
+  });
+});
+
+describe('work that stands still', () => {
+  const { patienceMs, partingMs, abstention } = leadershipTuning;
+  /** Within which another has it. */
+  const givenOn = 10_000;
+
+  describe('of one that leads', () => {
+    let simulation: Simulation;
+    let leader: SimulatedWorker;
+    beforeEach(async () => {
+      simulation = new Simulation(leasedLeadership);
+      leader = simulation.start(partingMs - leadershipTuning.look);
+      await simulation.pass(leadershipTuning.ttl);
+      leader.cannot = [0];
+    });
+    const standby = async (finishing?: number): Promise<SimulatedWorker> => {
+      const other = simulation.start(finishing);
+      await simulation.pass(leadershipTuning.ttl);
+      return other;
+    };
+
+    test('is left to the standby, which does it', async () => {
+      const other = await standby();
+      simulation.head = 1;
+      await simulation.pass(givenOn);
+      expect([leader.held, other.held]).toEqual([0, 1]);
+      expect(simulation.done.get(0)).toBe(1);
+      expect(simulation.faults).toEqual(['group/partition/0']);
+    });
+
+    test('is not given back while nothing is due', async () => {
+      const other = await standby();
+      await simulation.pass(20 * patienceMs);
+      expect([leader.held, other.held]).toEqual([1, 0]);
+      expect(simulation.begun).toEqual([[0]]);
+    });
+
+    test('is not given back by one that moves, however slowly', async () => {
+      const other = await standby();
+      simulation.head = 100;
+      for (let position = 1; position < 10; position += 1) {
+        simulation.done.set(0, position);
+        await simulation.pass(patienceMs - leadershipTuning.look);
+      }
+      expect([leader.held, other.held]).toEqual([1, 0]);
+    });
+
+    test.each(['never', 'not knowing'] as const)('is left to the standby by one that tells %s', async (tells) => {
+      const other = await standby();
+      leader.tells = tells;
+      simulation.head = 1;
+      await simulation.pass(givenOn);
+      expect([leader.held, other.held]).toEqual([0, 1]);
+    });
+
+    test('stays where nobody tells how far it has come', async () => {
+      leader.tells = 'nothing';
+      const other = await standby();
+      simulation.head = 1;
+      await simulation.pass(2 * givenOn);
+      expect([leader.held, other.held]).toEqual([1, 0]);
+    });
+
+    test('is kept by one that is alone, which goes on once it can', async () => {
+      simulation.head = 1;
+      await simulation.pass(10 * givenOn);
+      expect(leader.held).toBe(1);
+      expect(simulation.begun).toEqual([[0]]);
+      leader.cannot = [];
+      await simulation.pass(leadershipTuning.look);
+      expect(simulation.done.get(0)).toBe(1);
+      // Nothing of it counts by then.
+      await simulation.pass(leadershipTuning.look);
+      const other = await standby();
+      await simulation.pass(givenOn);
+      expect([leader.held, other.held]).toEqual([1, 0]);
+    });
+
+    test('is taken at once by one that comes', async () => {
+      simulation.head = 1;
+      await simulation.pass(2 * givenOn);
+      const other = simulation.start();
+      await simulation.pass(partingMs + 4 * leadershipTuning.look);
+      expect([leader.held, other.held]).toEqual([0, 1]);
+    });
+
+    test('is given back though it does not end, and does not begin again beside itself', async () => {
+      simulation = new Simulation(leasedLeadership);
+      leader = simulation.start(4 * givenOn);
+      await simulation.pass(leadershipTuning.ttl);
+      leader.cannot = [0];
+      simulation.head = 1;
+      const other = simulation.start();
+      // The work that does not end is late, and no more than that.
+      for (const acting of simulation.acting) acting.mayBeLate = true;
+      await simulation.pass(givenOn);
+      expect([leader.held, other.held]).toEqual([0, 1]);
+      await other.stop();
+      await simulation.pass(givenOn);
+      expect(leader.begun).toHaveLength(1);
+      await simulation.pass(4 * givenOn);
+      expect(leader.held).toBe(1);
+    });
+
+    test('stays with another that cannot either, while the work of the first has not ended', async () => {
+      simulation = new Simulation(leasedLeadership);
+      leader = simulation.start(10 * abstention.mostInTurnMs);
+      await simulation.pass(leadershipTuning.ttl);
+      const other = simulation.start();
+      for (const worker of [leader, other]) worker.cannot = [0];
+      simulation.head = 1;
+      for (const acting of simulation.acting) acting.mayBeLate = true;
+      await simulation.pass(8 * abstention.mostInTurnMs);
+      expect(other.begun).toHaveLength(1);
+      expect([leader.held, other.held]).toEqual([0, 1]);
+    });
+
+    test('goes to and fro between two that cannot, seldom; and the first that can does it', async () => {
+      const other = await standby();
+      other.cannot = [0];
+      simulation.head = 1;
+      await simulation.pass(20 * abstention.mostInTurnMs);
+      for (const { begun } of [leader, other]) {
+        const pauses = begun.slice(1).map(({ at }, index) => at - begun[index]!.at);
+        expect(Math.min(...pauses)).toBeGreaterThanOrEqual(abstention.firstMs);
+        expect(pauses.at(-1)).toBeGreaterThanOrEqual(abstention.mostInTurnMs);
+        // Both had their turn all the time.
+        expect(Math.max(...pauses)).toBeLessThan(2 * abstention.mostInTurnMs + givenOn);
+      }
+      const able = [leader, other].find(({ held }) => held === 0)!;
+      able.cannot = [];
+      await simulation.pass(abstention.mostInTurnMs + givenOn);
+      expect(simulation.done.get(0)).toBe(1);
+      expect(able.held).toBe(1);
+    });
+
+    test('of several the one that can is found', async () => {
+      const others = [await standby(), await standby(), await standby()];
+      for (const other of others.slice(0, 2)) other.cannot = [0];
+      simulation.head = 1;
+      await simulation.pass(3 * givenOn);
+      expect(others.map(({ held }) => held)).toEqual([0, 0, 1]);
+      expect(simulation.done.get(0)).toBe(1);
+    });
+
+    test('leaves nothing taken when all are shut down or killed', async () => {
+      const other = await standby();
+      other.cannot = [0];
+      simulation.head = 1;
+      await simulation.pass(2 * givenOn);
+      await leader.stop();
+      await other.stop();
+      expect([...simulation.leases.values()].filter(({ owner }) => owner !== null)).toEqual([]);
+      const [third, fourth] = [simulation.start(), simulation.start()];
+      for (const worker of [third, fourth]) worker.cannot = [0];
+      await simulation.pass(2 * givenOn);
+      third.kill();
+      fourth.kill();
+      const last = simulation.start();
+      await simulation.pass(givenOn);
+      expect(last.held).toBe(1);
+    });
+  });
+
+  describe('on partitions', () => {
+    let simulation: Simulation;
+    beforeEach(() => {
+      simulation = new Simulation();
+    });
+
+    test.each([0, 1, 3])('is left to others, and what goes well stays: %i of four', async (count) => {
+      const [one, other] = [simulation.start(), simulation.start()];
+      await simulation.pass(ttl);
+      const well = one.assignment.held().slice(0, count);
+      one.cannot = every.filter((partition) => !well.includes(partition));
+      simulation.head = 1;
+      await simulation.pass(givenOn);
+      expect(one.assignment.held()).toEqual(well);
+      expect(heldBy(one, other)).toEqual(every);
+      expect(simulation.begun.flat()).toHaveLength(partitionCount + 4 - count);
+      expect(every.map((partition) => simulation.done.get(partition))).toEqual(every.map(() => 1));
+    });
+
+    test('does not come back sooner because the rest goes well', async () => {
+      const [one, other] = [simulation.start(), simulation.start()];
+      await simulation.pass(ttl);
+      const [cannot] = one.assignment.held();
+      one.cannot = [cannot!];
+      simulation.head = 1;
+      await simulation.pass(patienceMs + 2 * look);
+      expect([one.held, other.held]).toEqual([3, 5]);
+      await simulation.pass(abstention.firstMs - 2 * look);
+      const abstentions = [...simulation.leases.values()].filter(({ name }) => name.includes('/abstention/'));
+      expect(abstentions).toMatchObject([{ name: `group/abstention/${cannot}/0`, owner: expect.any(String) }]);
+      await simulation.pass(ttl);
+      expect([one.held, other.held]).toEqual([4, 4]);
+    });
+
+    test('comes back after a while, and stays away longer each time it fails again', async () => {
+      const [one, other] = [simulation.start(), simulation.start()];
+      await simulation.pass(ttl);
+      one.cannot = every;
+      const pauses: number[] = [];
+      for (let time = 0; time < 4; time += 1) {
+        let waited = 0;
+        for (; one.held > 0; waited += look) {
+          simulation.head += 1;
+          await simulation.pass(look);
+        }
+        for (waited = 0; one.held === 0; waited += look) await simulation.pass(look);
+        pauses.push(waited);
+      }
+      for (const [index, pause] of pauses.slice(1).entries()) expect(pause).toBeGreaterThan(1.5 * pauses[index]!);
+      expect(pauses[0]).toBeGreaterThanOrEqual(abstention.firstMs - look);
+      one.cannot = [];
+      await simulation.pass(givenOn);
+      expect([one.held, other.held]).toEqual([4, 4]);
+      // It has gone well for long enough.
+      one.cannot = every;
+      simulation.head += 1;
+      await simulation.pass(givenOn);
+      expect([one.held, other.held]).toEqual([0, 8]);
+      await simulation.pass(abstention.firstMs);
+      expect(one.held).toBeGreaterThan(0);
+    });
+
+    test('ends in the hands of whoever can, whoever else cannot, joins, leaves, dies or is cut off', async () => {
+      const tuning = { ...partitionTuning, abstention: { firstMs: 2_000, mostMs: 16_000, mostInTurnMs: 4_000 } };
+      const anyStep = fc.record({
+        what: fc.constantFrom(
+          'start',
+          'stop',
+          'kill',
+          'stall',
+          'wake',
+          'cut',
+          'mend',
+          'break',
+          'break',
+          'repair',
+          'go',
+        ),
+        who: fc.nat(4),
+        then: fc.integer({ min: 0, max: 3 * patienceMs }),
+        cannot: fc.subarray(every, { minLength: 1 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 15 }), fc.boolean(), async (steps, areMended) => {
+          simulation = new Simulation((means) => leasedPartitions(means, tuning));
+          const workers = [simulation.start()];
+          for (const { what, who, then, cannot } of steps) {
+            const worker = workers[who % workers.length]!;
+            if (what === 'start') workers.push(simulation.start(partingMs / 4));
+            if (what === 'stop') void worker.stop();
+            if (what === 'kill') worker.kill();
+            if (what === 'stall') worker.stall();
+            if (what === 'wake') worker.wake();
+            if (what === 'cut') worker.store = 'down';
+            if (what === 'mend') worker.store = 'up';
+            if (what === 'break') worker.cannot = cannot;
+            if (what === 'repair') worker.cannot = [];
+            if (what === 'go') simulation.head += 1;
+            await simulation.pass(then);
+          }
+          const last = simulation.start();
+          for (const worker of workers) {
+            worker.wake();
+            worker.store = 'up';
+            if (areMended) worker.cannot = [];
+          }
+          simulation.head += 1;
+          await simulation.pass(tuning.abstention.mostMs + 2 * givenOn);
+          const running = [last, ...workers].filter(({ state }) => state === 'running');
+          expect(every.map((partition) => simulation.done.get(partition))).toEqual(every.map(() => simulation.head));
+          if (!areMended) return;
+          await simulation.pass(tuning.abstention.mostMs);
+          expect(heldBy(...running)).toEqual(every);
+          const counts = running.map(({ held }) => held);
+          expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+        }),
+        { numRuns: 40 },
+      );
+    }, 60_000);
   });
 });

@@ -1,4 +1,4 @@
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { LeaseRecord } from './lease-record.js';
 
 interface Sighting {
@@ -13,10 +13,10 @@ interface Sighting {
  * watcher from after it read what was written, so the holder always stops first, with no clock compared to another.
  */
 export class Watch {
-  readonly #clock: Clock;
+  readonly #clock: SteadyClock;
   readonly #sightings = new Map<string, Sighting>();
 
-  constructor(clock: Clock) {
+  constructor(clock: SteadyClock) {
     this.#clock = clock;
   }
 

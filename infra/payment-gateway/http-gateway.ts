@@ -1,72 +1,57 @@
 import {
-  BrokenCircuitError,
-  BulkheadRejectedError,
-  CircuitState,
-  SamplingBreaker,
   TaskCancelledError,
   TimeoutStrategy,
-  bulkhead,
-  circuitBreaker,
-  handleType,
+  handleWhen,
   retry,
   timeout,
-  wrap,
   type IBackoffFactory,
   type IRetryBackoffContext,
 } from 'cockatiel';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
-import type { GatewayPayment, PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
-import { attemptsAt, PassingFault, type Exchange, type GatewayStep } from './http-exchange.js';
-
-export type BreakerState = 'closed' | 'half-open' | 'open';
+import type { Randomness, SteadyClock, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { GatewayCall, GatewayPayment, PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
+import { steadyClock } from '../clock/steady.js';
+import { systemTimer } from '../clock/system.js';
+import { Breaker, type BreakerState, type BreakerTuning } from './breaker.js';
+import { FairTurns, TooManyWaiting, type TurnLimits } from './fair-turns.js';
+import { attemptsAt, PassingFault, type Exchange } from './http-exchange.js';
 
 /**
  * What came of a call: how the payment stands; `refused`: asking again will not help; `unavailable`: no answer;
- * `not-asked`: the breaker was open; `crowded`: too many were waiting.
+ * `crowded`: too many were waiting.
  */
-export type CallOutcome = GatewayPayment['status'] | 'refused' | 'unavailable' | 'not-asked' | 'crowded';
+export type CallOutcome = GatewayPayment['status'] | 'refused' | 'unavailable' | 'crowded';
 
 /** Who is told of what happens between us and the gateway. */
 export interface WatchGateway {
   /** `seconds`: with all attempts and the waits between them. */
-  called(step: GatewayStep, outcome: CallOutcome, seconds: number): void;
+  called(step: GatewayCall, outcome: CallOutcome, seconds: number): void;
   breaker(state: BreakerState): void;
 }
 
-/** How patient one is with the gateway; times in milliseconds. */
-export interface GatewayTuning {
-  /** How long one attempt may take. */
+/** How patient one is with the gateway. */
+export interface GatewayTuning extends BreakerTuning, TurnLimits {
+  /** How long one attempt may take, milliseconds. */
   readonly timeout: number;
   /** Attempts after the first. */
   readonly retries: number;
   /** Between attempts, with full jitter; who is asked to wait for longer asks no more. */
   readonly backOff: BackOff;
-  /** The breaker opens when more than this share of the attempts of a while fail … */
-  readonly breakAbove: number;
-  readonly breakOver: number;
-  /** … if there were as many attempts as this, a second. */
-  readonly breakFrom: number;
-  /** How long it stays open before one is let through. */
-  readonly breakFor: number;
-  /** Calls at once, and those that may wait for one of them to end. */
-  readonly concurrent: number;
-  readonly waiting: number;
+  /** How long the breaker stays open before one is let through. */
+  readonly breakForMs: number;
 }
 
 const usual: GatewayTuning = {
   timeout: 5_000,
   retries: 2,
   backOff: { first: 200, most: 2_000 },
-  // Twenty attempts in half a minute, more than half of them failed: one payment that hangs is three to six of them.
   breakAbove: 0.5,
-  breakOver: 30_000,
-  breakFrom: 2 / 3,
-  breakFor: 10_000,
+  breakOverMs: 30_000,
+  breakFromPayers: 10,
+  breakForMs: 10_000,
   concurrent: 32,
   // A sale of some minutes. Who waits costs a little memory; who is refused comes back much later, with all the others.
-  // While the gateway does not answer, the breaker refuses those who wait.
   waiting: 10_000,
 };
 
@@ -76,59 +61,62 @@ export interface HttpGatewayOptions {
   readonly randomness: Randomness;
   readonly watch?: WatchGateway;
   readonly tuning?: Partial<GatewayTuning>;
+  /** Never set back. */
+  readonly clock?: SteadyClock;
+  readonly timer?: Timer;
 }
-
-const faulty = handleType(PassingFault).orType(TaskCancelledError);
-const stateNames: Readonly<Record<CircuitState, BreakerState>> = {
-  [CircuitState.Closed]: 'closed',
-  [CircuitState.HalfOpen]: 'half-open',
-  [CircuitState.Open]: 'open',
-  [CircuitState.Isolated]: 'open',
-};
 
 /**
  * A payment gateway over HTTP. An attempt that takes too long is cut off; what may pass (no connection, no answer in
- * time, 408, 425, 429, 5xx) is tried again a few times, with the same idempotency key; while most attempts fail none
- * is made; and calls wait for one another before they are too many. So a gateway that is slow or down costs a bounded
- * number of connections, and whoever asks is told so soon.
+ * time, 408, 425, 429, 5xx) is tried again a few times, with the same idempotency key; and calls take turns, so that one
+ * payer has no more than a share of those at once. While most payers' attempts fail none is made: who comes then waits,
+ * and is asked for when the gateway answers again. So a gateway that is slow or down costs a bounded number of
+ * connections.
  */
 export function openHttpGateway(options: HttpGatewayOptions): PaymentGateway {
-  const { url, randomness, watch } = options;
+  const { url, randomness, watch, clock = steadyClock, timer = systemTimer } = options;
   const tuning = { ...usual, ...options.tuning };
   const attempt = attemptsAt(url);
-  const soonWell = handleType(PassingFault, ({ retryAfter }) => retryAfter <= tuning.backOff.most).orType(
-    TaskCancelledError,
-  );
   const underWay = new Set<Promise<unknown>>();
-  let closing = false;
+  const closing = new AbortController();
+  const stopped = (): Unavailable =>
+    new Unavailable('payment gateway', 'The payment gateway is asked nothing more: we stop.');
 
-  const breaker = circuitBreaker(faulty, {
-    halfOpenAfter: tuning.breakFor,
-    breaker: new SamplingBreaker({
-      threshold: tuning.breakAbove,
-      duration: tuning.breakOver,
-      minimumRps: tuning.breakFrom,
-    }),
+  const turns = new FairTurns(tuning);
+  const breaker = new Breaker(tuning, clock, (state) => {
+    turns.allow(allowedAtOnce(state, tuning));
+    watch?.breaker(state);
+    if (state === 'open') void timer.sleep(tuning.breakForMs, closing.signal).then(() => breaker.tryOne());
   });
-  breaker.onStateChange((state) => watch?.breaker(stateNames[state]));
   watch?.breaker('closed');
-  // From the outside in. The breaker counts attempts, not calls: a gateway that answers at the second attempt is half well.
-  const policy = wrap(
-    bulkhead(tuning.concurrent, tuning.waiting),
-    retry(soonWell, { maxAttempts: tuning.retries, backoff: waits(tuning.backOff, randomness) }),
-    breaker,
+
+  const retrying = retry(
+    handleWhen((error) => isTriedAgain(error, tuning.backOff) && breaker.state === 'closed'),
+    { maxAttempts: tuning.retries, backoff: waits(tuning.backOff, randomness) },
   );
-  // Not part of the wrap: there it would listen to a signal that all who waited for the half-open breaker share.
   const patience = timeout(tuning.timeout, TimeoutStrategy.Aggressive);
 
-  function call(exchange: Exchange): Promise<GatewayPayment> {
+  async function attemptOnce(exchange: Exchange, payer: string): Promise<GatewayPayment> {
+    if (closing.signal.aborted) throw stopped();
+    try {
+      const payment = await patience.execute(({ signal }) => attempt(exchange, signal));
+      breaker.answered(payer);
+      return payment;
+    } catch (error) {
+      if (isFault(error)) breaker.failed(payer);
+      else breaker.answered(payer);
+      throw error;
+    }
+  }
+
+  function call(exchange: Exchange, payer = exchange.reference, isWanted = () => true): Promise<GatewayPayment> {
     const startedAt = performance.now();
     const told = (outcome: CallOutcome): void =>
       watch?.called(exchange.step, outcome, (performance.now() - startedAt) / 1000);
-    const calling = policy
-      .execute(() => {
-        if (closing) throw new Unavailable('payment gateway', 'The payment gateway is asked nothing more: we stop.');
-        return patience.execute(({ signal }) => attempt(exchange, signal));
+    const calling = turns
+      .take(payer, async () => {
+        if (!isWanted()) throw new Unavailable('payment gateway', 'It is not asked for any more.');
+        return retrying.execute(() => attemptOnce(exchange, payer));
       })
       .then(
         (payment) => {
@@ -148,16 +136,40 @@ export function openHttpGateway(options: HttpGatewayOptions): PaymentGateway {
   }
 
   return {
-    authorise: ({ reference, amount, currency, token }) =>
-      call({ step: 'authorise', reference, body: { reference, amount, currency, token } }),
-    capture: (reference) => call({ step: 'capture', reference }),
-    void: (reference) => call({ step: 'void', reference }),
-    refund: (reference) => call({ step: 'refund', reference }),
+    authorise: ({ reference, amount, currency, token }, payer, isWanted) =>
+      call({ step: 'authorise', reference, body: { reference, amount, currency, token } }, payer, isWanted),
+    capture: (reference, payer) => call({ step: 'capture', reference }, payer),
+    void: (reference, payer) => call({ step: 'void', reference }, payer),
+    refund: (reference, payer) => call({ step: 'refund', reference }, payer),
     close: async () => {
-      closing = true;
+      closing.abort();
+      turns.end(stopped());
       await Promise.allSettled(underWay);
     },
   };
+}
+
+/** Open, nobody asks; half-open one does, and decides. */
+function allowedAtOnce(state: BreakerState, { concurrent }: Pick<TurnLimits, 'concurrent'>): number {
+  switch (state) {
+    case 'closed':
+      return concurrent;
+    case 'half-open':
+      return 1;
+    case 'open':
+      return 0;
+    default:
+      return state satisfies never;
+  }
+}
+
+/** Of the gateway, or of the way to it. */
+function isFault(error: unknown): boolean {
+  return error instanceof PassingFault || error instanceof TaskCancelledError;
+}
+
+function isTriedAgain(error: unknown, { most }: BackOff): boolean {
+  return error instanceof PassingFault ? error.retryAfter <= most : error instanceof TaskCancelledError;
 }
 
 /** How long to wait before the next attempt: longer where the gateway asks for it. */
@@ -177,10 +189,7 @@ function waits(backOff: BackOff, randomness: Randomness): IBackoffFactory<IRetry
 function explain(error: unknown): readonly [CallOutcome, unknown] {
   const unavailable = (message: string): Unavailable => new Unavailable('payment gateway', message, { cause: error });
   if (error instanceof Unavailable) return ['unavailable', error];
-  if (error instanceof BrokenCircuitError) {
-    return ['not-asked', unavailable('The payment gateway failed just now and is not asked for a moment.')];
-  }
-  if (error instanceof BulkheadRejectedError) {
+  if (error instanceof TooManyWaiting) {
     return ['crowded', unavailable('Too many are waiting for the payment gateway.')];
   }
   if (error instanceof TaskCancelledError) {

@@ -90,7 +90,10 @@ test('that it keeps failing is said once, without its password', async () => {
   const other = await scriptedServer((_, response) => void response.writeHead(500).end());
   const url = other.url.replace('//', '//shop:pay-key@');
   const opened = await open({ WAYBILL_PAYMENT_URL: url, WAYBILL_WEBHOOK_SECRET: 'shared' });
-  const asking = Array.from({ length: 30 }, () => opened.authorise(payment('tok_approve')).catch(() => {}));
+  const ask = (nth: number) => opened.authorise(payment('tok_approve', `order-${nth}`)).catch(() => {});
+  const asking = Array.from({ length: 30 }, (_, nth) => ask(nth));
+  await until(() => faults.length > 0);
+  await opened.close();
   await Promise.all(asking);
   expect(faults).toEqual([
     expect.stringMatching(/^payment gateway: http:.* keeps failing; orders are placed all the same/),

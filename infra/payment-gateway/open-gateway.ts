@@ -1,5 +1,5 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { Randomness, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { dataFiles, shown, type Config } from '../config.js';
 import { prepareDataFolder } from '../data-folder.js';
@@ -9,7 +9,7 @@ import { startSimulator } from './simulator/server.js';
 import { webhookSecretOf } from './webhook-secret.js';
 
 export interface GatewayMeans {
-  readonly clock: Clock;
+  readonly clock: WallClock;
   readonly timer: Timer;
   readonly randomness: Randomness;
   readonly report: ReportFault;

@@ -3,7 +3,10 @@ import {
   largestSections,
   type CollectionSpec,
   type Degraded,
+  type DegradedBy,
   type DocumentWrite,
+  type Share,
+  type SumKey,
 } from '@waybill/shared-kernel/ports/read-store.js';
 
 /** The longest that a UTF-16 code unit becomes in UTF-8. */
@@ -33,8 +36,11 @@ function refuseTooLarge(key: string, bytes: number): void {
 }
 
 /** Throws `DocumentNotStorable` where a value of a field is not what the spec says. */
-export function checkFields({ fields: kinds, multiple, searched = [] }: CollectionSpec, write: DocumentWrite): void {
-  const { single, multiple: sets } = write.fields;
+export function checkFields(
+  { fields: kinds, multiple, searched = [], sums }: CollectionSpec,
+  write: DocumentWrite,
+): void {
+  const { single, multiple: sets, shares = [] } = write.fields;
   for (const field in kinds) {
     const value = single[field] ?? null;
     if (value !== null && typeof value !== (kinds[field] === 'text' ? 'string' : 'number')) {
@@ -43,7 +49,41 @@ export function checkFields({ fields: kinds, multiple, searched = [] }: Collecti
   }
   for (const field of multiple) checkSet(write.key, field, sets[field]);
   for (const field of searched) checkSet(write.key, field, sets[field]);
+  if (sums === true) for (const share of shares) checkShare(write.key, share);
 }
+
+function checkShare(key: string, { amount, owner, day, unit, name }: Share): void {
+  if (!Number.isSafeInteger(amount)) {
+    throw new DocumentNotStorable(key, `It adds ${String(amount)} to a sum, which takes whole numbers below 2^53.`);
+  }
+  for (const part of [owner, day, unit, name] as readonly unknown[]) {
+    if (typeof part !== 'string') throw new DocumentNotStorable(key, `A sum of it has no text as a part of its key.`);
+  }
+}
+
+/** The key of a sum as one text. */
+export function sumKeyText({ owner, day, unit, name }: SumKey): string {
+  return JSON.stringify([owner, day, unit, name]);
+}
+
+/** Whether a text is one that `sumKeyText` gave. */
+export function isSumKey(text: string): boolean {
+  try {
+    const key: unknown = JSON.parse(text);
+    return Array.isArray(key) && key.length === 4 && key.every((part) => typeof part === 'string');
+  } catch {
+    return false;
+  }
+}
+
+/** Of a text that `sumKeyText` gave. */
+export function sumKeyOf(text: string): SumKey {
+  const [owner, day, unit, name] = JSON.parse(text) as [string, string, string, string];
+  return { owner, day, unit, name };
+}
+
+/** Amounts are summed in two parts, so that neither passes what an engine adds up exactly: `high` times this and `low`. */
+export const highPart = 1_000_000_000;
 
 function checkSet(key: string, field: string, values: readonly unknown[] = []): void {
   for (const value of values) {
@@ -54,9 +94,14 @@ function checkSet(key: string, field: string, values: readonly unknown[] = []): 
 
 /** What says that a document is quarantined, as text: the same text for the same, so that it can be compared. */
 export function degradedText(degraded: Degraded): string {
-  const { since, triedAt, error, event, seen } = degraded;
-  const { id, stream, revision, position, type } = event;
+  const { since, triedAt, error, seen } = degraded;
   const sections = Object.keys(seen).sort();
   const ordered = Object.fromEntries(sections.map((section) => [section, seen[section]]));
-  return JSON.stringify({ since, triedAt, error, event: { id, stream, revision, position, type }, seen: ordered });
+  return JSON.stringify({ since, triedAt, error, ...causeOf(degraded), seen: ordered });
+}
+
+function causeOf({ event, cut }: Degraded): DegradedBy {
+  if (cut !== undefined) return { cut: { stream: cut.stream, firstRevision: cut.firstRevision } };
+  const { id, stream, revision, position, type } = event;
+  return { event: { id, stream, revision, position, type } };
 }

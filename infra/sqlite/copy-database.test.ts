@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -41,6 +41,13 @@ test('copies what is committed, also what is only in the write-ahead log, in the
   });
   expect(copy.prepare('SELECT text FROM notes').all()).toEqual([['committed']]);
   copy.close();
+});
+
+test('the write-ahead log is empty after a copy, although writers do not come to empty it', () => {
+  for (let count = 0; count < 300; count += 1) note('x'.repeat(10_000));
+  expect(statSync(`${source.file}-wal`).size).toBeGreaterThan(3_000_000);
+  copyDatabase(source.file, join(folder, 'copy.sqlite'));
+  expect(statSync(`${source.file}-wal`).size).toBe(0);
 });
 
 test('what was deleted is not in the copy', () => {

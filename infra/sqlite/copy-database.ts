@@ -22,11 +22,30 @@ export function copyDatabase(from: string, to: string): void {
   reading(from, (database) => {
     database.prepare('VACUUM INTO ?').run(to);
   });
+  emptyWriteAheadLog(from);
   const copy = openSync(to, 'r+');
   try {
     fsyncSync(copy);
   } finally {
     closeSync(copy);
+  }
+}
+
+/**
+ * As long as it was read, nothing that was written meanwhile could be copied into the file. Done here, beside those who
+ * write, it is not the next commit that waits for it.
+ */
+function emptyWriteAheadLog(file: string): void {
+  try {
+    const database = new Database(file, { what: 'data file', schema: anySchema });
+    try {
+      database.checkpointBesideWriters();
+    } finally {
+      // What came since is little: it empties the log where nobody uses it just now.
+      database.close();
+    }
+  } catch {
+    // Who may only read leaves it to those who write.
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -222,6 +222,20 @@ test('tells when another connection has committed', () => {
   expect(database.dataVersion()).toBe(before);
   other.exec("INSERT INTO notes VALUES ('theirs', NULL)");
   expect(database.dataVersion()).not.toBe(before);
+});
+
+test('the write-ahead log that grew while somebody read is small again when they are done', async () => {
+  const [database, other] = [open({ synchronous: 'NORMAL' }), open()];
+  const insert = database.prepare('INSERT INTO notes VALUES (?, NULL)');
+  insert.run('first');
+  const size = async (): Promise<number> => (await stat(`${file}-wal`)).size;
+  other.exec('BEGIN; SELECT count(*) FROM notes');
+  for (let count = 0; count < 40; count += 1) insert.run('x'.repeat(1 << 20));
+  expect(await size()).toBeGreaterThan(40 << 20);
+  other.exec('COMMIT');
+  // The first copies it into the file, the second begins it anew.
+  for (const text of ['second', 'third']) insert.run(text);
+  expect(await size()).toBeLessThanOrEqual(32 << 20);
 });
 
 test('secure deletion leaves nothing of a row, neither in the file nor in the log beside it', async () => {

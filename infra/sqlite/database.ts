@@ -61,6 +61,14 @@ const openingPatience = 5_000;
 /** Pages after which a commit copies the write-ahead log into the file: 16 MiB. */
 const checkpointPages = 4_096;
 
+/**
+ * The settings by which a write-ahead log is copied into the file after so many pages of 4 KiB, and is cut to twice that
+ * size again where somebody who read for long, as a backup does, made it grow.
+ */
+export function writeAheadSettings(pages: number): string {
+  return `PRAGMA wal_autocheckpoint = ${pages}; PRAGMA journal_size_limit = ${2 * 4_096 * pages};`;
+}
+
 /** Which of `faults` an error of the driver is. */
 function faultIn(error: unknown): Fault | undefined {
   // Not `instanceof Error`: a native module may make its errors in another realm.
@@ -214,6 +222,11 @@ export class Database {
     this.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
   }
 
+  /** Copies the write-ahead log into the file as far as readers allow, while others write. */
+  checkpointBesideWriters(): void {
+    this.prepare('PRAGMA wal_checkpoint(PASSIVE)').get();
+  }
+
   close(): void {
     if (!this.#connection.isOpen) return;
     try {
@@ -287,7 +300,7 @@ function setUp(database: Database, options: DatabaseOptions): void {
     `PRAGMA journal_mode = ${options.journal ?? 'WAL'};
      PRAGMA synchronous = ${options.synchronous ?? 'FULL'};
      PRAGMA secure_delete = ${options.secureDelete === true ? 'ON' : 'OFF'};
-     PRAGMA wal_autocheckpoint = ${checkpointPages};`,
+     ${writeAheadSettings(checkpointPages)}`,
   );
   if (wasCurrent) return;
   database.immediate(() => {

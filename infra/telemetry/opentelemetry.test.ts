@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { emptyResource } from '@opentelemetry/resources';
 import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { Unavailable, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
+import type { EventBatch } from '@waybill/shared-kernel/ports/broker.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { tracingWith } from './opentelemetry.js';
 import { isTracingOn, startTracing } from './tracing.js';
@@ -26,6 +27,11 @@ function eventOf(traceparent: string | undefined): RecordedEvent {
     recordedAt: '2026-01-01T00:00:00.000Z',
     ...(traceparent !== undefined && { traceparent }),
   };
+}
+
+function batchOf(traceparent: string | undefined): EventBatch {
+  const previous = { since: 0, positions: {} };
+  return { log: 'l', partition: 0, previous, events: [eventOf(traceparent)], through: 7 };
 }
 
 function traced() {
@@ -80,7 +86,7 @@ describe('tracing', () => {
     const { tracing, spans } = traced();
     tracing.batch({ consumer: 'orders.v1', partition: 0 }, [eventOf(undefined), eventOf(undefined)])();
     tracing.batch({ consumer: 'orders.v1', partition: 0 }, [eventOf(notSampled)])();
-    tracing.publish([{ event: eventOf(undefined), partition: 0, log: 'l', previous: {} }])();
+    tracing.publish([batchOf(undefined)])();
     tracing.append('order-o1', [eventOf(notSampled)])();
     expect(spans()).toEqual([]);
   });
@@ -88,9 +94,7 @@ describe('tracing', () => {
   test('of a fault it tells the kind, never the words', () => {
     const { tracing, spans } = traced();
     tracing.append('order-o1', [eventOf(parent('a'))])(new WrongExpectedRevision('order-o1', 1, 2));
-    tracing.publish([{ event: eventOf(parent('a')), partition: 0, log: 'l', previous: {} }])(
-      new Unavailable('broker', 'Gone.'),
-    );
+    tracing.publish([batchOf(parent('a'))])(new Unavailable('broker', 'Gone.'));
     tracing.batch({ consumer: 'orders.v1', partition: 0 }, [eventOf(parent('a'))])(new TypeError('Ann'));
     expect(spans().map(({ attributes }) => attributes['error.type'])).toEqual([
       'wrong-expected-revision',

@@ -18,7 +18,7 @@ import type { TracedEngines, TraceRequest, Tracing } from './tracing.js';
 // semantic conventions. Ids of orders and persons, paths and payloads stay out: a trace goes to more eyes than the log.
 
 /** Name of the exchange, as RabbitMQ's topology has it. */
-const destination = 'waybill.events';
+const destination = 'waybill.event-batches';
 
 /** Most traces of one batch that get a span each, and most links; what is beyond them is counted only. */
 const mostParents = 128;
@@ -90,12 +90,13 @@ function traceAppends(tracer: Tracer, system: string): WatchAppend {
   };
 }
 
-/** A span for each message that is of a trace, from when its batch was given to the broker until that confirmed it. */
+/** A span for each event that is of a trace, from when its batch was given to the broker until that confirmed it. */
 function tracePublishing(tracer: Tracer, system: string): WatchPublish {
-  return (messages) => {
+  return (batches) => {
     const startTime = Date.now();
     const spans: Span[] = [];
-    for (const { event, partition } of messages) {
+    const sent = batches.flatMap(({ partition, events }) => events.map((event) => ({ partition, event })));
+    for (const { event, partition } of sent) {
       if (event.traceparent === undefined) continue;
       const attributes: Attributes = {
         'messaging.system': system,

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { BreakerState, WatchGateway } from '../payment-gateway/http-gateway.js';
+import type { BreakerState } from '../payment-gateway/breaker.js';
+import type { WatchGateway } from '../payment-gateway/http-gateway.js';
 
 const states: readonly BreakerState[] = ['closed', 'half-open', 'open'];
 
@@ -7,7 +8,7 @@ const states: readonly BreakerState[] = ['closed', 'half-open', 'open'];
 export function measureGateway(registry: Registry): WatchGateway {
   const calls = new Counter({
     name: 'waybill_payment_gateway_calls_total',
-    help: 'Calls of the payment gateway by step and outcome: the status of the payment, refused, unavailable, not-asked (the breaker was open), or crowded.',
+    help: 'Calls of the payment gateway by step and outcome: the status of the payment, refused, unavailable, or crowded (too many were waiting).',
     labelNames: ['step', 'outcome'],
     registers: [registry],
   });

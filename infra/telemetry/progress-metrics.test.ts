@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Registry } from 'prom-client';
-import { Agenda, openStates } from '@waybill/shared-kernel/agenda.js';
+import { worklistNote } from '@waybill/shared-kernel/testing/worklist-note.js';
+import { openStates } from '@waybill/shared-kernel/worklist.js';
+import { WorklistWriter } from '@waybill/shared-kernel/worklist-writer.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { linkChain } from '@waybill/shared-kernel/link-chain.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
@@ -21,6 +22,7 @@ import {
   type Measure,
   type ReadModel,
 } from './progress-metrics.js';
+import { after, logBeginning } from '@waybill/shared-kernel/log-position.js';
 
 const collection: CollectionSpec = {
   name: 'orders',
@@ -77,7 +79,7 @@ describe('figures of progress', () => {
       fields: { single: { placed: null }, multiple: {} },
       degraded,
     };
-    const stuck = { partition: partitionOf('o0'), writes: [write], position: 0 };
+    const stuck = { partition: partitionOf('o0'), writes: [write], position: logBeginning };
     await readStore.commit({ collection, ...stuck });
     const quarantined = [
       { name: 'waybill_quarantined_documents', projection: 'orders', value: 1 },
@@ -94,19 +96,35 @@ describe('figures of progress', () => {
       ]),
     );
     expect(behind).toHaveLength(6);
-    const events = await log.readAll(0, 10);
-    await readStore.saveRelayCheckpoint(linkChain(events, { position: 0, heads: {} }, 'log').reached);
-    await readStore.commit({ collection, partition: partitionOf('o1'), writes: [], position: events[0]!.position });
+    const events = (await log.readAll(0, 10)).events;
+    await readStore.saveRelayCheckpoint({ through: await log.head(), anchors: [], heads: {} });
+    await readStore.commit({ collection, partition: partitionOf('o1'), writes: [], position: after(events[0]!) });
     expect((await all()).filter(({ value }) => value > 0)).toEqual(quarantined.slice(0, 1));
   });
 
+  test('count from the beginning what is of another log, or of a later state of it', async () => {
+    await log.append('order-o1', -1, [order('o1'), order('o1')]);
+    const position = { through: 50, anchors: [[50, 'lost']] } as const;
+    await readStore.saveRelayCheckpoint({ ...position, heads: {} });
+    await readStore.commit({ collection, partition: partitionOf('o1'), writes: [], position });
+    clock.advance(5_000);
+    expect(await all()).toEqual(
+      expect.arrayContaining([
+        { name: 'waybill_relay_lag_events', value: 2 },
+        { name: 'waybill_relay_lag_seconds', value: 5 },
+        { name: 'waybill_projection_lag_events', projection: 'orders', value: 2 },
+        { name: 'waybill_projection_lag_seconds', projection: 'orders', value: 5 },
+      ]),
+    );
+  });
+
   test('say how many orders are at what, and how many of those are overdue, none too', async () => {
-    const writer = new Agenda({ readStore, clock });
+    const writer = new WorklistWriter({ readStore, clock });
     const since = new Date(clock.now()).toISOString();
     const dueAt = new Date(clock.now() + 60_000).toISOString();
-    const waiting = { revision: 0, state: 'delivering', deadline: 'courier', dueAt, since } as const;
+    const waiting = { state: 'delivering', deadline: 'courier', dueAt, since } as const;
     for (const orderId of ['o1', 'o2']) {
-      writer.note({ ...waiting, orderId });
+      writer.note(worklistNote(orderId, 0, waiting));
       await writer.flush(partitionOf(orderId));
     }
     const measure = measureFulfilment({ readStore, clock });
@@ -142,7 +160,7 @@ describe('figures of progress', () => {
     let read = 0;
     log.readAll = async (...asked) => {
       const page = await readAll(...asked);
-      read += page.length;
+      read += page.events.length;
       return page;
     };
     const figures = await all();

@@ -1,8 +1,14 @@
 import { Gauge, type Registry } from 'prom-client';
-import { agenda, openStates } from '@waybill/shared-kernel/agenda.js';
-import { countOverdue, figuresByState } from '@waybill/shared-kernel/agenda-figures.js';
-import { measureLagOf, projectionFollower, relayFollower, type Lag } from '@waybill/shared-kernel/measure-lag.js';
-import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import { worklist, openStates } from '@waybill/shared-kernel/worklist.js';
+import { countOverdue, figuresByState } from '@waybill/shared-kernel/worklist-figures.js';
+import {
+  countedFrom,
+  measureLagOf,
+  projectionFollower,
+  relayFollower,
+  type Lag,
+} from '@waybill/shared-kernel/measure-lag.js';
+import { epochMs, type SteadyClock, type Timer, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -42,9 +48,9 @@ export interface Figure extends Readonly<Partial<Record<Label, string>>> {
 export type Measure = () => Promise<readonly Figure[]>;
 
 interface Stores {
-  readonly store: Pick<EventStore, 'head' | 'readAll'>;
+  readonly store: Pick<EventStore, 'head' | 'readAll' | 'recordAt'>;
   readonly readStore: Pick<ReadStore, 'declare' | 'positions' | 'quarantined' | 'relayCheckpoint'>;
-  readonly clock: Clock;
+  readonly clock: WallClock;
 }
 
 /** What is counted at most, of events, of quarantined documents, and of what is overdue in a state: what it costs to look is bounded. */
@@ -57,8 +63,8 @@ const patience = 1_000;
 
 export function measureRelay({ store, readStore, clock }: Stores): Measure {
   return async () => {
-    const follower = relayFollower(await readStore.relayCheckpoint());
-    const lag = await measureLagOf(follower, { store, clock }, most.events);
+    const { positions } = await countedFrom(store, [await readStore.relayCheckpoint()]);
+    const lag = await measureLagOf(relayFollower(positions[0]!), { store, clock }, most.events);
     return figuresOf('relay', lag);
   };
 }
@@ -69,12 +75,11 @@ export type ReadModel = Pick<Projection, 'collection' | 'categories'>;
 export function measureReadModels(live: () => Promise<readonly ReadModel[]>, stores: Stores): Measure {
   const { store, readStore, clock } = stores;
   return async () => {
-    const checkpoint = await readStore.relayCheckpoint();
     const figures: Figure[] = [];
     for (const projection of await live()) {
       const { collection } = projection;
-      const follower = projectionFollower(projection, await readStore.positions(collection), checkpoint);
-      const lag = await measureLagOf(follower, { store, clock }, most.events);
+      const { positions } = await countedFrom(store, await readStore.positions(collection));
+      const lag = await measureLagOf(projectionFollower(projection, positions), { store, clock }, most.events);
       figures.push(...figuresOf('projection', lag, collection.name), await quarantinedIn(collection, readStore));
     }
     return figures;
@@ -88,10 +93,10 @@ export function measureSuspended({ readStore }: Pick<Stores, 'readStore'>): Meas
   };
 }
 
-export function measureFulfilment({ readStore, clock }: AgendaStores): Measure {
+export function measureFulfilment({ readStore, clock }: WorklistStores): Measure {
   return async () => {
-    await readStore.declare(agenda);
-    const now = clock.now();
+    await readStore.declare(worklist);
+    const now = epochMs(clock);
     const found = await figuresByState(readStore, now);
     const figures = openStates.map(async (state): Promise<readonly Figure[]> => {
       const { count = 0 } = found[state] ?? {};
@@ -105,9 +110,9 @@ export function measureFulfilment({ readStore, clock }: AgendaStores): Measure {
   };
 }
 
-interface AgendaStores {
+interface WorklistStores {
   readonly readStore: Pick<ReadStore, 'declare' | 'groups' | 'list'>;
-  readonly clock: Clock;
+  readonly clock: WallClock;
 }
 
 async function quarantinedIn(collection: CollectionSpec, readStore: Pick<ReadStore, 'quarantined'>): Promise<Figure> {
@@ -132,7 +137,7 @@ export function tellFigures(
   registry: Registry,
   measures: readonly Measure[],
   timer: Timer,
-  clock: Clock = steadyClock,
+  clock: SteadyClock = steadyClock,
 ): void {
   const shared = measures.map((measure) => lately(measure, timer, clock));
   for (const name of Object.keys(metrics) as Name[]) {
@@ -158,7 +163,7 @@ export function tellFigures(
 }
 
 /** Never rejects: no figures while there are none. */
-function lately(measure: Measure, timer: Timer, clock: Clock): () => Promise<readonly Figure[]> {
+function lately(measure: Measure, timer: Timer, clock: SteadyClock): () => Promise<readonly Figure[]> {
   let last: Promise<readonly Figure[]> = Promise.resolve([]);
   let until = -Infinity;
 

@@ -1,5 +1,5 @@
 import type { NewEvent, RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { Appended, EventStore, SubscriptionBatch } from '@waybill/shared-kernel/ports/event-store.js';
+import type { Appended, EventStore, LogPage } from '@waybill/shared-kernel/ports/event-store.js';
 import { watched, type WatchAppend } from '@waybill/shared-kernel/watch.js';
 
 /** A log whose appends are watched. */
@@ -24,19 +24,27 @@ export class WatchedEventStore implements EventStore {
     return this.#log.readStreamBackwards(stream, from, limit);
   }
 
-  readAll(after: number, limit: number): Promise<readonly RecordedEvent[]> {
+  cutOf(stream: string): ReturnType<EventStore['cutOf']> {
+    return this.#log.cutOf(stream);
+  }
+
+  readAll(after: number, limit: number): Promise<LogPage> {
     return this.#log.readAll(after, limit);
   }
 
-  readAllBackwards(before: number, limit: number): Promise<readonly RecordedEvent[]> {
+  readAllBackwards(before: number, limit: number): Promise<LogPage> {
     return this.#log.readAllBackwards(before, limit);
+  }
+
+  recordAt(position: number): ReturnType<EventStore['recordAt']> {
+    return this.#log.recordAt(position);
   }
 
   head(): Promise<number> {
     return this.#log.head();
   }
 
-  subscribe(after: number, limit: number, signal: AbortSignal): AsyncIterable<SubscriptionBatch> {
+  subscribe(after: number, limit: number, signal: AbortSignal): AsyncIterable<LogPage> {
     return this.#log.subscribe(after, limit, signal);
   }
 

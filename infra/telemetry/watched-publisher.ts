@@ -3,5 +3,5 @@ import { watched, type WatchPublish } from '@waybill/shared-kernel/watch.js';
 
 /** The way to the broker, watched. */
 export function watchedPublisher(broker: Pick<Broker, 'publish'>, watch: WatchPublish): Pick<Broker, 'publish'> {
-  return { publish: (messages) => watched(watch(messages), () => broker.publish(messages)) };
+  return { publish: (batches) => watched(watch(batches), () => broker.publish(batches)) };
 }

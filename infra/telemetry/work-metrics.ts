@@ -58,22 +58,23 @@ export function measureAppends(registry: Registry): WatchAppend {
 export function measurePublishing(registry: Registry): WatchPublish {
   const durations = new Histogram({
     name: 'waybill_relay_publish_duration_seconds',
-    help: 'From giving a batch of messages to the broker until it has confirmed all of them.',
+    help: 'From giving events to the broker until it has confirmed all of them.',
     buckets,
     registers: [registry],
   });
   const published = new Counter({
     name: 'waybill_relay_messages_total',
-    help: 'Messages that the broker confirmed to the relay.',
+    help: 'Events that the broker confirmed to the relay.',
     registers: [registry],
   });
   const underWay = new Gauge({
     name: 'waybill_relay_unconfirmed_messages',
-    help: 'Messages that were given to the broker and are not confirmed.',
+    help: 'Events that were given to the broker and are not confirmed.',
     registers: [registry],
   });
-  return ({ length }) => {
+  return (batches) => {
     const startedAt = performance.now();
+    const length = batches.reduce((sum, { events }) => sum + events.length, 0);
     underWay.inc(length);
     return (fault) => {
       underWay.dec(length);

@@ -1,22 +1,48 @@
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { Fields, IndexedDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type { CollectionSpec, Fields, IndexedDocument, Share } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import { CannotApply, emptyDraft, foldRecorded, inCategoryOrder, type Draft } from '../fold-document.js';
 import type { FoldedDocument } from './document-fold.js';
+
+/** A projection as audits know it. */
+export interface AuditedProjection extends Projection {
+  /** Types of events that it folds; of others no revision tells. All of its categories unless said otherwise. */
+  readonly types?: ReadonlySet<string>;
+  /** The collection whose positions say how far it is; its own unless said otherwise. */
+  readonly positionsOf?: CollectionSpec;
+}
+
+/** Whether an event of its categories is one that it folds. */
+export function folds({ types }: AuditedProjection, { type }: Pick<RecordedEvent, 'type'>): boolean {
+  return types?.has(type) !== false;
+}
 
 /** What an audit compares of a document. The rest, `projectedAt` and `degraded`, says when it was written, not what. */
 export interface AuditedDocument {
   readonly partition: number;
   readonly revisions: Revisions;
   readonly sections: Sections;
-  /** Sets in alphabetical order. */
+  /** Sets in alphabetical order, shares by what they are added to. */
   readonly fields: Fields;
 }
 
-function inOrder({ single, multiple }: Fields): Fields {
+function inOrder({ single, multiple, shares }: Fields): Fields {
   const sets = Object.entries(multiple).map(([name, values]) => [name, values.toSorted()] as const);
-  return { single, multiple: Object.fromEntries(sets) };
+  return {
+    single,
+    multiple: Object.fromEntries(sets),
+    ...(shares !== undefined && { shares: shares.map(inKeyOrder).sort(byKey) }),
+  };
+}
+
+/** The same, however it was put together. */
+function inKeyOrder({ owner, day, unit, name, amount }: Share): Share {
+  return { owner, day, unit, name, amount };
+}
+
+function byKey(one: Share, other: Share): number {
+  return JSON.stringify(one) < JSON.stringify(other) ? -1 : 1;
 }
 
 export function auditedStored({ partition, revisions, sections, fields }: IndexedDocument): AuditedDocument {

@@ -2,8 +2,9 @@
 export interface Difference {
   /** Name of the read model. */
   readonly projection: string;
+  /** Of a document; of a sum its owner and day. */
   readonly key: string;
-  /** JSON pointer into `{partition, revisions, sections, fields}`; `''` is the whole document. */
+  /** JSON pointer into `{partition, revisions, sections, fields}`; `''` is the whole document. Of a sum `/sums/…`. */
   readonly path: string;
   /** What the log says; null where it says nothing. */
   readonly expected: unknown;

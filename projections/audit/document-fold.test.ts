@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { foldDocument, inCategoryOrder } from '../fold-document.js';
 import { historyOf } from '../import/olist-history.js';
 import type { OlistOrder } from '../import/olist-folder.js';
@@ -87,7 +88,7 @@ describe('folding a log in bounded memory', () => {
         const inOrder = [...documents].map(([key, document]) => [key, inCategoryOrder(orders, document)] as const);
         expect(new Map(inOrder)).toEqual(plainly(events));
       }),
-      { numRuns: 200 },
+      { numRuns: runs(60, 500) },
     );
   });
 
@@ -101,7 +102,7 @@ describe('folding a log in bounded memory', () => {
           }
         }
       }),
-      { numRuns: 50 },
+      { numRuns: runs(15, 150) },
     );
   });
 
@@ -127,7 +128,7 @@ describe('folding a log in bounded memory', () => {
           }
         },
       ),
-      { numRuns: 100 },
+      { numRuns: runs(30, 300) },
     );
   });
 

@@ -1,9 +1,11 @@
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
+import type { CutStream } from '@waybill/shared-kernel/ports/read-store.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { CannotApply, emptyDraft, foldRecorded, type Draft } from '../fold-document.js';
 import { bucketCount, bucketOf } from '../replay/bucket.js';
+import { folds, type AuditedProjection } from './audited-document.js';
 import { SpillFile } from '../replay/spill-file.js';
 
 /** What the log has of a stream that is folded into a section. */
@@ -12,6 +14,10 @@ export interface FoldedStream {
   /** Positions of its first and its last event. */
   readonly first: number;
   last: number;
+  /** Revision of its last event. */
+  revision: number;
+  /** Revision of the first event that does not follow the one before it, or is the first and not of revision 0. */
+  cutAt?: number;
 }
 
 /** A document folded from the log, its sections in any order. */
@@ -25,6 +31,12 @@ export interface FoldedDocument extends Draft {
 /** Position of the first event of a document. */
 export function firstPosition({ streams }: FoldedDocument): number {
   return Math.min(...Object.values(streams).map(({ first }) => first));
+}
+
+/** A stream of a document that does not begin with its first event, or has a gap, where the projection folds all of them. */
+export function cutIn({ types }: AuditedProjection, { streams }: FoldedDocument): CutStream | undefined {
+  const cut = types === undefined ? Object.values(streams).find(({ cutAt }) => cutAt !== undefined) : undefined;
+  return cut && { stream: cut.stream, firstRevision: cut.cutAt ?? null };
 }
 
 /** Documents that are held in memory unless said otherwise: some 20 MB of orders. */
@@ -44,7 +56,7 @@ type SpilledLine = readonly [key: string, part: FoldedDocument | null, late: Rec
  * the log, as those of an order do, and an event at most once where they do not.
  */
 export class DocumentFold {
-  readonly #projection: Projection;
+  readonly #projection: AuditedProjection;
   readonly #categories: ReadonlySet<Category>;
   readonly #generation: number;
   // Two generations make a cheap "least recently touched": when the young one is full, the old one is put aside.
@@ -52,7 +64,7 @@ export class DocumentFold {
   #old = new Map<string, FoldedDocument>();
   #spill: SpillFile | undefined;
 
-  constructor(projection: Projection, capacity = defaultCapacity) {
+  constructor(projection: AuditedProjection, capacity = defaultCapacity) {
     this.#projection = projection;
     this.#categories = new Set(projection.categories);
     this.#generation = Math.max(1, capacity >> 1);
@@ -61,7 +73,7 @@ export class DocumentFold {
   /** Folds the next event of the log; events of categories that the projection does not fold, pass by. */
   add(event: RecordedEvent): void {
     const category = categoryOf(event.stream);
-    if (category === undefined || !this.#categories.has(category)) return;
+    if (category === undefined || !this.#categories.has(category) || !folds(this.#projection, event)) return;
     const key = this.#projection.key(event);
     const document = this.#touch(key);
     if (this.#spill !== undefined && event.revision > 0 && document?.streams[category] === undefined) {
@@ -135,9 +147,11 @@ export class DocumentFold {
         document.stuck[category] = true;
       }
     }
-    const folded = document.streams[category];
-    if (folded !== undefined) folded.last = event.position;
-    else document.streams[category] = { stream: event.stream, first: event.position, last: event.position };
+    const { stream, position, revision } = event;
+    const folded = (document.streams[category] ??= { stream, first: position, last: position, revision: noStream });
+    if (revision > folded.revision + 1) folded.cutAt ??= revision;
+    folded.revision = revision;
+    folded.last = position;
   }
 
   /** Adds what was put aside, or was in memory to the end, to what is already there of its key. */

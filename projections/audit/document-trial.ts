@@ -1,17 +1,24 @@
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { Projection, Revisions } from '@waybill/shared-kernel/projection.js';
-import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import type { Revisions } from '@waybill/shared-kernel/projection.js';
+import { whatCanBeRead } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { firstPosition, type FoldedDocument } from './document-fold.js';
 import { emptyDraft } from '../fold-document.js';
-import { atSameRevisions, auditedFolded, lifeOf, type AuditedDocument } from './audited-document.js';
+import {
+  atSameRevisions,
+  auditedFolded,
+  folds,
+  lifeOf,
+  type AuditedDocument,
+  type AuditedProjection,
+} from './audited-document.js';
 import { deviations, valueAt, type Difference } from './difference.js';
 
 /** One document of a read model, held against what the log says of its key. */
 export class DocumentTrial {
   constructor(
-    private readonly projection: Projection,
+    private readonly projection: AuditedProjection,
     private readonly key: string,
     /** Folded from the whole log. */
     private readonly folded: FoldedDocument,
@@ -95,10 +102,9 @@ export class DocumentTrial {
   async #readEvents(): Promise<readonly RecordedEvent[]> {
     const events: RecordedEvent[] = [];
     for (const { stream, last } of Object.values(this.folded.streams)) {
-      for await (const event of readWholeStream(this.store, stream)) {
-        if (event.position > last) break;
-        events.push(event);
-      }
+      // What cannot be read, and what follows it, is told beside the differences.
+      const { events: own } = await whatCanBeRead(this.store, stream);
+      events.push(...own.filter((event) => event.position <= last && folds(this.projection, event)));
     }
     return events.sort((one, other) => one.position - other.position);
   }

@@ -6,17 +6,19 @@ import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { Database } from '@waybill/infra/sqlite/database.js';
+import { StreamUnreadable } from '@waybill/shared-kernel/errors.js';
+import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { streamName, deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { catchUp } from '../catch-up.js';
-import { broken, cancelled, listed } from '../testing/history.js';
+import { broken, cancelled, listed, placed } from '../testing/history.js';
 import { appendAll } from '../testing/logs.js';
 import { projections } from '../catalogue.js';
 import { importHistory } from '../import/import-history.js';
 import type { OlistOrder } from '../import/olist-folder.js';
 import { historyOf } from '../import/olist-history.js';
-import { verifyReadModels } from './verify-read-models.js';
+import { verifyReadModels, type AuditMeans } from './verify-read-models.js';
 
 const clock = virtualClock('2026-01-01T00:00:00Z');
 
@@ -68,13 +70,16 @@ async function positionOf(stream: string, revision: number): Promise<string> {
 }
 
 /** Changes what is stored of an order behind everybody's back. */
-function tamper(set: string, key = 'o-7', table = 'orders@1'): void {
+function tamper(set: string, key = 'o-7', table = 'orders@2'): void {
   expect(file.prepare(`UPDATE "${table}" SET ${set} WHERE key = ?`).run(key).changes).toBe(1);
 }
 
+/** Nothing was cut, and everything could be read. */
+const whole = { cut: [], unreadable: [] };
+
 describe('auditing the read models', () => {
   test('finds them equal to the log, also when hardly a document fits into memory', async () => {
-    const good = { ok: true, events: await store.head(), documents: 100, differences: [], quarantined: [] };
+    const good = { ok: true, events: await store.head(), documents: 100, differences: [], quarantined: [], ...whole };
     expect(await audit()).toEqual(good);
     expect(await audit(2)).toEqual(good);
   });
@@ -96,6 +101,58 @@ describe('auditing the read models', () => {
         ],
       });
     }
+  });
+
+  describe('of events that cannot be read', () => {
+    /** What stands in the log at a revision of a stream cannot be read any more. */
+    const unreadable = (stream: string, revision: number): AuditMeans['store'] => ({
+      head: () => store.head(),
+      cutOf: (asked) => store.cutOf(asked),
+      readStream: async (asked, from, limit) => {
+        const events = await store.readStream(asked, from, limit);
+        const fault = events.find((event) => asked === stream && event.revision === revision);
+        if (fault !== undefined) throw new StreamUnreadable(stream, revision, fault.position, 'it is broken');
+        return events;
+      },
+      readAll: async (...asked) => {
+        const page = await store.readAll(...asked);
+        const is = (event: RecordedEvent) => event.stream === stream && event.revision === revision;
+        const mark = (position: number) =>
+          ({ stream, revision, position, why: 'unreadable', detail: 'it is broken' }) as const;
+        return {
+          ...page,
+          events: page.events.filter((event) => !is(event)),
+          marks: page.events.filter(is).map(({ position }) => mark(position)),
+        };
+      },
+    });
+    const auditOf = (log: AuditMeans['store']) => verifyReadModels(projections, { store: log, readStore });
+
+    test.each([
+      ['order-o-7', 0],
+      ['order-o-7', 1],
+      ['payment-o-7', 0],
+      [streamName('delivery', deliveryIdOf('o-7')), 0],
+      [streamName('delivery', deliveryIdOf('o-7')), 2],
+    ])('tells of %s, revision %d, and not of the documents that hold it', async (stream, revision) => {
+      const position = await positionOf(stream, revision);
+      const report = await auditOf(unreadable(stream, revision));
+      const event = { stream, revision, position, detail: 'it is broken' };
+      expect(report).toMatchObject({ ok: false, differences: [], cut: [], unreadable: [event] });
+    });
+
+    test('finds what is wrong with all others', async () => {
+      tamper(`"single:status" = 'confirmed'`, 'o-8');
+      const { differences } = await auditOf(unreadable('order-o-7', 0));
+      expect(differences).toMatchObject([{ key: 'o-8', path: '/fields/single/status' }]);
+    });
+
+    test('compares a document that stands before one', async () => {
+      const stream = streamName('delivery', deliveryIdOf('o-7'));
+      tamper(`revisions = json_set(revisions, '$.delivery', 0)`);
+      const { differences } = await auditOf(unreadable(stream, 2));
+      expect(differences.filter(({ projection }) => projection === 'orders')).not.toEqual([]);
+    });
   });
 
   test('a value that was right once diverged at the event that ended it', async () => {
@@ -121,12 +178,39 @@ describe('auditing the read models', () => {
     ]);
   });
 
+  test('finds a sum that is not that of the documents, and one that is missing', async () => {
+    const set = `UPDATE "orders@2:sums" SET low = low + 1 WHERE owner = '' AND name = 'placed'`;
+    expect(file.prepare(set).run().changes).toBe(1);
+    file.prepare(`DELETE FROM "orders@2:sums" WHERE owner = 'shop' AND name = 'delivered'`).run();
+    const found = { projection: 'orders', divergedAt: null };
+    const { ok, differences } = await audit();
+    expect(ok).toBe(false);
+    expect(differences).toEqual([
+      {
+        ...found,
+        key: '2017-10-01',
+        path: '/sums/placed/BRL',
+        expected: { count: 50, total: String(50 * 991) },
+        actual: { count: 50, total: String(50 * 991 + 1) },
+      },
+      {
+        ...found,
+        key: 'shop 2017-10-10',
+        path: '/sums/delivered/BRL',
+        expected: { count: 50, total: String(50 * 991) },
+        actual: { count: 0, total: '0' },
+      },
+    ]);
+  });
+
   test('finds a missing document, and one of which the log knows nothing', async () => {
-    file.prepare(`DELETE FROM "orders@1" WHERE key = 'o-7'`).run();
-    tamper(`key = 'nobody'`, deliveryIdOf('o-8'), 'deliveries@2');
+    file.prepare(`DELETE FROM "orders@2" WHERE key = 'o-7'`).run();
+    tamper(`key = 'nobody'`, deliveryIdOf('o-8'), 'deliveries@3');
     const { documents, differences } = await audit();
     expect(documents).toBe(99);
-    expect(differences).toHaveLength(3);
+    // The sums of its four days, for everybody and for its merchant, still hold what it added.
+    expect(differences.filter(({ path }) => path.startsWith('/sums/'))).toHaveLength(4);
+    expect(differences.filter(({ path }) => !path.startsWith('/sums/'))).toHaveLength(3);
     expect(differences).toContainEqual({
       projection: 'orders',
       key: 'o-7',
@@ -200,6 +284,50 @@ describe('auditing the read models', () => {
     expect(differences).toMatchObject([
       { key: 'o-51', path: '/sections/order/placed/customerId', expected: 'c-2', actual: 'somebody' },
     ]);
+  });
+
+  describe('in which the last event of the log is applied', () => {
+    const place = { projection: 'orders', key: 'o-51' };
+    let last: string;
+
+    /** What is appended is the whole life of an order so far, and nothing comes behind it. */
+    async function applied(events: number): Promise<void> {
+      const { steps } = historyOf({ ...orderOf(51), orderId: 'o-51' });
+      const life = steps.flatMap(({ stream, events: of }) => of.map((event) => ({ stream, event })));
+      await appendAll(store, life.slice(0, events));
+      await catchUp(projections, { store, readStore, clock });
+      last = String(await store.head());
+    }
+
+    test('finds that the document which began with it is lost', async () => {
+      await applied(1);
+      file.prepare(`DELETE FROM "orders@2" WHERE key = 'o-51'`).run();
+      const { differences } = await audit();
+      const ofDocuments = differences.filter(({ path }) => !path.startsWith('/sums/'));
+      expect(ofDocuments).toMatchObject([{ ...place, path: '', actual: null, divergedAt: last }]);
+    });
+
+    test('finds that it is missing in its document', async () => {
+      await applied(2);
+      const [found] = await readStore.load(projections[0]!.collection, ['o-51']);
+      const { order } = found!.revisions;
+      expect([last, order]).toEqual([await positionOf('order-o-51', 1), 1]);
+      tamper(`revisions = json_set(revisions, '$.order', 0)`, 'o-51');
+      const { differences } = await audit();
+      expect(differences).toContainEqual({
+        ...place,
+        path: '/revisions/order',
+        expected: 1,
+        actual: 0,
+        divergedAt: last,
+      });
+    });
+
+    test('finds no difference in one that began behind it, and is not there yet', async () => {
+      await applied(1);
+      await appendAll(store, [placed('o-52')]);
+      expect(await audit()).toMatchObject({ ok: true, differences: [] });
+    });
   });
 
   describe('of which some are quarantined', () => {

@@ -1,18 +1,21 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
-import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import { isQuarantined, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { StreamCut } from '@waybill/shared-kernel/errors.js';
+import { beginning, type EventStore, type StreamMark } from '@waybill/shared-kernel/ports/event-store.js';
+import type { CutStream, ReadStore, Sum, WrongSum } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { readLog } from '@waybill/shared-kernel/read-stream.js';
+import { readLogTo } from '@waybill/shared-kernel/read-stream.js';
+import { faultsOf } from '@waybill/shared-kernel/stream-faults.js';
+import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import { bucketCount, bucketOf } from '../replay/bucket.js';
-import { DocumentFold, firstPosition } from './document-fold.js';
+import { cutIn, DocumentFold, firstPosition, type FoldedDocument } from './document-fold.js';
 import { SpillFile } from '../replay/spill-file.js';
-import { auditedStored, type AuditedDocument } from './audited-document.js';
+import { auditedStored, type AuditedDocument, type AuditedProjection } from './audited-document.js';
 import type { Difference } from './difference.js';
 import { DocumentTrial } from './document-trial.js';
 
 export interface AuditMeans {
-  readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
-  readonly readStore: Pick<ReadStore, 'positions' | 'scan'>;
+  readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'cutOf' | 'head'>;
+  readonly readStore: Pick<ReadStore, 'positions' | 'scan' | 'wrongSums'>;
 }
 
 export interface AuditOptions {
@@ -39,10 +42,27 @@ export interface Comparison {
   readonly documents: readonly number[];
   /** The keys of those in each that are quarantined: compared with the log before their events that cannot be applied. */
   readonly quarantined: readonly (readonly string[])[];
+  /** Those in each of which events are gone from the event store: not compared. */
+  readonly cut: readonly (readonly CutDocument[])[];
+  /** Events that cannot be read. Documents that hold what they said before are not compared. */
+  readonly unreadable: readonly UnreadableEvent[];
+}
+
+/** A document that says more than the log does, as events of a stream of it are gone. */
+export interface CutDocument extends CutStream {
+  readonly key: string;
+}
+
+export interface UnreadableEvent {
+  readonly stream: string;
+  readonly revision: number;
+  readonly position: string;
+  /** Why, as the end of a sentence. */
+  readonly detail: string;
 }
 
 export interface AuditReport {
-  /** There is no difference. */
+  /** There is no difference, nothing was cut, and everything could be read. */
   readonly ok: boolean;
   /** Events in the log. */
   readonly events: number;
@@ -51,13 +71,16 @@ export interface AuditReport {
   readonly differences: readonly Difference[];
   /** Documents that wait for an event to be mended: no differences. */
   readonly quarantined: readonly { readonly projection: string; readonly key: string }[];
+  /** Documents of which events are gone from the event store, so that nobody can compare them. */
+  readonly cut: readonly (CutDocument & { readonly projection: string })[];
+  readonly unreadable: readonly UnreadableEvent[];
 }
 
 const pageSize = 1000;
 
 /** One read model with what is compared of it. */
 interface Audited {
-  readonly projection: Projection;
+  readonly projection: AuditedProjection;
   readonly fold: DocumentFold;
   /** Its documents as lines of `[key, document]`, in the buckets of their keys. */
   readonly stored: SpillFile;
@@ -68,38 +91,47 @@ interface Audited {
 /** `failedAt`: position of the event before which a quarantined document stands still. */
 type StoredLine = readonly [key: string, document: AuditedDocument, failedAt: number | null];
 
+/** What is found beside differences. */
+interface Findings {
+  readonly quarantined: string[];
+  /** By key. */
+  readonly cut: Map<string, CutStream>;
+}
+
 /**
  * Replays the log and compares with it every document of the read models, each at its own revisions, so lag is no
  * difference; but what a partition says it has applied must be there. Works beside whoever goes on writing: documents
- * are read first and the log then, so the log is never behind them. Reads each once, and in bounded memory.
+ * are read first and the log then, so the log is never behind them. Reads each once, and in bounded memory. The sums of
+ * a read model are held to its documents.
  */
 export async function verifyReadModels(
-  projections: readonly Projection[],
+  projections: readonly AuditedProjection[],
   means: AuditMeans,
   options?: AuditOptions,
 ): Promise<AuditReport> {
   const differences: Difference[] = [];
-  const { events, documents, quarantined } = await compareWithLog(
+  const { events, documents, quarantined, cut, unreadable } = await compareWithLog(
     projections,
     means,
     (difference) => differences.push(difference),
     options,
   );
   const all = documents.reduce((sum, count) => sum + count, 0);
+  const names = projections.map(({ collection: { name } }) => name);
   return {
-    ok: differences.length === 0,
+    ok: differences.length === 0 && cut.every(({ length }) => length === 0) && unreadable.length === 0,
     events,
     documents: all,
     differences,
-    quarantined: projections.flatMap(({ collection: { name } }, index) =>
-      quarantined[index]!.map((key) => ({ projection: name, key })),
-    ),
+    quarantined: names.flatMap((projection, index) => quarantined[index]!.map((key) => ({ projection, key }))),
+    cut: names.flatMap((projection, index) => cut[index]!.map((document) => ({ projection, ...document }))),
+    unreadable,
   };
 }
 
 /** As `verifyReadModels`, but tells each difference as it is found, with the index of its read model. */
 export async function compareWithLog(
-  projections: readonly Projection[],
+  projections: readonly AuditedProjection[],
   means: AuditMeans,
   tell: (difference: Difference, index: number) => void,
   { capacity, onProgress, explained = Infinity, signal }: ComparisonOptions = {},
@@ -107,26 +139,63 @@ export async function compareWithLog(
   const audited: Audited[] = [];
   try {
     const documents: number[] = [];
-    const quarantined: string[][] = [];
+    const findings: Findings[] = [];
     for (const projection of projections) {
       const stored = new SpillFile(bucketCount);
-      const positions = await means.readStore.positions(projection.collection);
+      const applied = await means.readStore.positions(projection.positionsOf ?? projection.collection);
+      const positions = applied.map(({ through }) => through);
       audited.push({ projection, fold: new DocumentFold(projection, capacity), stored, positions });
-      const waiting: string[] = [];
-      documents.push(await readDocuments(projection, means.readStore, stored, waiting, signal));
-      quarantined.push(waiting);
+      const found: Findings = { quarantined: [], cut: new Map() };
+      documents.push(await readDocuments(projection, means.readStore, stored, found, signal));
+      findings.push(found);
     }
-    const events = await foldLog(audited, means.store, onProgress, signal);
+    const { events, marks } = await foldLog(audited, means.store, onProgress, signal);
+    const faults = (await faultsOf(means.store, marks)).filter((fault) => fault instanceof StreamCut);
+    const gone = new Map(faults.map(({ stream, firstRevision = null }) => [stream, { stream, firstRevision }]));
+    const unreadable = marks.flatMap(({ stream, revision, position, why, detail }) =>
+      why === 'unreadable' && revision !== undefined ? [{ stream, revision, position: String(position), detail }] : [],
+    );
+    const firstUnreadable = new Map(unreadable.toReversed().map(({ stream, revision }) => [stream, revision]));
     for (const [index, each] of audited.entries()) {
-      for await (const difference of compare(each, means.store, explained, signal)) tell(difference, index);
+      const { cut } = findings[index]!;
+      for await (const difference of compare(
+        each,
+        { cut, gone, unreadable: firstUnreadable },
+        means.store,
+        explained,
+        signal,
+      ))
+        tell(difference, index);
+      for (const wrong of await means.readStore.wrongSums(each.projection.collection)) {
+        tell(differenceOf(each.projection, wrong), index);
+      }
     }
-    return { events, documents, quarantined };
+    return {
+      events,
+      documents,
+      quarantined: findings.map(({ quarantined }) => quarantined),
+      cut: findings.map(({ cut }) => Array.from(cut, ([key, stream]) => ({ key, ...stream }))),
+      unreadable,
+    };
   } finally {
     for (const { fold, stored } of audited) {
       fold.close();
       stored.close();
     }
   }
+}
+
+/** A sum that is not that of the documents, which are held to the log themselves. */
+function differenceOf({ collection }: Projection, { owner, day, unit, name, kept, counted }: WrongSum): Difference {
+  const shown = ({ count, total }: Sum) => ({ count, total: String(total) });
+  return {
+    projection: collection.name,
+    key: owner === '' ? day : `${owner} ${day}`,
+    path: `/sums/${name}/${unit}`,
+    expected: shown(counted),
+    actual: shown(kept),
+    divergedAt: null,
+  };
 }
 
 /** Lets others have their turn of the event loop: this may run in the process that serves. */
@@ -139,7 +208,7 @@ async function readDocuments(
   { collection }: Projection,
   readStore: Pick<ReadStore, 'scan'>,
   stored: SpillFile,
-  waiting: string[],
+  { quarantined, cut }: Findings,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   let documents = 0;
@@ -147,9 +216,11 @@ async function readDocuments(
     await breathe(signal);
     const page = await readStore.scan(collection, after, pageSize);
     for (const document of page) {
-      const line: StoredLine = [document.key, auditedStored(document), document.degraded?.event.position ?? null];
-      stored.write(bucketOf(document.key), JSON.stringify(line));
-      if (isQuarantined(document)) waiting.push(document.key);
+      const { key, degraded } = document;
+      const line: StoredLine = [key, auditedStored(document), degraded?.event?.position ?? null];
+      stored.write(bucketOf(key), JSON.stringify(line));
+      if (degraded?.cut !== undefined) cut.set(key, degraded.cut);
+      else if (degraded !== undefined) quarantined.push(key);
     }
     documents += page.length;
     if (page.length < pageSize) return documents;
@@ -162,20 +233,65 @@ async function foldLog(
   store: AuditMeans['store'],
   onProgress: AuditOptions['onProgress'],
   signal: AbortSignal | undefined,
-): Promise<number> {
+): Promise<{ readonly events: number; readonly marks: readonly StreamMark[] }> {
   const head = await store.head();
   let events = 0;
-  for await (const page of readLog(store, 0, head, pageSize)) {
-    for (const event of page) for (const { fold } of audited) fold.add(event);
-    events += page.length;
-    onProgress?.(page.at(-1)!.position, head);
+  const marks: StreamMark[] = [];
+  for await (const page of readLogTo(store, beginning, head, pageSize)) {
+    for (const event of page.events) for (const { fold } of audited) fold.add(event);
+    events += page.events.length;
+    marks.push(...page.marks);
+    onProgress?.(page.through, head);
     await breathe(signal);
   }
-  return events;
+  return { events, marks };
+}
+
+/** What cannot be compared, or not all of it. */
+interface Doubted {
+  /** Documents of which events are gone, by key; more are added as they are met. */
+  readonly cut: Map<string, CutStream>;
+  /** Streams of which events are gone, by name. */
+  readonly gone: ReadonlyMap<string, CutStream>;
+  /** Stream → revision of its first event that cannot be read. */
+  readonly unreadable: ReadonlyMap<string, number>;
+}
+
+/** Whether events of a document are gone: of a stream of it that the log says was cut, or that does not go on where it should. */
+function isCut(
+  projection: AuditedProjection,
+  key: string,
+  folded: FoldedDocument | undefined,
+  doubted: Doubted,
+): boolean {
+  const { cut, gone, unreadable } = doubted;
+  if (cut.has(key)) return true;
+  const named = gone.size === 0 ? undefined : projection.streams(key).find((stream) => gone.has(stream));
+  const found = named === undefined ? folded && cutIn(projection, folded) : gone.get(named);
+  if (found === undefined || (named === undefined && unreadable.has(found.stream))) return false;
+  cut.set(key, found);
+  return true;
+}
+
+/**
+ * Whether a document has folded an event that cannot be read any more, so that nobody can say what it ought to be; or is
+ * not there, as one that its streams have cannot be read. `unreadable`: stream → revision of its first such event.
+ */
+function holdsUnreadable(
+  { streams }: Projection,
+  key: string,
+  document: AuditedDocument | undefined,
+  unreadable: ReadonlyMap<string, number>,
+): boolean {
+  return streams(key).some((stream) => {
+    const first = unreadable.get(stream);
+    return first !== undefined && (document === undefined || first <= (document.revisions[categoryOf(stream)!] ?? -1));
+  });
 }
 
 async function* compare(
   { projection, fold, stored, positions }: Audited,
+  doubted: Doubted,
   store: AuditMeans['store'],
   explained: number,
   signal: AbortSignal | undefined,
@@ -188,8 +304,12 @@ async function* compare(
     const lines = stored.read(bucket).map((line) => JSON.parse(line) as StoredLine);
     const found = new Map(lines.map(([key, ...line]) => [key, line]));
     for (const [key, document] of folded) {
-      const trial = new DocumentTrial(projection, key, document, store);
       const [actual, failedAt] = found.get(key) ?? [];
+      if (isCut(projection, key, document, doubted) || holdsUnreadable(projection, key, actual, doubted.unreadable)) {
+        found.delete(key);
+        continue;
+      }
+      const trial = new DocumentTrial(projection, key, document, store);
       const appliedUpTo = Math.min(positions[document.partition] ?? beginning, (failedAt ?? Infinity) - 1);
       found.delete(key);
       if (actual === undefined) {
@@ -204,6 +324,9 @@ async function* compare(
       }
     }
     for (const [key, [actual]] of found) {
+      // One that was emptied, because the log knows nothing of it, says nothing; one of which all is gone says what it said.
+      if (isCut(projection, key, undefined, doubted) || Object.keys(actual.revisions).length === 0) continue;
+      if (holdsUnreadable(projection, key, actual, doubted.unreadable)) continue;
       yield { projection: name, key, path: '', expected: null, actual, divergedAt: null };
     }
     bucket += 1;

@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { Difference } from '../audit/difference.js';
 import { verifyReadModels, type AuditReport } from '../audit/verify-read-models.js';
+import { auditedLists } from '../fulfilment/lists.js';
+import { cutText } from '../quarantine/degraded-view.js';
 import { print, printJson, withProgress, type Context } from './context.js';
 import { withLog, withReadModels } from './engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
@@ -13,16 +15,21 @@ export function addAudit(program: Command, context: Context, end: (exitCode: Exi
     .description('Checks what is stored.')
     .command('verify')
     .summary('compare every read model with the log')
-    .option('--json', 'one JSON document for programs: {ok, events, documents, differences, quarantined}')
+    .option(
+      '--json',
+      'one JSON document for programs: {ok, events, documents, differences, quarantined, cut, unreadable}',
+    )
     .description(
       `Replays the log and compares every document of every read model with it, at the document's own revisions:
-that a read model is behind is no difference, nor is a document in quarantine. Nothing is changed. A server may
+that a read model is behind is no difference, nor is a document in quarantine. So are the lists that fulfilment keeps:
+what each order waits for (worklist), and the orders that are held back (fulfilment). Nothing is changed. A server may
 run meanwhile.`,
     )
     .addHelpText(
       'after',
       `
-Exit code 1: there is a difference. Each is named with the first event from which on the read model went astray.
+Exit code 1: there is a difference, or events cannot be compared because they are gone from the event store (cut) or cannot
+be read (unreadable; documents that hold what they said are not compared). Each difference is named with the first event from which on the read model went astray.
 
 Example:
   $ npx waybill audit verify`,
@@ -38,25 +45,51 @@ Example:
 function verify(context: Context): Promise<AuditReport> {
   const config = context.config();
   return withLog(config, context.clock, (store) =>
-    withReadModels(config, (readStore, live) =>
-      withProgress(context, 'Replaying', (progress) =>
+    withReadModels(config, async (readStore, live) => {
+      const all = [...live, ...(await auditedLists(readStore))];
+      return withProgress(context, 'Replaying', (progress) =>
         verifyReadModels(
-          live,
+          all,
           { store, readStore },
           { onProgress: (position, head) => progress.advance(position, head) },
         ),
-      ),
-    ),
+      );
+    }),
   );
 }
 
-function told({ ok, events, documents, differences, quarantined }: AuditReport): string {
+function told({ ok, events, documents, differences, quarantined, cut, unreadable }: AuditReport): string {
   const checked = `${counted(documents, 'document')} against ${counted(events, 'event')} of the log`;
   const waiting = toldQuarantine(quarantined);
   if (ok) return `Good: compared ${checked}; they agree.\n${waiting}`;
   const list = differences.map(toldDifference).join('');
-  const advice = 'The log is the truth: make them anew from it with npx waybill rebuild <projection>.';
-  return `Compared ${checked}: ${counted(differences.length, 'difference')}.\n${list}${advice}\n${waiting}`;
+  const advice =
+    differences.length === 0
+      ? ''
+      : `The log is the truth: make them anew from it with npx waybill rebuild <projection>.\n`;
+  const found = `Compared ${checked}: ${counted(differences.length, 'difference')}.\n${list}${advice}`;
+  return `${found}${toldCut(cut)}${toldUnreadable(unreadable)}${waiting}`;
+}
+
+function toldCut(cut: AuditReport['cut']): string {
+  if (cut.length === 0) return '';
+  const named = cut
+    .slice(0, mostNamed)
+    .map((document) => `  ${document.projection} ${document.key}: ${cutText(document)}\n`);
+  const more = cut.length > mostNamed ? '  …\n' : '';
+  return `Cut, and not compared: ${counted(cut.length, 'document')}. They hold the last state that is known; a rebuild keeps it.\n${named.join('')}${more}`;
+}
+
+function toldUnreadable(unreadable: AuditReport['unreadable']): string {
+  if (unreadable.length === 0) return '';
+  const named = unreadable
+    .slice(0, mostNamed)
+    .map(
+      ({ stream, revision, position, detail }) =>
+        `  position ${position}, revision ${revision} of ${stream}: ${detail}.\n`,
+    );
+  const more = unreadable.length > mostNamed ? '  …\n' : '';
+  return `Cannot be read: ${counted(unreadable.length, 'event')} of the log. Documents that hold what they said are not compared.\n${named.join('')}${more}`;
 }
 
 /** How many are named. */

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { makeBackup } from './backup/make-backup.js';
-import { keysFolder } from './backup/manifest.js';
-import { print, printJson, withProgress, type Context } from './context.js';
+import { keysFolder, type Manifest } from './backup/manifest.js';
+import { print, printJson, say, withProgress, type Context } from './context.js';
+import { toldFaults } from './log-faults.js';
 import { counted } from './table.js';
 
 const masterKeyNote = `No master key is in it: this folder has none of its own. Where WAYBILL_MASTER_KEY is set, keep that too.
@@ -29,6 +30,7 @@ Example:
       const manifest = await withProgress(context, 'Copying', (progress) =>
         makeBackup(dataFolder, folder, context.clock, (done, total) => progress.advance(done, total)),
       );
+      tellFaults(context, 'copied as it is', manifest);
       if (json) return printJson(context, manifest);
       return print(
         context,
@@ -37,4 +39,10 @@ Keep ${resolve(folder, keysFolder)} apart from the rest.
 ${manifest.files.some(({ path }) => path === `${keysFolder}/master.key`) ? '' : masterKeyNote}`,
       );
     });
+}
+
+/** Says beside the result what of the log cannot be had. */
+export function tellFaults(context: Context, done: string, { log: { faults = [] } }: Manifest): void {
+  if (faults.length === 0) return;
+  say(context, `Not all of the log can be had, and it was ${done}:\n${toldFaults(faults).trimEnd()}`);
 }

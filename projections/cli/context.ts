@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Config, Environment } from '@waybill/infra/config.js';
 import { showProgress, type Progress, type ProgressStream } from './progress.js';
 
@@ -10,7 +10,8 @@ export interface Context {
   readonly config: () => Config;
   /** As it is, for whoever judges it. */
   readonly environment: Environment;
-  readonly clock: Clock;
+  readonly clock: WallClock;
+  readonly steadyClock: SteadyClock;
   /** Aborts at the next Ctrl-C, which then ends nothing by itself: for verbs that have something to say to it. */
   readonly interruption: () => AbortSignal;
   /** Results. */
@@ -39,7 +40,7 @@ export async function withProgress<T>(
   label: string,
   work: (progress: Progress) => Promise<T>,
 ): Promise<T> {
-  const progress = showProgress(context.err, label, context.clock);
+  const progress = showProgress(context.err, label, context.steadyClock);
   try {
     return await work(progress);
   } finally {

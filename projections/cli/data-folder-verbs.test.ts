@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   appendFileSync,
   existsSync,
@@ -13,16 +14,21 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock, systemRandomness } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { lockDataFolder, prepareDataFolder } from '@waybill/infra/data-folder.js';
+import { openLog } from '@waybill/infra/event-store/sqlite/log-file.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
+import { appendUnreadable } from '@waybill/infra/event-store/testing/append-unreadable.js';
 import { openSqliteKeyStore, wrappedKeysIn } from '@waybill/infra/keys/sqlite/key-store.js';
 import { Ledger, type Entry } from '@waybill/infra/payment-gateway/simulator/ledger.js';
 import type { Asked } from '@waybill/infra/payment-gateway/simulator/payment.js';
 import { Database } from '@waybill/infra/sqlite/database.js';
-import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
+import { serviceSubject, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { newEvent } from '@waybill/shared-kernel/testing/new-event.js';
 import { manyOrders } from '../import/testing/many-orders.js';
+import type { Manifest } from './backup/manifest.js';
 import { whyNoLog } from './engines.js';
 import { Waybill } from './testing/waybill.js';
+import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 let waybill: Waybill;
 
@@ -76,8 +82,8 @@ describe('waybill status', () => {
       log: { position: '43' },
       relay: { position: '0', lagEvents: 43, lagSeconds: expect.any(Number) },
       projections: [
-        { name: 'orders', ...upToDate },
-        { name: 'deliveries', ...upToDate, version: 2 },
+        { name: 'orders', ...upToDate, version: 2 },
+        { name: 'deliveries', ...upToDate, version: 3 },
         { name: 'products', ...upToDate },
         { name: 'customers', ...upToDate },
       ],
@@ -90,7 +96,7 @@ describe('waybill status', () => {
       server: { running: false },
     });
     const { stdout } = await waybill.run('status');
-    expect(stdout).toMatch(/orders +version 1 +43 +up to date\n/);
+    expect(stdout).toMatch(/orders +version 2 +43 +up to date\n/);
   });
 
   test('shows what is not projected, while a server has the folder', async () => {
@@ -117,7 +123,7 @@ describe('waybill audit verify', () => {
       what: 'test',
       schema: { applicationId: 0, version: 0, migrate: () => undefined },
     });
-    file.exec(`UPDATE "orders@1" SET "single:status" = 'lost' WHERE key = 'shipped-1'`);
+    file.exec(`UPDATE "orders@2" SET "single:status" = 'lost' WHERE key = 'shipped-1'`);
     file.close();
     const { code, stdout } = await waybill.run('audit', 'verify', '--json');
     expect(code).toBe(1);
@@ -126,6 +132,8 @@ describe('waybill audit verify', () => {
       events: 43,
       documents: 15,
       quarantined: [],
+      cut: [],
+      unreadable: [],
       differences: [
         {
           projection: 'orders',
@@ -165,6 +173,7 @@ describe('waybill backup and restore', () => {
 
   test('brings log, read models and keys back as they were; keys lie apart and are private', async () => {
     const key = await makeKeys();
+    const serviceKey = await keyOfAnna((keys) => keys.create(serviceSubject));
     await waybill.importSmall();
     expect(await waybill.run('token', '--role', 'operator', '--sub', 'olga')).toMatchObject({ code: 0 });
     const history = await waybill.run('replay', 'history', '--as-of', '2018-01-01T00:00:00Z', '--json');
@@ -184,6 +193,7 @@ describe('waybill backup and restore', () => {
     expect(await waybill.run('replay', 'history', '--as-of', '2018-01-01T00:00:00Z', '--json')).toEqual(history);
     expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true, documents: 15 });
     expect(await keyOfAnna()).toBe(key);
+    expect(await keyOfAnna((keys) => keys.create(serviceSubject))).toBe(serviceKey);
   });
 
   describe('when somebody is erased between two backups', () => {
@@ -269,21 +279,41 @@ describe('waybill backup and restore', () => {
     for await (const { events } of store.subscribe(0, 1_000, stop.signal)) if (events.length > 0) stop.abort();
     expect(await waybill.run('backup', copy())).toMatchObject({ code: 0 });
     expect(await ended).toMatchObject({ code: 0 });
-    const whole = await store.readAll(0, Infinity);
+    const whole = await wholeLog(store);
     await store.close();
 
     waybill.dataFolder = join(waybill.scratch, 'restored');
     expect(await waybill.run('restore', copy())).toMatchObject({ code: 0 });
     expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true });
     const restored = openSqliteEventStore(dataFiles(waybill.dataFolder).log, { clock: systemClock });
-    const part = await restored.readAll(0, Infinity);
+    const part = await wholeLog(restored);
     await restored.close();
     expect(part.length).toBeGreaterThan(0);
     expect(part).toEqual(whole.slice(0, part.length));
     // It goes on from where it was copied.
     expect(await waybill.run('import', 'olist', folder)).toMatchObject({ code: 0 });
     expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true, events: whole.length });
-  }, 60_000);
+  });
+
+  test('whose erasure cannot be told, as events of theirs cannot be read or are gone, is said', async () => {
+    await makeKeys();
+    const { log } = dataFiles(waybill.dataFolder);
+    const store = openSqliteEventStore(log, { clock: systemClock });
+    for (const stream of ['customer-anna', 'order-o1']) await appendUnreadable(store, stream, noStream);
+    for (const stream of ['customer-bert', 'order-o2']) await store.append(stream, noStream, [newEvent(), newEvent()]);
+    await store.close();
+    const file = openLog(log);
+    file.exec(`DELETE FROM events WHERE stream IN ('customer-bert', 'order-o2') AND revision = 0`);
+    file.close();
+    expect(await waybill.run('backup', copy())).toMatchObject({ code: 0 });
+    waybill.dataFolder = join(waybill.scratch, 'restored');
+    const { code, stderr } = await waybill.run('restore', copy());
+    expect(code).toBe(0);
+    const [, said = ''] = stderr.split('Whether these customers are erased cannot be told from the log');
+    expect(said).toMatch(/Erase again who is:\n.*revision 0 of stream customer-anna.*\n.*Stream customer-bert was cut/);
+    expect(said).not.toMatch('order-');
+    expect(await keyOfAnna()).toHaveLength(64);
+  });
 
   test('what the payment simulator booked comes back', async () => {
     await waybill.importSmall();
@@ -334,6 +364,16 @@ describe('waybill backup and restore', () => {
     expect(existsSync(dataFiles(waybill.dataFolder).log)).toBe(false);
   });
 
+  /** Has a manifest name one more file, which is there and is what it says. */
+  function nameToo(manifest: string, path: string): void {
+    const named = join(manifest, '..', path);
+    if (!existsSync(named)) writeFileSync(named, 'of somebody else');
+    const content = readFileSync(named);
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const { files, ...rest } = JSON.parse(readFileSync(manifest, 'utf8')) as Manifest;
+    writeFileSync(manifest, JSON.stringify({ ...rest, files: [...files, { path, bytes: content.length, sha256 }] }));
+  }
+
   test.each([
     [
       'was changed',
@@ -352,6 +392,15 @@ describe('waybill backup and restore', () => {
       'is none that this program can read',
       (file: string) => writeFileSync(file, '{"format":2}'),
     ],
+    ...['../outside.sqlite', 'keys/../../outside.sqlite', 'manifest.json'].map(
+      (named): [string, string, number, string, (file: string) => void] => [
+        `names ${named} among its files`,
+        'manifest.json',
+        2,
+        'is none that this program can read',
+        (file) => nameToo(file, named),
+      ],
+    ),
   ])('restore refuses a backup that %s', async (_, path, code, says, spoil) => {
     await waybill.importSmall();
     await waybill.run('token', '--role', 'operator', '--sub', 'olga');

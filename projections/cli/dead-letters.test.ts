@@ -41,10 +41,12 @@ describeWithServer('waybill status with RabbitMQ', () => {
   test('counts the messages that nobody could decode', async () => {
     const before = (await count())!;
     await broker.declare(queue, ['order']);
-    await broker.consume(queue, 10, (messages) => messages.length);
+    await broker.consume(queue, 10, () => undefined);
     const [event] = recorded([placed('o1')]);
     const undecodable = { ...event!, recordedAt: JSON.parse('7') as string };
-    await broker.publish([{ event: undecodable, partition: queue.partition, log: '1:first', previous: {} }]);
+    await broker.publish([
+      { ...queue, log: '1:first', previous: { since: 0, positions: {} }, events: [undecodable], through: 1 },
+    ]);
     await until(async () => (await broker.deadLetters()) > before);
     expect(await count()).toBeGreaterThan(before);
     expect((await waybill.run('status')).stdout).toMatch(/\d+ messages? in the dead-letter queue of the broker\n$/);

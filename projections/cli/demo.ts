@@ -60,6 +60,7 @@ async function runDemo(
     enact(plan, {
       api,
       clock: context.clock,
+      steadyClock: context.steadyClock,
       timer: systemTimer,
       rate,
       onProgress: (done, total) => progress.advance(done, total),

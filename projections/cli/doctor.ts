@@ -8,7 +8,7 @@ import { checkBroker } from './doctor/broker.js';
 import { isDown, looking, skipped, good, type Check } from './doctor/check.js';
 import { judgeConfiguration } from './doctor/configuration.js';
 import { checkDataFolder } from './doctor/data-folder.js';
-import { checkEventStore, checkLogClock } from './doctor/event-store.js';
+import { checkEvents, checkEventStore, checkLogClock } from './doctor/event-store.js';
 import { checkIdentityProvider } from './doctor/identity-provider.js';
 import { checkLeases } from './doctor/leases.js';
 import { checkPaymentGateway } from './doctor/payment-gateway.js';
@@ -60,6 +60,7 @@ async function examine({ environment, clock }: Context): Promise<readonly Check[
     ['ports', 'Do what it says.', () => checkPorts(config)],
     ['event store', 'Start EventStoreDB, or correct WAYBILL_EVENT_STORE.', () => checkEventStore(config)],
     ['clock of the log', 'See the event store.', () => checkLogClock(config, clock)],
+    ['events of the log', 'See the event store.', () => checkEvents(config, clock)],
     ['broker', 'Start RabbitMQ, or correct WAYBILL_BROKER.', () => checkBroker(config)],
     ['read store', 'Start MongoDB, or correct WAYBILL_READ_STORE.', () => checkReadStore(config)],
     ['leases', 'See the read store.', () => checkLeases(config)],

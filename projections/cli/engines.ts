@@ -1,7 +1,6 @@
 import { statSync } from 'node:fs';
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
-import { followedLog } from '@waybill/shared-kernel/log-identity.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -16,7 +15,11 @@ import { closing } from './closing.js';
 // of the files takes any number of processes.
 
 /** Runs work on a log that is there. Throws `BadDataFile` where the folder has none: asking makes no folder. */
-export async function withLog<T>(config: Config, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
+export async function withLog<T>(
+  config: Config,
+  clock: WallClock,
+  work: (store: EventStore) => Promise<T>,
+): Promise<T> {
   const { dataFolder, eventStore } = config;
   if (eventStore.kind === 'sqlite') {
     try {
@@ -37,7 +40,11 @@ export function whyNoLog(dataFolder: string, { code }: Pick<NodeJS.ErrnoExceptio
 }
 
 /** As `withLog`, in a folder that is made if need be. */
-export async function withNewLog<T>(config: Config, clock: Clock, work: (store: EventStore) => Promise<T>): Promise<T> {
+export async function withNewLog<T>(
+  config: Config,
+  clock: WallClock,
+  work: (store: EventStore) => Promise<T>,
+): Promise<T> {
   if (usesDataFolder(config)) prepareDataFolder(config.dataFolder);
   return closing(openEventStore(config, { clock }), work);
 }
@@ -52,13 +59,11 @@ export async function withReadModels<T>(
   );
 }
 
-/** Runs work on the log and the read models made from it. Throws `BadDataFile` without a log, or where it is another. */
+/** Runs work on the log and the read models. Throws `BadDataFile` without a log. */
 export function withEngines<T>(
   config: Config,
-  clock: Clock,
+  clock: WallClock,
   work: (store: EventStore, readStore: ReadStore) => Promise<T>,
 ): Promise<T> {
-  return withLog(config, clock, (events) =>
-    withReadModels(config, (readStore) => work(followedLog(events, readStore), readStore)),
-  );
+  return withLog(config, clock, (events) => withReadModels(config, (readStore) => work(events, readStore)));
 }

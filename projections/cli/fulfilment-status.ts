@@ -1,6 +1,6 @@
-import { agenda, itemOf, openStates, type AgendaItem, type OpenState } from '@waybill/shared-kernel/agenda.js';
-import { countOverdue, figuresByState, listOpen, type StateFigures } from '@waybill/shared-kernel/agenda-figures.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { worklist, itemOf, openStates, type WorklistItem, type OpenState } from '@waybill/shared-kernel/worklist.js';
+import { countOverdue, figuresByState, listOpen, type StateFigures } from '@waybill/shared-kernel/worklist-figures.js';
+import { epochMs, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { counted } from './table.js';
 
@@ -10,15 +10,15 @@ export interface FulfilmentStatus {
   readonly states: Readonly<Partial<Record<OpenState, StateFigures & { readonly overdue: number }>>>;
   readonly overdue: number;
   /** The one that is overdue for longest. */
-  readonly oldest: (AgendaItem & { readonly orderId: string }) | null;
+  readonly oldest: (WorklistItem & { readonly orderId: string }) | null;
 }
 
 export async function fulfilmentStatus(
   readStore: Pick<ReadStore, 'declare' | 'groups' | 'list'>,
-  clock: Clock,
+  clock: WallClock,
 ): Promise<FulfilmentStatus> {
-  await readStore.declare(agenda);
-  const now = clock.now();
+  await readStore.declare(worklist);
+  const now = epochMs(clock);
   const figures = await figuresByState(readStore, now);
   const states: Partial<Record<OpenState, StateFigures & { readonly overdue: number }>> = {};
   let overdue = 0;

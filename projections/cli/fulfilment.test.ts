@@ -5,7 +5,9 @@ import { dataFiles } from '@waybill/infra/config.js';
 import { prepareDataFolder } from '@waybill/infra/data-folder.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
-import { Agenda, type AgendaNote } from '@waybill/shared-kernel/agenda.js';
+import { worklistNote } from '@waybill/shared-kernel/testing/worklist-note.js';
+import type { WorklistItem } from '@waybill/shared-kernel/worklist.js';
+import { WorklistWriter } from '@waybill/shared-kernel/worklist-writer.js';
 import type { FulfilmentEvent } from '@waybill/shared-kernel/events/fulfilment.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import { projections } from '../catalogue.js';
@@ -15,7 +17,7 @@ import { appendAll } from '../testing/logs.js';
 import { Waybill } from './testing/waybill.js';
 
 // Each test starts some processes.
-jest.setTimeout(60_000);
+jest.setTimeout(180_000);
 
 const past = '2026-03-01T12:00:00.000Z';
 const earlier = '2026-03-01T11:00:00.000Z';
@@ -32,14 +34,14 @@ afterEach(() => {
 });
 
 /** What a process manager left behind, which does not run any more. */
-async function left(notes: readonly Omit<AgendaNote, 'revision'>[]): Promise<void> {
+async function left(notes: readonly (WorklistItem & { readonly orderId: string })[]): Promise<void> {
   prepareDataFolder(waybill.dataFolder);
   const files = dataFiles(waybill.dataFolder);
   const store = openSqliteEventStore(files.log, { clock: systemClock });
   const readStore = openSqliteReadStore(files.readModels);
-  const agenda = new Agenda({ readStore, clock: systemClock });
+  const worklist = new WorklistWriter({ readStore, clock: systemClock });
   for (const note of notes) {
-    const { orderId } = note;
+    const { orderId, ...item } = note;
     const items = [{ productId: 'P-1', quantity: 2 }];
     const events: FulfilmentEvent[] = [
       { type: 'FulfilmentStarted', data: { orderId, customerId: 'ada', items, amount: 10500, currency: 'EUR' } },
@@ -50,8 +52,8 @@ async function left(notes: readonly Omit<AgendaNote, 'revision'>[]): Promise<voi
       },
     ];
     await appendAll(store, [placed(orderId), ...events.map((event) => onFulfilment(orderId, event))]);
-    agenda.note({ ...note, revision: events.length - 1 });
-    await agenda.flush(partitionOf(orderId));
+    worklist.note(worklistNote(orderId, events.length - 1, item));
+    await worklist.flush(partitionOf(orderId));
   }
   await liveProjections(projections, readStore);
   await readStore.close();
@@ -149,7 +151,7 @@ describe('waybill fulfilment show', () => {
     expect(stdout).toMatch(/^Order late\n +state +authorising\n[^]*set aside +2 × P-1\nEvents\n +0 /);
   });
 
-  test('an order that a version without an agenda carried to its end is completed', async () => {
+  test('an order that a version without a worklist carried to its end is completed', async () => {
     await left([]);
     const store = openSqliteEventStore(dataFiles(waybill.dataFolder).log, { clock: systemClock });
     const begun = { orderId: 'old', customerId: 'ada', items: [], amount: null, currency: null };

@@ -1,8 +1,8 @@
 import { userInfo } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
-import { agenda, itemOf, openStates, type AgendaItem, type OpenState } from '@waybill/shared-kernel/agenda.js';
-import { listOpen } from '@waybill/shared-kernel/agenda-figures.js';
+import { worklist, itemOf, openStates, type WorklistItem, type OpenState } from '@waybill/shared-kernel/worklist.js';
+import { listOpen } from '@waybill/shared-kernel/worklist-figures.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
@@ -17,9 +17,10 @@ import { withEngines } from './engines.js';
 import { moneyText } from './money-text.js';
 import { counted, table } from './table.js';
 import { withoutPersonalData } from './without-personal-data.js';
+import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 /** `fulfilment list --json`, of each. */
-interface ListedFulfilment extends AgendaItem {
+interface ListedFulfilment extends WorklistItem {
   readonly orderId: string;
   readonly isOverdue: boolean;
 }
@@ -58,7 +59,7 @@ longest; what has no deadline comes last, the longest there first.`,
     )
     .addHelpText('after', example('list --overdue'))
     .action(async ({ state, overdue, limit, json }: ListOptions) => {
-      const now = context.clock.now();
+      const now = epochMs(context.clock);
       const documents = await withFulfilment(context, ({ readStore }) =>
         listOpen(readStore, {
           ...(state !== undefined && { states: [state] }),
@@ -85,7 +86,7 @@ longest; what has no deadline comes last, the longest there first.`,
     .addHelpText('after', `\nExit code 1: no fulfilment of it was begun.\n${example('show o-4711')}`)
     .action(async (orderId: string, { json }: { readonly json?: true }) => {
       const known = await withFulfilment(context, (means) => knownFulfilment(orderId, means));
-      const now = context.clock.now();
+      const now = epochMs(context.clock);
       if (json) await printJson(context, publicForm(known, now));
       else await print(context, `${told(known, now)}Events\n${toldEvents(known.events)}`);
     });
@@ -115,7 +116,7 @@ back to the customer. Of an order that was delivered the money alone. Not while 
       )
       .action(async (orderId: string, { reason, json }: AskOptions) => {
         const { taken, revision, known } = await ask(request, orderId, reason, context);
-        const now = context.clock.now();
+        const now = epochMs(context.clock);
         const since = known.events.filter((event) => event.revision > revision);
         if (json) {
           const { events: _all, ...stands } = publicForm(known, now);
@@ -152,7 +153,7 @@ interface Means {
 
 function withFulfilment<T>(context: Context, work: (means: Means) => Promise<T>): Promise<T> {
   return withEngines(context.config(), context.clock, async (store, readStore) => {
-    await readStore.declare(agenda);
+    await readStore.declare(worklist);
     await readStore.declare(suspendedOrders);
     return work({ store, readStore });
   });
@@ -178,7 +179,7 @@ function ask(request: Request, orderId: string, reason: string, context: Context
   });
 }
 
-function shownItem(item: AgendaItem, now: number): AgendaItem & { readonly isOverdue: boolean } {
+function shownItem(item: WorklistItem, now: number): WorklistItem & { readonly isOverdue: boolean } {
   return { ...item, isOverdue: item.dueAt !== null && Date.parse(item.dueAt) <= now };
 }
 
@@ -198,7 +199,9 @@ function publicForm(known: KnownFulfilment, now: number) {
     ...stands,
     outcome,
     heldBack:
-      heldBack === undefined ? null : { since: heldBack.since, error: heldBack.error, event: heldBack.event.type },
+      heldBack === undefined
+        ? null
+        : { since: heldBack.since, error: heldBack.error, event: heldBack.event?.type ?? null },
     charge,
     payment,
     asked,
@@ -229,7 +232,7 @@ function told(known: KnownFulfilment, now: number): string {
     ['state', stateText(known)],
     ['since', item?.since],
     ['waits for', item && toldDeadline(shownItem(item, now))],
-    ['held back', heldBack && `since ${heldBack.since} by ${heldBack.event.type}: ${heldBack.error}`],
+    ['held back', heldBack && `since ${heldBack.since} by ${heldBack.event?.type ?? 'its stream'}: ${heldBack.error}`],
     ['to be paid', charge === null ? 'nothing' : moneyText(charge)],
     ['payment', payment ?? undefined],
     [
@@ -242,7 +245,7 @@ function told(known: KnownFulfilment, now: number): string {
   return `Order ${orderId}\n${table(present)}`;
 }
 
-/** Of an order that an earlier version, which kept no agenda, carried to its end, the events know more than the agenda. */
+/** Of an order that an earlier version, which kept no worklist, carried to its end, the events know more than the worklist. */
 function stateText({ item, outcome }: KnownFulfilment): string {
   const state = item?.state ?? (outcome === null ? 'not known yet' : 'completed');
   return outcome === null ? state : `${state}, ${outcome}`;

@@ -48,10 +48,10 @@ Example:
   $ npx waybill import olist ../shared/data/olist`,
     )
     .action(async (folder: string, { json }: { readonly json?: true }) => {
-      const began = context.clock.now();
+      const began = context.steadyClock.now();
       const { report, refused, served } = await importOlist(folder, context);
       if (json) await printJson(context, report);
-      else await print(context, told(report, folder, served, context.clock.now() - began));
+      else await print(context, told(report, folder, served, context.steadyClock.now() - began));
       if (refused > 0) end(exitCodes.failed);
     });
 }

@@ -4,6 +4,7 @@ import { systemRandomness } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { prepareDataFolder } from '@waybill/infra/data-folder.js';
 import { openSqliteKeyStore } from '@waybill/infra/keys/sqlite/key-store.js';
+import { serviceSubject } from '@waybill/shared-kernel/ports/keys.js';
 import { Waybill } from './testing/waybill.js';
 
 let waybill: Waybill;
@@ -16,28 +17,29 @@ afterEach(() => {
   waybill.remove();
 });
 
-async function keyOfAnna(masterKeyText?: string): Promise<Uint8Array | undefined> {
+/** Of a customer, and of the service itself. */
+async function keysOfAll(masterKeyText?: string): Promise<readonly (Uint8Array | undefined)[]> {
   const { keys: file, masterKey: masterKeyFile } = dataFiles(waybill.dataFolder);
   const keys = openSqliteKeyStore({ file, masterKeyFile, masterKeyText, randomness: systemRandomness });
-  const key = await keys.create('anna');
+  const all = [await keys.create('anna'), await keys.create(serviceSubject)];
   await keys.close();
-  return key;
+  return all;
 }
 
 test('the master key of the data folder gives way to another, and is needed no more when none was left', async () => {
   prepareDataFolder(waybill.dataFolder);
-  const key = await keyOfAnna();
+  const before = await keysOfAll();
   const previous = readFileSync(dataFiles(waybill.dataFolder).masterKey, 'utf8').trim();
   const present = Buffer.from(systemRandomness.bytes(32)).toString('base64');
   waybill.environment = { WAYBILL_MASTER_KEY: present, WAYBILL_MASTER_KEY_PREVIOUS: previous };
-  expect(await waybill.json('keys', 'rotate')).toEqual({ wrappedAnew: 1 });
+  expect(await waybill.json('keys', 'rotate')).toEqual({ wrappedAnew: 2 });
   expect(await waybill.run('keys', 'rotate')).toEqual({
     code: 0,
     stdout: 'None was left: every key is wrapped by WAYBILL_MASTER_KEY.\n',
     stderr: '',
   });
-  expect(await keyOfAnna(present)).toEqual(key);
-  await expect(keyOfAnna()).rejects.toThrow('is not the one that wraps the keys');
+  expect(await keysOfAll(present)).toEqual(before);
+  await expect(keysOfAll()).rejects.toThrow('is not the one that wraps the keys');
 });
 
 test('without the previous one it says so, and does nothing', async () => {

@@ -1,4 +1,5 @@
 import process from 'node:process';
+import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { readConfig } from '@waybill/infra/config.js';
 import { runCommandLine } from './program.js';
@@ -13,6 +14,7 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   config: () => readConfig(process.env),
   environment: process.env,
   clock: systemClock,
+  steadyClock,
   interruption: () => {
     const interrupted = new AbortController();
     process.once('SIGINT', () => interrupted.abort());

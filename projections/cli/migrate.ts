@@ -17,7 +17,9 @@ import { migrateLog, type Migrated } from '../migrate/migrate-log.js';
 import { print, printJson, withProgress, type Context } from './context.js';
 import { withLog } from './engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
+import { faultsOfFile, toldFaults } from './log-faults.js';
 import { counted } from './table.js';
+import { lastEvent } from '@waybill/shared-kernel/read-stream.js';
 
 /** Nobody waits for one append: a server that is busy or restarts is given time. */
 const patienceMs = 20_000;
@@ -57,7 +59,8 @@ there. The data folder is only read.`,
     .addHelpText(
       'after',
       `
-Exit code 1: the logs differ, and the first difference is named; or the target does not take an append.
+Exit code 1: the logs differ, and the first difference is named; or the target does not take an append. 3: something of
+the log cannot be read, or is gone, and is named; nothing was copied.
 
 Example:
   $ WAYBILL_READ_STORE=mongodb://localhost npx waybill migrate --to 'esdb://localhost:2113?tls=false'`,
@@ -113,10 +116,11 @@ async function copy(
   config: Config,
   context: Context,
 ): Promise<MigrationReport> {
+  await requireWhole(config, context);
   const migrated = await migrateLog({
     source,
     target,
-    clock: context.clock,
+    clock: context.steadyClock,
     show: (what, work) =>
       withProgress(context, what, (progress) => work((done, total) => progress.advance(done, total))),
   });
@@ -133,6 +137,17 @@ async function copy(
     keys: ok ? await copyKeys(config, context) : null,
     clockBehindSeconds: await clockBehind(source, target, migrated),
   };
+}
+
+/** What cannot be read, or is gone, would be missing from the copy. Throws `BadDataFile`, which names it. */
+async function requireWhole({ dataFolder }: Config, context: Context): Promise<void> {
+  const faults = await withProgress(context, 'Looking through the log', (progress) =>
+    faultsOfFile(dataFiles(dataFolder).log, context.clock, (position, head) => progress.advance(position, head)),
+  );
+  if (faults.length === 0) return;
+  throw new BadDataFile(
+    `Not all of the log in ${dataFolder} can be had, and a copy would be without it. Nothing was copied.\n${toldFaults(faults)}Put that back from a backup, then run this again.`,
+  );
 }
 
 /** With both servers, MongoDB is where keys are looked for. */
@@ -153,7 +168,7 @@ async function copyKeys(config: Config, context: Context): Promise<number | null
 
 /** What the server takes next must not bear an earlier time than what it was given. */
 async function clockBehind(source: EventStore, target: EventStoreDbEventStore, { copied }: Migrated): Promise<number> {
-  const [[last], takenAt] = await Promise.all([source.readAllBackwards(Infinity, 1), target.lastTakenAt()]);
+  const [last, takenAt] = await Promise.all([lastEvent(source), target.lastTakenAt()]);
   if (copied === 0 || last === undefined || takenAt === undefined) return 0;
   return Math.max(0, Date.parse(last.recordedAt) - Date.parse(takenAt)) / 1000;
 }

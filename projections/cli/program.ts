@@ -47,7 +47,7 @@ The environment is that of the server; WAYBILL_DATA is the data folder (./waybil
     .summary('fold the past from the log')
     .description('Folds the past from the log.');
   addReplayOrder(replay, context);
-  addReplayHistory(replay, context);
+  addReplayHistory(replay, context, end);
   addAudit(program, context, end);
   addRebuild(program, context, end);
   addQuarantine(program, context, end);

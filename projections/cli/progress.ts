@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import { counted } from './table.js';
 
 /** Standard error, or what stands in for it. */
@@ -25,7 +25,7 @@ class Bar implements Progress {
   constructor(
     private readonly stream: ProgressStream,
     private readonly label: string,
-    private readonly clock: Clock,
+    private readonly clock: SteadyClock,
     private readonly began = clock.now(),
   ) {}
 
@@ -57,7 +57,7 @@ class Lines implements Progress {
   constructor(
     private readonly stream: ProgressStream,
     private readonly label: string,
-    private readonly clock: Clock,
+    private readonly clock: SteadyClock,
     private lastAt = clock.now(),
     private readonly began = lastAt,
   ) {}
@@ -86,6 +86,6 @@ function speedOf(rate: number | undefined): string {
   return rate === undefined ? '' : `, ${counted(rate, 'event')}/s`;
 }
 
-export function showProgress(stream: ProgressStream, label: string, clock: Clock): Progress {
+export function showProgress(stream: ProgressStream, label: string, clock: SteadyClock): Progress {
   return stream.isTTY === true ? new Bar(stream, label, clock) : new Lines(stream, label, clock);
 }

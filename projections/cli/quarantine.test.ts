@@ -91,7 +91,7 @@ describe('with documents in quarantine', () => {
     ]);
     expect(entries[1]).toEqual({
       projection: 'orders',
-      version: 1,
+      version: 2,
       key: 'o2',
       since: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as unknown,
       triedAt: entries[1]!.since,
@@ -120,7 +120,7 @@ describe('with documents in quarantine', () => {
     ]);
     const { code, stdout } = await waybill.run('quarantine', 'show', 'o2');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^orders o2 \(version 1\)\n[^]*error +TypeError[^]*Waiting\n +4 .*\n +5 .*\n$/);
+    expect(stdout).toMatch(/^orders o2 \(version 2\)\n[^]*error +TypeError[^]*Waiting\n +4 .*\n +5 .*\n$/);
   });
 
   test('the status counts them, and an audit has nothing against them', async () => {

@@ -4,12 +4,18 @@ import { systemTimer } from '@waybill/infra/clock/system.js';
 import { InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import {
+  isQuarantined,
+  troubledStream,
+  type QuarantinedDocument,
+  type ReadStore,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import { whatCanBeRead } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
 import { projections } from '../catalogue.js';
+import { cutText } from '../quarantine/degraded-view.js';
 import {
   countQuarantine,
   entryOf,
@@ -73,7 +79,8 @@ export function addQuarantine(program: Command, context: Context, end: (exitCode
     .command('quarantine')
     .summary('see and release what a projector could not apply')
     .description(
-      'Documents that stand still before an event that a projector could not apply, and orders that fulfilment holds back.',
+      `Documents that stand still before an event that a projector could not apply, or because events of them are gone from
+the event store, and orders that fulfilment holds back.`,
     );
   const ofProjection = () => new Option('--projection <name>', 'of this read model alone').choices(names);
 
@@ -203,11 +210,11 @@ async function waitingEvents(
   { key, revisions, degraded }: QuarantinedDocument,
   { store }: Means,
 ): Promise<ShownEntry['events']> {
-  const streams = new Set([...projection.streams(key), degraded.event.stream]);
-  const found = [];
+  const streams = new Set([...projection.streams(key), troubledStream(degraded)]);
+  const found: RecordedEvent[] = [];
   for (const stream of streams) {
     const from = (revisions[categoryOf(stream)!] ?? -1) + 1;
-    for await (const event of readWholeStream(store, stream, from)) found.push(event);
+    found.push(...(await whatCanBeRead(store, stream, from)).events);
   }
   return found.sort((one, other) => one.position - other.position).map(named);
 }
@@ -265,21 +272,31 @@ async function release(
 
 function toldList(entries: readonly QuarantineEntry[]): string {
   if (entries.length === 0) return 'Nothing is in quarantine.\n';
-  const rows = entries.map(({ projection, key, since, event, waiting, error }) => [
-    projection,
-    key,
-    since,
-    `${event.type}, revision ${event.revision}`,
-    waiting,
-    error,
-  ]);
-  return table([['held by', 'key', 'since', 'event', 'waiting', 'error'], ...rows]);
+  const rows = entries.map((entry) => {
+    const { projection, key, since, waiting, error } = entry;
+    return [projection, key, since, whereItStands(entry), waiting, error];
+  });
+  return table([['held by', 'key', 'since', 'stands at', 'waiting', 'error'], ...rows]);
 }
 
-function toldEntry({ projection, version, key, since, triedAt, error, event, events }: ShownEntry): string {
+/** In a few words. */
+function whereItStands({ event, cut }: QuarantineEntry): string {
+  if (event?.type === '') return `revision ${event.revision} of ${event.stream}, position ${event.position}`;
+  if (event !== undefined) return `${event.type}, revision ${event.revision}`;
+  if (cut === undefined) return '';
+  return cut.firstRevision === null ? `${cut.stream}, gone` : `${cut.stream}, cut before revision ${cut.firstRevision}`;
+}
+
+function toldEntry(entry: ShownEntry): string {
+  const { projection, version, key, since, triedAt, error, event, cut, events } = entry;
   const facts = table([
     ['since', since],
-    ['event', `${event.type}, revision ${event.revision} of ${event.stream}, position ${event.position}`],
+    event === undefined
+      ? ['stream', cut === undefined ? '' : cutText(cut)]
+      : [
+          'event',
+          `${event.type || 'cannot be read'}, revision ${event.revision} of ${event.stream}, position ${event.position}`,
+        ],
     ['error', error],
     ['tried last', triedAt],
   ]);
@@ -289,7 +306,7 @@ function toldEntry({ projection, version, key, since, triedAt, error, event, eve
     type,
     `revision ${revision} of ${stream}`,
   ]);
-  return `${projection} ${key} (version ${version})\n${facts}Waiting\n${table(rows)}`;
+  return `${projection} ${key} (version ${version})\n${facts}${rows.length === 0 ? '' : 'Waiting\n'}${table(rows)}`;
 }
 
 function toldReleases({ released, failed }: Releases): string {

@@ -6,6 +6,7 @@ import type { RebuildOutcome } from '@waybill/shared-kernel/ports/collection-ver
 import { orders } from '../orders.js';
 import { atVersion } from '../rebuild/versions.js';
 import { Waybill } from './testing/waybill.js';
+import { at } from '@waybill/shared-kernel/testing/at.js';
 
 interface Report extends RebuildOutcome {
   readonly projection: string;
@@ -40,7 +41,7 @@ async function spoil(version: number): Promise<string> {
     const { key, revisions, sections, fields, partition } = document!;
     const order = { ...(sections['order'] as object), spoilt: true };
     const write = { key, expected: revisions, revisions, sections: { ...sections, order }, fields, projectedAt: 'now' };
-    await store.commit({ collection, partition, writes: [write], position: 0 });
+    await store.commit({ collection, partition, writes: [write], position: at(0) });
     return key;
   } finally {
     await store.close();
@@ -51,17 +52,17 @@ describe('waybill rebuild where no server runs', () => {
   test('makes the next version and switches to it; --rollback goes back', async () => {
     const first = await waybill.run('rebuild', 'orders');
     expect(first).toMatchObject({ code: 0, stderr: '' });
-    expect(first.stdout).toMatch(/^Version 2 of orders is read now: \d+ documents that agree with the log\.\n/);
-    expect(first.stdout).toMatch('Version 1 is kept: npx waybill rebuild orders --rollback goes back to it.');
-    expect(await versions()).toEqual({ orders: 2, deliveries: 2, products: 1, customers: 1 });
+    expect(first.stdout).toMatch(/^Version 3 of orders is read now: \d+ documents that agree with the log\.\n/);
+    expect(first.stdout).toMatch('Version 2 is kept: npx waybill rebuild orders --rollback goes back to it.');
+    expect(await versions()).toEqual({ orders: 3, deliveries: 3, products: 1, customers: 1 });
     const back = await waybill.json<Report>('rebuild', 'orders', '--rollback');
-    expect(back).toMatchObject({ projection: 'orders', kind: 'rollback', result: 'switched', live: 1, previous: 2 });
-    expect(await versions()).toMatchObject({ orders: 1 });
+    expect(back).toMatchObject({ projection: 'orders', kind: 'rollback', result: 'switched', live: 2, previous: 3 });
+    expect(await versions()).toMatchObject({ orders: 2 });
     expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: true });
   });
 
   test('mends what is wrong, and says what that was', async () => {
-    const key = await spoil(1);
+    const key = await spoil(2);
     expect(await waybill.json('audit', 'verify')).toMatchObject({ ok: false });
     const { stdout, code } = await waybill.run('rebuild', 'orders');
     expect(code).toBe(0);
@@ -71,23 +72,23 @@ describe('waybill rebuild where no server runs', () => {
 
   test('does not go back to what differs from the log: 1, with the difference', async () => {
     await waybill.run('rebuild', 'orders');
-    const key = await spoil(1);
+    const key = await spoil(2);
     const { stdout, code } = await waybill.run('rebuild', 'orders', '--rollback');
     expect(code).toBe(1);
     expect(stdout).toMatch(
-      'Version 1 of orders differs from the log. It is kept as it is, and version 2 is read as before.',
+      'Version 2 of orders differs from the log. It is kept as it is, and version 3 is read as before.',
     );
     expect(stdout).toMatch(
       `1 difference:\n  ${key} at /sections/order/spoilt\n    log says   null\n    stored is  true\n`,
     );
-    expect(await versions()).toMatchObject({ orders: 2 });
+    expect(await versions()).toMatchObject({ orders: 3 });
   });
 
   test('goes back to nothing where there is nothing: 2', async () => {
     const { code, stderr } = await waybill.run('rebuild', 'orders', '--rollback');
     expect({ code, stderr }).toEqual({
       code: 2,
-      stderr: 'There is no version of orders before version 1 to go back to: it was never rebuilt.\n',
+      stderr: 'There is no version of orders before version 2 to go back to: it was never rebuilt.\n',
     });
   });
 
@@ -95,8 +96,18 @@ describe('waybill rebuild where no server runs', () => {
     const { code, stderr } = await waybill.run('rebuild', 'everything');
     expect({ code, stderr }).toEqual({
       code: 2,
-      stderr: 'There is no read model everything; there are orders, deliveries, products, customers.\n',
+      stderr:
+        'There is no read model everything; there are orders, deliveries, products, customers, worklist, fulfilment.\n',
     });
+  });
+
+  test.each(['worklist', 'fulfilment'])('of the list %s, which fulfilment keeps, mends it in place', async (name) => {
+    expect(await waybill.json<Report>('rebuild', name)).toMatchObject({
+      ...{ projection: name, kind: 'rebuild', result: 'switched', previous: null, documents: 0 },
+      mended: { count: 0, first: [] },
+    });
+    const { code, stderr } = await waybill.run('rebuild', name, '--rollback');
+    expect({ code, stderr }).toEqual({ code: 2, stderr: `There is no version of ${name} to go back to.\n` });
   });
 
   test('that is interrupted says what becomes of it, and status too; the next one goes on', async () => {
@@ -114,15 +125,15 @@ describe('waybill rebuild where no server runs', () => {
         stdout: '',
         // Behind how far it was, where that took long.
         stderr: expect.stringMatching(
-          /^(?:orders version 2: .*\n)*The running projector goes on with it; npx waybill status shows how far it is\.\n$/,
+          /^(?:orders version 3: .*\n)*The running projector goes on with it; npx waybill status shows how far it is\.\n$/,
         ),
       });
-      expect((await waybill.run('status')).stdout).toMatch('rebuild to version 2: waits for a projector');
+      expect((await waybill.run('status')).stdout).toMatch('rebuild to version 3: waits for a projector');
       const another = await waybill.run('rebuild', 'orders');
-      expect(another).toMatchObject({ code: 2, stderr: 'A rebuild of orders is under way, to version 2.\n' });
+      expect(another).toMatchObject({ code: 2, stderr: 'A rebuild of orders is under way, to version 3.\n' });
     } finally {
       lock?.release();
     }
-    expect(await waybill.json('rebuild', 'orders')).toMatchObject({ result: 'switched', live: 2 });
+    expect(await waybill.json('rebuild', 'orders')).toMatchObject({ result: 'switched', live: 3 });
   });
 });

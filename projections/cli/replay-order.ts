@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { OrderView } from '../orders.js';
 import { replayOrder, type PointInOrder, type ReplayedOrder } from '../replay/order.js';
+import { askedAt } from '../replay/point-in-time.js';
 import { timelineEvent } from '../timeline-event.js';
 import { print, printJson, type Context } from './context.js';
 import { withLog } from './engines.js';
@@ -8,6 +9,7 @@ import { moneyText } from './money-text.js';
 import { table } from './table.js';
 import { timeOption } from './time.js';
 import { withoutPersonalData } from './without-personal-data.js';
+import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 type ReplayOrderOptions = PointInOrder & { readonly json?: true };
 
@@ -30,7 +32,8 @@ Example:
   $ npx waybill replay order e481f51cbdc54678b7cc49136f2d6af7 --as-of 2017-10-05T00:00:00Z`,
     )
     .action(async (id: string, { json, ...at }: ReplayOrderOptions) => {
-      const replayed = await withLog(context.config(), context.clock, (store) => replayOrder(store, id, at));
+      const asked = askedAt(at, epochMs(context.clock));
+      const replayed = await withLog(context.config(), context.clock, (store) => replayOrder(store, id, asked));
       if (json) await printJson(context, publicForm(replayed));
       else await print(context, told(replayed));
     });

@@ -1,8 +1,14 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import { tellFaults } from './backup.js';
 import { restoreBackup } from './backup/restore-backup.js';
-import { print, printJson, withProgress, type Context } from './context.js';
+import { toldFaults } from './log-faults.js';
+import { print, printJson, say, withProgress, type Context } from './context.js';
 import { counted } from './table.js';
+
+/** What is said before events of customers that cannot be had. */
+const mayBeErased =
+  'Whether these customers are erased cannot be told from the log, so their keys are as in the backup. Erase again who is:';
 
 export function addRestore(program: Command, context: Context): void {
   program
@@ -26,11 +32,13 @@ Example:
     )
     .action(async (folder: string, { json, keys }: { readonly json?: true; readonly keys?: string }) => {
       const { dataFolder } = context.config();
-      const manifest = await withProgress(context, 'Restoring', (progress) =>
+      const { manifest, doubted } = await withProgress(context, 'Restoring', (progress) =>
         restoreBackup({ folder, keys, dataFolder, clock: context.clock }, (done, total) =>
           progress.advance(done, total),
         ),
       );
+      tellFaults(context, 'restored as it is', manifest);
+      if (doubted.length > 0) say(context, `${mayBeErased}\n${toldFaults(doubted).trimEnd()}`);
       if (json) return printJson(context, manifest);
       return print(
         context,

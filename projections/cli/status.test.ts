@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { amqpUrl, describeWithServer } from '@waybill/infra/broker/rabbitmq/testing/server-under-test.js';
-import { StandInServer } from '@waybill/infra/event-store/eventstoredb/testing/stand-in-server.js';
+import { ownServers } from '@waybill/infra/event-store/eventstoredb/testing/server-under-test.js';
 import { freePort } from '@waybill/infra/testing/loopback-port.js';
 import { Waybill } from './testing/waybill.js';
 
@@ -49,8 +49,8 @@ describe('waybill status names a server that is down, and ends with 3:', () => {
   });
 });
 
-test('waybill status reads a log in EventStoreDB', async () => {
-  const server = await StandInServer.listen();
+test.each(ownServers)('waybill status reads a log in EventStoreDB, $name', async ({ start }) => {
+  const server = await start();
   expect(await waybill.run('migrate', '--to', server.url)).toMatchObject({ code: 0 });
   waybill.environment = { WAYBILL_EVENT_STORE: server.url };
   waybill.dataFolder = `${waybill.dataFolder}-new`;
@@ -64,7 +64,7 @@ test('waybill status reads a log in EventStoreDB', async () => {
       { name: 'customers' },
     ],
   });
-  server.kill();
+  await server.dispose();
 });
 
 describeWithServer('waybill status, with RabbitMQ', () => {
@@ -76,7 +76,7 @@ describeWithServer('waybill status, with RabbitMQ', () => {
     expect(down).toEqual([]);
     const count = expect.any(Number);
     expect(queues).toEqual(
-      ['orders.v1', 'deliveries.v2', 'products.v1', 'customers.v1', 'fulfilment'].map((consumer) => ({
+      ['orders.v2', 'deliveries.v3', 'products.v1', 'customers.v1', 'fulfilment'].map((consumer) => ({
         consumer,
         queues: count,
         messages: count,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '@waybill/infra/config.js';
-import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { LogMismatch, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
 import { projections } from '../catalogue.js';
 import { countQuarantine } from '../quarantine/entries.js';
@@ -44,7 +44,8 @@ how many are overdue, and what waits in the broker's queues, with the dead lette
     .addHelpText(
       'after',
       `
-Exit code 3: a server does not answer, and is named; without the broker all else is shown.
+Exit code 3: a server does not answer, and is named; without the broker all else is shown. Or what is derived was made
+from another log than this one.
 
 Example:
   $ npx waybill status`,
@@ -53,7 +54,7 @@ Example:
       const status = await look(context);
       if (json) await printJson(context, status);
       else await print(context, told(status));
-      if (status.down.length > 0) end(exitCodes.down);
+      if (status.down.length > 0 || isMisfit(status)) end(exitCodes.down);
     });
 }
 
@@ -121,10 +122,16 @@ function told(status: Status): string {
   ]);
   const letters =
     deadLetters === null ? '' : `  ${counted(deadLetters, 'message')} in the dead-letter queue of the broker\n`;
-  return `${facts}${table(waiting)}  ${quarantine === 0 ? 'nothing' : counted(quarantine, 'document')} in quarantine\n${letters}`;
+  const mends = isMisfit(status) ? `  ${LogMismatch.remedy}\n` : '';
+  return `${facts}${table(waiting)}  ${quarantine === 0 ? 'nothing' : counted(quarantine, 'document')} in quarantine\n${letters}${mends}`;
 }
 
-function behind({ lagEvents, lagSeconds }: Omit<Lag, 'position'>): string {
+function isMisfit({ relay, projections: models }: Lags): boolean {
+  return [relay, ...models].some(({ mismatch }) => mismatch !== undefined);
+}
+
+function behind({ lagEvents, lagSeconds, mismatch }: Omit<Lag, 'position'>): string {
+  if (mismatch !== undefined) return `made from another log, or from a later state of this one: ${mismatch}`;
   if (lagEvents === 0) return 'up to date';
   return `${counted(lagEvents, 'event')} behind, the oldest ${counted(Math.round(lagSeconds), 'second')} old`;
 }

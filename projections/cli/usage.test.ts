@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { openDevelopmentKey } from '@waybill/infra/http/development-key.js';
@@ -131,7 +132,7 @@ describe('using the command line', () => {
       expect(await waybill.run(...words)).toMatchObject({ code: 0, stderr: '' });
       return openDevelopmentKey(dataFiles(waybill.dataFolder).developmentKey);
     })();
-    const verify = createTokenVerifier(trusted, systemClock);
+    const verify = createTokenVerifier(trusted, { wallClock: systemClock, steadyClock });
     for (const more of [[], ['--json']]) {
       const { stdout } = await waybill.run(...words, ...more);
       expect(stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);

@@ -2,13 +2,16 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
-import { Agenda, agenda, type AgendaItem } from '@waybill/shared-kernel/agenda.js';
+import { worklistNote } from '@waybill/shared-kernel/testing/worklist-note.js';
+import { worklist, type WorklistItem } from '@waybill/shared-kernel/worklist.js';
+import { WorklistWriter } from '@waybill/shared-kernel/worklist-writer.js';
 import { NotFound, RuleViolated, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { FulfilmentEvent, FulfilmentSuspended } from '@waybill/shared-kernel/events/fulfilment.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { noteSuspension, suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
+import { noteSuspension } from '@waybill/shared-kernel/note-suspension.js';
+import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
 import { readSuspensions } from '@waybill/shared-kernel/suspension.js';
 import { onFulfilment, placed } from '../testing/history.js';
 import { appendAll } from '../testing/logs.js';
@@ -47,21 +50,22 @@ describe('asking by hand', () => {
   beforeEach(async () => {
     log = new MemoryEventStore(clock);
     readStore = openSqliteReadStore(':memory:');
-    await readStore.declare(agenda);
+    await readStore.declare(worklist);
     await readStore.declare(suspendedOrders);
     await appendAll(log, [placed(orderId)]);
   });
   afterEach(() => readStore.close());
 
   /** What happened, and as what the process manager noted it. */
-  async function stands(events: readonly FulfilmentEvent[], state?: AgendaItem['state']): Promise<void> {
+  async function stands(events: readonly FulfilmentEvent[], state?: WorklistItem['state']): Promise<void> {
     await appendAll(
       log,
       events.map((event) => onFulfilment(orderId, event)),
     );
     if (state === undefined) return;
-    const writer = new Agenda({ readStore, clock });
-    writer.note({ orderId, revision: events.length - 1, state, deadline: null, dueAt: null, since: dueAt });
+    const writer = new WorklistWriter({ readStore, clock });
+    const item = { state, deadline: null, dueAt: null, since: dueAt };
+    writer.note(worklistNote(orderId, events.length - 1, item));
     await writer.flush(partitionOf(orderId));
   }
 
@@ -90,6 +94,14 @@ describe('asking by hand', () => {
     });
   });
 
+  test('happens no earlier than what it follows', async () => {
+    await stands([started, requested('authorise', 3)], 'authorising');
+    clock.advance(-3_600_000);
+    await ask('retry');
+    const events = await log.readStream(`fulfilment-${orderId}`, 0, 10);
+    expect(events[2]!.occurredAt).toBe(events[1]!.occurredAt);
+  });
+
   test('is refused where no fulfilment was begun', async () => {
     await expect(ask('retry')).rejects.toThrow(NotFound);
     await expect(ask('retry')).rejects.toThrow('No fulfilment of order o1 was begun.');
@@ -115,7 +127,7 @@ describe('asking by hand', () => {
   });
 
   const way = [started, reserved, requested('authorise', 1), settled('authorised')];
-  test.each<[Request, string, readonly FulfilmentEvent[], AgendaItem['state'] | undefined, string | undefined]>([
+  test.each<[Request, string, readonly FulfilmentEvent[], WorklistItem['state'] | undefined, string | undefined]>([
     ['retry', 'is not known yet', [started], undefined, undefined],
     ['retry', 'waits for a payment', [started, requested('authorise', 1)], 'authorising', undefined],
     ['retry', 'is being undone', [...way, cancelled], 'compensating', undefined],

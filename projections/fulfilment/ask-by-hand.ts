@@ -2,7 +2,8 @@ import { RuleViolated } from '@waybill/shared-kernel/errors.js';
 import { currentVersions } from '@waybill/shared-kernel/events/catalogue.js';
 import type { AskedByHand } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { Actor, EventData } from '@waybill/shared-kernel/message.js';
-import { timestamp, type Clock, type Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import { notBefore } from '@waybill/shared-kernel/occurred.js';
+import { type Randomness, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 import { knownFulfilment, type KnownFulfilment, type KnownFulfilmentMeans } from './known-fulfilment.js';
@@ -17,7 +18,7 @@ const types = {
 
 export interface AskByHandMeans extends KnownFulfilmentMeans {
   readonly store: Pick<EventStore, 'append' | 'readStream'>;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   readonly randomness: Randomness;
   readonly actor: Actor;
   readonly reason: string;
@@ -41,7 +42,7 @@ export async function askByHand(request: Request, orderId: string, means: AskByH
       id: randomness.uuid(),
       type,
       schemaVersion: currentVersions[type],
-      occurredAt: timestamp(clock),
+      occurredAt: notBefore(timestamp(clock), last.occurredAt),
       correlationId: last.correlationId,
       causationId: last.id,
       actor,
@@ -65,7 +66,7 @@ export function refusalOf(request: Request, known: Judged): Refusal | undefined 
   if (heldBack !== undefined) {
     return {
       rule: 'fulfilment-held-back',
-      message: `Order ${orderId} is held back by ${heldBack.event.type}. Mend that, then: npx waybill quarantine release ${orderId}`,
+      message: `Order ${orderId} is held back by ${heldBack.event?.type || 'what became of its streams'}. Mend that, then: npx waybill quarantine release ${orderId}`,
     };
   }
   return request === 'retry' ? noRetry(known) : noCompensation(known);

@@ -1,4 +1,4 @@
-import { agenda, itemOf, type AgendaItem } from '@waybill/shared-kernel/agenda.js';
+import { worklist, itemOf, type WorklistItem } from '@waybill/shared-kernel/worklist.js';
 import { EventFromTheFuture, NotFound } from '@waybill/shared-kernel/errors.js';
 import type {
   FulfilmentCompleted,
@@ -19,7 +19,7 @@ import { suspendedFulfilment } from '../quarantine/suspended-fulfilment.js';
 export interface KnownFulfilment extends FulfilmentFacts {
   readonly orderId: string;
   /** `undefined`: the process manager has not come to it. */
-  readonly item: AgendaItem | undefined;
+  readonly item: WorklistItem | undefined;
   /** Why the process manager stands still at it. */
   readonly heldBack: Degraded | undefined;
   /** Those of its stream, one at least. */
@@ -53,7 +53,7 @@ export async function knownFulfilment(
   const events: RecordedEvent[] = [];
   for await (const event of readWholeStream(store, streamName('fulfilment', orderId))) events.push(event);
   if (events.length === 0) throw new NotFound('fulfilment', orderId, `No fulfilment of order ${orderId} was begun.`);
-  const [noted] = await readStore.load(agenda, [orderId]);
+  const [noted] = await readStore.load(worklist, [orderId]);
   const heldBack = (await findQuarantined(suspendedFulfilment, orderId, readStore))?.degraded;
   const item = noted === undefined ? undefined : itemOf(noted);
   return { orderId, item, heldBack, ...factsOf(events), events };

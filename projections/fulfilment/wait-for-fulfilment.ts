@@ -20,8 +20,8 @@ export async function waitForFulfilment(
   { readStore, timer, patience }: WaitForFulfilmentMeans,
 ): Promise<boolean> {
   for (let waited = 0; waited < patience; waited += look) {
-    const reached = await readStore.consumerPosition(suspendedOrders.name, partitionOf(orderId));
-    if (reached >= position) return true;
+    const { through } = await readStore.consumerPosition(suspendedOrders.name, partitionOf(orderId));
+    if (through >= position) return true;
     await timer.sleep(look);
   }
   return false;

@@ -45,7 +45,7 @@ describe('importing histories', () => {
 
   test("the log's order follows the times at which things happened, and each order begins with its placing", async () => {
     await importHistory(store, histories);
-    const log = await store.readAll(0, events);
+    const log = (await store.readAll(0, events)).events;
     const seen = new Set<string>();
     for (const event of log) {
       if (!seen.has(event.partitionKey)) expect(event.type).toBe('OrderPlaced');

@@ -31,7 +31,7 @@ export async function* appendsOf(log: ReadableLog, after: number, mostBytes: num
 async function* togetherIn(log: ReadableLog, after: number): AsyncGenerator<Run, void> {
   let together: RecordedEvent[] = [];
   for await (const page of readLog(log, after)) {
-    for (const event of page) {
+    for (const event of page.events) {
       const last = together.at(-1);
       if (last !== undefined && (last.stream !== event.stream || last.recordedAt !== event.recordedAt)) {
         yield together;

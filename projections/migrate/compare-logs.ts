@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, largestPage, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { differingFields, textOf } from './event-text.js';
 
 export type ReadableLog = Pick<EventStore, 'readAll'>;
@@ -35,21 +35,22 @@ export interface Comparison {
   readonly difference: LogDifference | null;
 }
 
-const pageSize = 1000;
-
 /** A log from its beginning, page by page. */
 class Pages {
   #position = beginning;
   #page: readonly RecordedEvent[] = [];
   #taken = 0;
+  #isEnd = false;
 
   constructor(private readonly log: ReadableLog) {}
 
   /** How many events are at hand; 0 at the end of the log. */
   async fill(): Promise<number> {
-    if (this.#taken === this.#page.length) {
-      this.#page = await this.log.readAll(this.#position, pageSize);
-      this.#position = this.#page.at(-1)?.position ?? this.#position;
+    while (this.#taken === this.#page.length && !this.#isEnd) {
+      const page = await this.log.readAll(this.#position, largestPage);
+      this.#page = page.events;
+      this.#position = page.through;
+      this.#isEnd = page.isEnd;
       this.#taken = 0;
     }
     return this.#page.length - this.#taken;

@@ -1,6 +1,6 @@
 import { InvalidInput, RuleViolated, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { appendsOf, bytesOf, type Run } from './appends.js';
 import { compareLogs, type Comparison } from './compare-logs.js';
@@ -14,7 +14,8 @@ export interface AdoptingLog extends Pick<EventStore, 'readAll'> {
 export interface MigrateMeans {
   readonly source: Pick<EventStore, 'readAll' | 'head'>;
   readonly target: AdoptingLog;
-  readonly clock: Clock;
+  /** A steady one. */
+  readonly clock: SteadyClock;
   /** Runs a part of the work that shows how far it has come. */
   readonly show?: Show;
 }

@@ -1,4 +1,4 @@
-import type { Degraded, FailedEvent } from '@waybill/shared-kernel/ports/read-store.js';
+import type { CutStream, Degraded, FailedEvent } from '@waybill/shared-kernel/ports/read-store.js';
 
 /** What readers are told of a document that stands still. */
 export interface DegradedView {
@@ -7,10 +7,25 @@ export interface DegradedView {
   readonly reason: string;
 }
 
-/** Names the event and nothing else: what went wrong with it is for operators. */
-export function degradedView({ since, event }: Pick<Degraded, 'since'> & { readonly event: EventName }): DegradedView {
-  const { type, revision, stream } = event;
-  return { since, reason: `${type}, revision ${revision} of ${stream}, cannot be applied; it and what follows wait.` };
+/** What it stands still on account of. */
+type Named =
+  | { readonly event: Pick<FailedEvent, 'type' | 'revision' | 'stream'>; readonly cut?: never }
+  | { readonly cut: CutStream; readonly event?: never };
+
+/** Names the event or the stream and nothing else: what went wrong with it is for operators. */
+export function degradedView({ since, ...named }: Pick<Degraded, 'since'> & Named): DegradedView {
+  return { since, reason: reasonOf(named) };
 }
 
-type EventName = Pick<FailedEvent, 'type' | 'revision' | 'stream'>;
+function reasonOf({ event, cut }: Named): string {
+  if (cut !== undefined) return `${cutText(cut)}. This is the last state that is known.`;
+  const { type, revision, stream } = event;
+  if (type === '') return `Revision ${revision} of ${stream} cannot be read; it and what follows wait.`;
+  return `${type}, revision ${revision} of ${stream}, cannot be applied; it and what follows wait.`;
+}
+
+/** What became of a stream, without a full stop. */
+export function cutText({ stream, firstRevision }: CutStream): string {
+  const left = firstRevision === null ? 'none is left' : `the first that is left has revision ${firstRevision}`;
+  return `Events of ${stream} are gone from the event store: ${left}`;
+}

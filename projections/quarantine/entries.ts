@@ -1,4 +1,9 @@
-import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import {
+  isQuarantined,
+  type CutStream,
+  type QuarantinedDocument,
+  type ReadStore,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 
 /** A document that stands still, as operators see it. Times are RFC 3339 UTC. */
@@ -10,14 +15,16 @@ export interface QuarantineEntry {
   /** When it was tried last, and what went wrong then. */
   readonly triedAt: string;
   readonly error: string;
-  /** The event that could not be applied. */
-  readonly event: {
+  /** The event that could not be applied; id and type are empty where it could not even be read. */
+  readonly event?: {
     readonly id: string;
     readonly stream: string;
     readonly revision: number;
     readonly position: string;
     readonly type: string;
   };
+  /** Or the stream of which events are gone from the event store. */
+  readonly cut?: CutStream;
   /** Events of it that are not in the document, the one that could not be applied among them. */
   readonly waiting: number;
 }
@@ -31,10 +38,13 @@ export function entryOf(
   { collection: { name, version } }: Keeper,
   { key, revisions, degraded }: QuarantinedDocument,
 ): QuarantineEntry {
-  const { since, triedAt, error, event, seen } = degraded;
-  const waiting = Object.entries(seen).reduce((sum, [section, last]) => sum + last - (revisions[section] ?? -1), 0);
-  const named = { ...event, position: String(event.position) };
-  return { projection: name, version, key, since, triedAt, error, event: named, waiting };
+  const { since, triedAt, error, event, cut, seen } = degraded;
+  const waiting = Object.entries(seen).reduce(
+    (sum, [section, last]) => sum + Math.max(0, last - (revisions[section] ?? -1)),
+    0,
+  );
+  const named = cut === undefined ? { event: { ...event, position: String(event.position) } } : { cut };
+  return { projection: name, version, key, since, triedAt, error, ...named, waiting };
 }
 
 /** Whatever is quarantined in a read model, by key. */

@@ -5,6 +5,7 @@ import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import { largestSections, type ReadStore, type StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Sections } from '@waybill/shared-kernel/projection.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { catchUp } from '../catch-up.js';
 import { deliveries } from '../deliveries.js';
 import { orders } from '../orders.js';
@@ -26,6 +27,7 @@ import { OrdersBench } from '../testing/orders-bench.js';
 import { randomHistory } from '../testing/random-history.js';
 import type { QuarantineNotice } from '@waybill/shared-kernel/quarantine-notice.js';
 import { releaseDocument } from './settle-document.js';
+import { at } from '@waybill/shared-kernel/testing/at.js';
 
 const { collection } = orders;
 
@@ -92,8 +94,8 @@ describe('an event that cannot be applied', () => {
     const notices: QuarantineNotice[] = [];
     const quarantined = (notice: QuarantineNotice): void => void notices.push(notice);
     const told = new PartitionProjector(breaking(1, where), partition, { ...bench.means, quarantined });
-    await told.apply(events.slice(0, 4), 4);
-    await told.apply(events.slice(0, 4), 4);
+    await told.apply(events.slice(0, 4), at(4));
+    await told.apply(events.slice(0, 4), at(4));
     const document = await bench.find('o1');
     const { id, stream } = events[1]!;
     expect(notices).toEqual([
@@ -109,24 +111,24 @@ describe('an event that cannot be applied', () => {
         seen: { order: 2, delivery: 1 },
       },
     });
-    expect(await bench.readStore.position(collection, partition)).toBe(4);
+    expect(await bench.readStore.position(collection, partition)).toEqual(at(4));
   });
 
   test('lets no later event in, and counts how far they go', async () => {
     const fragileProjector = projector(breaking(1));
-    for (const [index, event] of events.entries()) await fragileProjector.apply([event], index + 1);
+    for (const [index, event] of events.entries()) await fragileProjector.apply([event], at(index + 1));
     await appendAll(bench.log, [cancelled('o1')]);
     const last = (await bench.events()).at(-1)!;
-    await projector(breaking(1)).apply([last], 6);
+    await projector(breaking(1)).apply([last], at(6));
     expect(await bench.find('o1')).toMatchObject({ revisions: { order: 0 }, degraded: { seen: { order: 3 } } });
-    expect(await bench.readStore.position(collection, partition)).toBe(6);
+    expect(await bench.readStore.position(collection, partition)).toEqual(at(6));
   });
 
   test('where it is the first of its document leaves an empty one, that no list shows', async () => {
-    await projector(breaking(0)).apply(events, 5);
+    await projector(breaking(0)).apply(events, at(5));
     expect(await bench.find('o1')).toMatchObject({ revisions: {}, sections: {}, degraded: { seen: { order: 2 } } });
     expect(await bench.readStore.list(collection, { limit: 10 })).toEqual([]);
-    await projector(breaking(0)).apply(events, 5);
+    await projector(breaking(0)).apply(events, at(5));
     expect(await bench.quarantine()).toEqual(['o1']);
   });
 
@@ -151,7 +153,7 @@ describe('an event that cannot be applied', () => {
           : folded;
       },
     };
-    await projector(swelling).apply(events, 5);
+    await projector(swelling).apply(events, at(5));
     expect(await bench.find('o1')).toMatchObject({
       revisions: { order: 1, delivery: 0 },
       degraded: { event: { type: 'OrderDispatched' } },
@@ -162,8 +164,8 @@ describe('an event that cannot be applied', () => {
     const future = onOrder('o1', { type: 'OrderConfirmed', data: { orderId: 'o1' } });
     await appendAll(bench.log, [{ ...future, event: { ...future.event, schemaVersion: 9 } }]);
     const all = await bench.events();
-    await expect(projector(orders).apply(all, 6)).rejects.toBeInstanceOf(EventFromTheFuture);
-    await projector(breaking(1)).apply(all.slice(0, 5), 5);
+    await expect(projector(orders).apply(all, at(6))).rejects.toBeInstanceOf(EventFromTheFuture);
+    await projector(breaking(1)).apply(all.slice(0, 5), at(5));
     expect(await bench.quarantine()).toEqual(['o1']);
     expect(await releaseDocument(orders, 'o1', bench.means)).not.toHaveProperty('degraded');
     expect((await bench.find('o1'))?.revisions).toEqual({ order: 2, delivery: 1 });
@@ -175,32 +177,35 @@ describe('an event that cannot be applied', () => {
       readStore: {
         load: (...of: Parameters<ReadStore['load']>) => bench.readStore.load(...of),
         commit: async (batch: Parameters<ReadStore['commit']>[0]) => {
-          if (batch.position > 0) throw new Unavailable('read store', 'Gone.');
+          if (batch.position.through > 0) throw new Unavailable('read store', 'Gone.');
           return bench.readStore.commit(batch);
         },
       },
     };
     const dying = new PartitionProjector(breaking(1), partition, faulty);
-    await expect(dying.apply(events, 5)).rejects.toThrow('Gone.');
+    await expect(dying.apply(events, at(5))).rejects.toThrow('Gone.');
     const before = await bench.find('o1');
     expect(before).toHaveProperty('degraded');
     bench.clock.advance(1000);
-    await projector(breaking(1)).apply(events, 5);
+    await projector(breaking(1)).apply(events, at(5));
     expect(await bench.find('o1')).toEqual(before);
   });
 
   test('makes a document of another program, of which this one makes nothing, stand before it all the same', async () => {
-    await projector(orders).apply(events, 5);
+    await projector(orders).apply(events, at(5));
     const senseless: Projection = { ...orders, fields: (sections: Sections) => orders.fields(onlyPlaced(sections)) };
     await appendAll(bench.log, [broken(cancelled('o1'))]);
-    await projector(senseless).apply((await bench.events()).slice(5), 6);
+    await projector(senseless).apply((await bench.events()).slice(5), at(6));
     expect(await bench.find('o1')).toMatchObject({ revisions: { order: 1, delivery: 0 }, degraded: {} });
   });
 
   test('that the log does not show yet is tried again', async () => {
-    const blind = { ...bench.means, store: { readStream: () => Promise.resolve([]) } };
+    const blind = {
+      ...bench.means,
+      store: { readStream: () => Promise.resolve([]), cutOf: () => Promise.resolve(undefined) },
+    };
     const early = new PartitionProjector(breaking(1), partition, blind);
-    await expect(early.apply(events.slice(0, 2), 2)).rejects.toThrow(
+    await expect(early.apply(events.slice(0, 2), at(2))).rejects.toThrow(
       'The log does not show revision 1 of order-o1 yet.',
     );
     expect(await bench.find('o1')).toBeUndefined();
@@ -208,7 +213,7 @@ describe('an event that cannot be applied', () => {
 
   describe('when its document is released', () => {
     test('is folded with all that waited, once it can be', async () => {
-      await projector(breaking(1)).apply(events, 5);
+      await projector(breaking(1)).apply(events, at(5));
       expect(await releaseDocument(orders, 'o1', bench.means)).not.toHaveProperty('degraded');
       expect(await bench.documents()).toEqual(await straightFold(bench.log, orders));
       expect(await bench.quarantine()).toEqual([]);
@@ -216,7 +221,7 @@ describe('an event that cannot be applied', () => {
     });
 
     test('keeps it quarantined with the newer error where it fails again', async () => {
-      await projector(breaking(1)).apply(events, 5);
+      await projector(breaking(1)).apply(events, at(5));
       bench.clock.advance(60_000);
       const again = await releaseDocument(breaking(3, 'fields'), 'o1', bench.means);
       expect(again).toEqual(await bench.find('o1'));
@@ -232,7 +237,7 @@ describe('an event that cannot be applied', () => {
     });
 
     test('takes nothing out of it that another program could fold', async () => {
-      await projector(breaking(3)).apply(events, 5);
+      await projector(breaking(3)).apply(events, at(5));
       const before = await bench.find('o1');
       const again = await releaseDocument(breaking(1), 'o1', bench.means);
       expect(again?.sections).toEqual(before?.sections);
@@ -241,16 +246,16 @@ describe('an event that cannot be applied', () => {
 
     test('is noticed by a projector that remembers the quarantine', async () => {
       const remembering = projector(breaking(1));
-      await remembering.apply(events, 5);
+      await remembering.apply(events, at(5));
       await releaseDocument(orders, 'o1', bench.means);
       await appendAll(bench.log, [cancelled('o1')]);
-      await remembering.apply((await bench.events()).slice(5), 6);
+      await remembering.apply((await bench.events()).slice(5), at(6));
       expect(await bench.documents()).toEqual(await straightFold(bench.log, orders));
     });
 
     test('misses nothing that a projector passes by meanwhile', async () => {
       const running = projector(breaking(1));
-      await running.apply(events, 5);
+      await running.apply(events, at(5));
       let commits = 0;
       const means = {
         ...bench.means,
@@ -260,7 +265,7 @@ describe('an event that cannot be applied', () => {
             commits += 1;
             if (commits === 1) {
               await appendAll(bench.log, [cancelled('o1')]);
-              await running.apply((await bench.events()).slice(5), 6);
+              await running.apply((await bench.events()).slice(5), at(6));
             }
             return bench.readStore.commit(batch);
           },
@@ -314,7 +319,7 @@ describe('quarantine', () => {
       const batch = events.slice(start, start + sizes[turn % sizes.length]!);
       const end = batch.at(-1)!.position;
       const repeats = again.map((pick) => events[pick % events.length]!).filter(({ position }) => position <= end);
-      await projector.apply([...repeats, ...batch], end);
+      await projector.apply([...repeats, ...batch], at(end));
       if (restarts.includes(turn)) projector = begin();
       start += batch.length;
       await between(turn);
@@ -339,7 +344,7 @@ describe('quarantine', () => {
         expect(await bench.documents()).toEqual(await straightFold(bench.log, orders));
         await bench.end();
       }),
-      { numRuns: 150 },
+      { numRuns: runs(40, 400) },
     );
   });
 
@@ -353,7 +358,7 @@ describe('quarantine', () => {
         expect(await documentsOf(bench.readStore, deliveries)).toEqual(await straightFold(bench.log, deliveries));
         await bench.end();
       }),
-      { numRuns: 50 },
+      { numRuns: runs(15, 150) },
     );
   });
 
@@ -380,7 +385,7 @@ describe('quarantine', () => {
           await bench.end();
         },
       ),
-      { numRuns: 100 },
+      { numRuns: runs(30, 300) },
     );
   });
 });

@@ -1,26 +1,44 @@
-import { DocumentNotStorable, EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { DocumentNotStorable, EventFromTheFuture, StreamCut, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
+import { logBeginning } from '@waybill/shared-kernel/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { timestamp, type Clock } from '@waybill/shared-kernel/ports/clock.js';
-import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type {
-  Degraded,
-  DocumentWrite,
-  Fields,
-  ReadStore,
-  StoredDocument,
+import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import {
+  troubledStream,
+  type Degraded,
+  type DegradedBy,
+  type DocumentWrite,
+  type Fields,
+  type ReadStore,
+  type StoredDocument,
 } from '@waybill/shared-kernel/ports/read-store.js';
-import type { Projection, Revisions } from '@waybill/shared-kernel/projection.js';
-import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import type { Projection } from '@waybill/shared-kernel/projection.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
+import {
+  degradedByFault,
+  faultOfStream,
+  isStreamFault,
+  whatCanBeRead,
+  whyNotShown,
+  type StreamFault,
+} from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { toldError } from '@waybill/shared-kernel/told-error.js';
-import { CannotApply, foldRecorded, inCategoryOrder, type Draft, type Folded } from '../fold-document.js';
+import {
+  CannotApply,
+  fieldsOf,
+  foldRecorded,
+  inCategoryOrder,
+  reaches,
+  type Draft,
+  type Folded,
+} from '../fold-document.js';
 
 export interface SettleMeans {
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
-  readonly store: Pick<EventStore, 'readStream'>;
-  readonly clock: Clock;
+  readonly store: Pick<EventStore, 'readStream' | 'cutOf'>;
+  readonly clock: WallClock;
   /** Told of each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;
 }
@@ -55,30 +73,35 @@ const nothing: Folded = { revisions: {}, sections: {} };
 
 /**
  * Settles a document that cannot be written as it is: takes what the read store has of it, folds on from there as far
- * as that can be done, event by event in the order of the log, and writes that. Where an event stands in the way, the
- * document is quarantined before it; one that is quarantined already stays as it is. Answers with what stands now.
+ * as that can be done, event by event in the order of the log, and writes that. Where an event stands in the way, or
+ * not every event of a stream can be read, the document is quarantined there; one that is quarantined already stays as
+ * it is. Answers with what stands now.
  *
  * `known`: streams of the document, each with a revision that the log must show; else `Unavailable`, to be tried again.
+ * `doubted`: a stream of which is known already that not every event can be read.
  */
 export async function settleDocument(
   name: DocumentName,
   known: ReadonlyMap<string, number>,
   means: SettleMeans,
+  doubted?: StreamFault,
 ): Promise<StoredDocument | undefined> {
   const { projection, key } = name;
   for (let round = 0; round <= mostConflicts; round += 1) {
     const [stored] = await means.readStore.load(projection.collection, [key]);
     if (stored?.degraded !== undefined) return stored;
-    const events = await readStreams(projection, new Set([...projection.streams(key), ...known.keys()]), means);
-    requireShown(events, known);
     const from = stored !== undefined && fieldsOf(projection, stored) !== undefined ? stored : nothing;
-    const missing = events.filter((event) => event.revision > (lastOf(from, event) ?? -1));
-    if (missing.length === 0) return stored;
-    const written = await writeAsFar(name, stored, from, missing, means, ({ obstacle, ...settled }) =>
-      obstacle === undefined ? settled : { ...settled, degraded: noted(undefined, obstacle, events, means.clock) },
-    );
+    const streams = new Set([...projection.streams(key), ...known.keys()]);
+    const { events, fault = doubted } = await readStreams(projection, streams, from, means);
+    const trouble = fault ?? (await missingOf(events, from, known, means));
+    if (events.length === 0 && (trouble === undefined || isOfNothing(projection, stored, known, trouble)))
+      return stored;
+    const written = await writeAsFar(name, stored, from, events, means, ({ obstacle, ...settled }) => {
+      const met = obstacle ?? trouble;
+      return met === undefined ? settled : { ...settled, degraded: noted(undefined, met, events, means.clock) };
+    });
     if (written === undefined) continue;
-    if (written.degraded !== undefined) tell(projection, key, written.degraded, means);
+    if (written.degraded !== undefined) tellQuarantine(projection, key, written.degraded, means);
     return written;
   }
   throw new Unavailable('read store', 'Other projectors kept winning.');
@@ -89,7 +112,8 @@ export async function settleDocument(
  * of it, what waits included. A projector that passed an event by meanwhile is met as a conflict, and it is folded once
  * more; one that passes an event by afterwards meets a conflict itself, and takes the document as it is then. So no
  * event is lost and none is in it twice. Where it fails again, it stays at its last good state with the newer error.
- * Answers with what stands now, `undefined` where it was not quarantined.
+ * Answers with what stands now, `undefined` where it was not quarantined. Rejects with `Unavailable` while the log does
+ * not show all that was seen of it.
  */
 export async function releaseDocument(
   projection: Projection,
@@ -100,11 +124,19 @@ export async function releaseDocument(
     const [stored] = await means.readStore.load(projection.collection, [key]);
     if (stored?.degraded === undefined) return undefined;
     const { partition, revisions, sections, degraded } = stored;
-    const events = await readStreams(projection, new Set([...projection.streams(key), degraded.event.stream]), means);
+    const troubled = troubledStream(degraded);
+    // A section is of one stream, which need not be the one that is named after the key.
+    const others = projection.streams(key).filter((stream) => categoryOf(stream) !== categoryOf(troubled));
+    const streams = new Set([...others, troubled]);
+    const { events, fault } = await readStreams(projection, streams, nothing, means);
+    // Of what was applied or passed by none may be left out: it would not come again.
+    const trouble =
+      fault ?? (await missingOf(events, nothing, seenIn(stored, streams), means)) ?? (await stillCut(degraded, means));
     const name = { projection, key, partition };
     const written = await writeAsFar(name, stored, nothing, events, means, ({ obstacle, ...settled }) => {
-      if (obstacle === undefined) return settled;
-      const again = noted(degraded, obstacle, events, means.clock);
+      const met = obstacle ?? trouble;
+      if (met === undefined) return settled;
+      const again = noted(degraded, met, events, means.clock);
       const fields = fieldsOf(projection, stored);
       if (fields === undefined || reaches(settled.revisions, revisions)) return { ...settled, degraded: again };
       // What another program could fold stays in it.
@@ -115,42 +147,45 @@ export async function releaseDocument(
   throw new Unavailable('read store', 'Projectors kept winning.');
 }
 
-function tell(
+/** Says that a document was quarantined. */
+export function tellQuarantine(
   { collection }: Projection,
   key: string,
-  { event: { id, stream, type }, error }: Degraded,
-  { quarantined }: SettleMeans,
+  { event, cut, error }: Degraded,
+  { quarantined }: Pick<SettleMeans, 'quarantined'>,
 ): void {
+  const { id, stream, type } = event ?? { ...cut, id: '', type: '' };
   quarantined?.({ projection: collection.name, key, event: { id, stream, type }, error });
 }
 
-function lastOf({ revisions }: Folded, { stream }: RecordedEvent): number | undefined {
-  return revisions[categoryOf(stream)!];
+/** What the log has of these streams. */
+interface Found {
+  /** In its order, up to the first event that is for a newer program. */
+  readonly events: readonly RecordedEvent[];
+  /** Of a stream that was read as far as it can be. */
+  readonly fault?: StreamFault;
 }
 
-/** `undefined`: another program wrote this, and this one cannot make anything of it. */
-function fieldsOf(projection: Projection, { sections }: Folded): Fields | undefined {
-  try {
-    return projection.fields(sections);
-  } catch {
-    return undefined;
-  }
-}
-
-/** What the log has of these streams, in its order, up to the first event that is for a newer program. */
+/** What the log has of these streams behind what is folded already. */
 async function readStreams(
   { categories }: Projection,
   streams: ReadonlySet<string>,
+  { revisions }: Folded,
   { store }: SettleMeans,
-): Promise<readonly RecordedEvent[]> {
+): Promise<Found> {
   const events: RecordedEvent[] = [];
+  let fault: StreamFault | undefined;
   for (const stream of streams) {
-    if (!categories.includes(categoryOf(stream)!)) continue;
-    for await (const event of readWholeStream(store, stream)) events.push(event);
+    const category = categoryOf(stream)!;
+    if (!categories.includes(category)) continue;
+    const found = await whatCanBeRead(store, stream, (revisions[category] ?? -1) + 1);
+    events.push(...found.events);
+    fault ??= found.fault;
   }
   events.sort((one, other) => one.position - other.position);
   const future = events.findIndex(isFuture);
-  return future === -1 ? events : events.slice(0, future);
+  const known = future === -1 ? events : events.slice(0, future);
+  return { events: known, ...(fault !== undefined && { fault }) };
 }
 
 function isFuture(event: RecordedEvent): boolean {
@@ -163,11 +198,56 @@ function isFuture(event: RecordedEvent): boolean {
   }
 }
 
-function requireShown(events: readonly RecordedEvent[], known: ReadonlyMap<string, number>): void {
+/**
+ * Where there is no document, and no event was seen with which one begins, none is made to say so: not for a stream that begins
+ * none, nor for one of which nothing is left, for it may be another program's.
+ */
+function isOfNothing(
+  { categories }: Projection,
+  stored: StoredDocument | undefined,
+  known: ReadonlyMap<string, number>,
+  fault: StreamFault,
+): boolean {
+  const begins = (stream: string) => categoryOf(stream) === categories[0];
+  if (stored !== undefined || [...known.keys()].some(begins)) return false;
+  const isGone = fault instanceof StreamCut && fault.firstRevision === undefined;
+  return !begins(fault.stream) || isGone;
+}
+
+/** Why a stream does not show what is known of it, where it never will; throws `Unavailable` where it will. */
+async function missingOf(
+  events: readonly RecordedEvent[],
+  { revisions }: Folded,
+  known: ReadonlyMap<string, number>,
+  { store }: SettleMeans,
+): Promise<StreamFault | undefined> {
   for (const [stream, revision] of known) {
+    if ((revisions[categoryOf(stream)!] ?? -1) >= revision) continue;
     if (events.some((event) => event.stream === stream && event.revision >= revision)) continue;
-    throw new Unavailable('event store', `The log does not show revision ${revision} of ${stream} yet.`);
+    const why = await whyNotShown(store, stream, revision);
+    if (!isStreamFault(why)) throw why;
+    return why;
   }
+  return undefined;
+}
+
+/** A stream of which the document never had anything still tells that it was cut. */
+async function stillCut({ cut }: Degraded, { store }: SettleMeans): Promise<StreamFault | undefined> {
+  return cut === undefined ? undefined : faultOfStream(store, cut.stream);
+}
+
+/** Streams of a document whose name says which they are, each with the last revision that it has met. */
+function seenIn(
+  { revisions, degraded }: Pick<StoredDocument, 'revisions' | 'degraded'>,
+  streams: ReadonlySet<string>,
+): ReadonlyMap<string, number> {
+  const seen = new Map<string, number>();
+  for (const stream of streams) {
+    const category = categoryOf(stream)!;
+    const last = Math.max(revisions[category] ?? -1, degraded?.seen[category] ?? -1);
+    if (last >= 0) seen.set(stream, last);
+  }
+  return seen;
 }
 
 /**
@@ -200,7 +280,7 @@ async function writeAsFar(
     };
     try {
       // Whatever the partition has applied, it has applied no more by this.
-      const batch = { collection: projection.collection, partition, writes: [write], position: beginning };
+      const batch = { collection: projection.collection, partition, writes: [write], position: logBeginning };
       const conflicts = await means.readStore.commit(batch);
       return conflicts.length === 0 ? { ...document, partition } : undefined;
     } catch (error) {
@@ -232,11 +312,10 @@ function foldAsFar(projection: Projection, from: Folded, events: readonly Record
 
 function noted(
   before: Degraded | undefined,
-  { event, error }: Obstacle,
+  met: Obstacle | StreamFault,
   events: readonly RecordedEvent[],
-  clock: Clock,
+  clock: WallClock,
 ): Degraded {
-  const { id, stream, revision, position, type } = event;
   const now = timestamp(clock);
   const seen: { [section in Category]?: number } = { ...before?.seen };
   for (const each of events) {
@@ -246,13 +325,14 @@ function noted(
   return {
     since: before?.since ?? now,
     triedAt: now,
-    error: toldError(error),
-    event: { id, stream, revision, position, type },
+    error: toldError(isStreamFault(met) ? met : met.error),
+    ...degradedBy(met),
     seen,
   };
 }
 
-/** Whether a document at `revisions` holds all that one at `others` does. */
-function reaches(revisions: Revisions, others: Readonly<Record<string, number>>): boolean {
-  return Object.entries(others).every(([section, other]) => (revisions[section as Category] ?? -1) >= other);
+function degradedBy(met: Obstacle | StreamFault): DegradedBy {
+  if (isStreamFault(met)) return degradedByFault(met);
+  const { id, stream, revision, position, type } = met.event;
+  return { event: { id, stream, revision, position, type } };
 }

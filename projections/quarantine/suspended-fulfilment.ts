@@ -1,8 +1,9 @@
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
+import { takeFaultBack } from '@waybill/shared-kernel/note-suspension.js';
 import { resumeSuspended } from '@waybill/shared-kernel/resume-suspended.js';
+import { faultOfStream, isByFault, whatCanBeRead } from '@waybill/shared-kernel/stream-faults.js';
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
 import type { Actor, RecordedEvent } from '@waybill/shared-kernel/message.js';
@@ -19,9 +20,8 @@ export async function waitingForFulfilment(
 ): Promise<readonly RecordedEvent[]> {
   const found: RecordedEvent[] = [];
   for (const stream of [streamName('order', key), streamName('delivery', deliveryIdOf(key))]) {
-    for await (const event of readWholeStream(store, stream)) {
-      if (event.position >= degraded.event.position) found.push(event);
-    }
+    const { events } = await whatCanBeRead(store, stream);
+    found.push(...events.filter(({ position }) => position >= (degraded.event?.position ?? 0)));
   }
   return found.sort((one, other) => one.position - other.position);
 }
@@ -35,9 +35,9 @@ export async function suspendedEntry(
 }
 
 export interface ReleaseMeans extends WaitForFulfilmentMeans {
-  readonly store: Pick<EventStore, 'append' | 'readStream'>;
-  readonly readStore: Pick<ReadStore, 'load' | 'consumerPosition'>;
-  readonly clock: Clock;
+  readonly store: Pick<EventStore, 'append' | 'readStream' | 'cutOf'>;
+  readonly readStore: Pick<ReadStore, 'load' | 'commit' | 'consumerPosition'>;
+  readonly clock: WallClock;
   readonly actor: Actor;
   readonly reason: string | null;
 }
@@ -50,8 +50,17 @@ export async function releaseFulfilment(
   orderId: string,
   means: ReleaseMeans,
 ): Promise<{ readonly taken: boolean; readonly again: QuarantinedDocument | undefined }> {
-  const resumed = await resumeSuspended(orderId, means);
-  if (resumed === undefined) return { taken: true, again: undefined };
+  const [before] = await means.readStore.load(suspendedOrders, [orderId]);
+  const mark = before?.degraded !== undefined && isByFault(before.degraded) ? before.degraded : undefined;
+  if (mark !== undefined) {
+    const isStill = (await faultOfStream(means.store, streamName('fulfilment', orderId))) !== undefined;
+    if (isStill) return { taken: true, again: before && isQuarantined(before) ? before : undefined };
+  }
+  const resumed = await resumeSuspended(orderId, means, mark);
+  if (resumed === undefined) {
+    if (mark !== undefined) await takeFaultBack(orderId, means);
+    return { taken: true, again: undefined };
+  }
   if (!(await waitForFulfilment(orderId, resumed.position, means))) return { taken: false, again: undefined };
   const [stored] = await means.readStore.load(suspendedOrders, [orderId]);
   const isAgain = stored !== undefined && (stored.revisions['fulfilment'] ?? -1) > resumed.revision;

@@ -1,8 +1,7 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { asError } from '@waybill/shared-kernel/as-error.js';
-import { doneUpTo } from '@waybill/shared-kernel/category-heads.js';
-import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { timestamp, type Clock, type Timer } from '@waybill/shared-kernel/ports/clock.js';
+import { LogMismatch, StreamCut, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { type SteadyClock, type Timer, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type {
   CollectionVersions,
   Rebuild,
@@ -11,30 +10,32 @@ import type {
   RebuildStep,
   ShapeVersions,
 } from '@waybill/shared-kernel/ports/collection-versions.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import { isQuarantined, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { logBeginning, misfits } from '@waybill/shared-kernel/log-position.js';
+import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import {
+  isQuarantined,
+  type Fields,
+  type QuarantinedDocument,
+  type ReadStore,
+  type StoredDocument,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { compareWithLog } from '../audit/verify-read-models.js';
+import { isByFault, markedFor } from '@waybill/shared-kernel/stream-faults.js';
+import { compareWithLog, type CutDocument } from '../audit/verify-read-models.js';
 import { catchUp } from '../catch-up.js';
 import { changeVersions, liveProjections } from './change-versions.js';
 import { DifferenceCount, none, shownDifferences } from './found-differences.js';
+import { fieldsOf, reaches } from '../fold-document.js';
 import { advanced, atVersion, ended } from './versions.js';
 
 export interface BuildMeans {
-  readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'head'>;
+  readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'readStream' | 'cutOf' | 'head'>;
   readonly readStore: Pick<
     ReadStore,
-    | 'declare'
-    | 'load'
-    | 'commit'
-    | 'positions'
-    | 'relayCheckpoint'
-    | 'scan'
-    | 'quarantined'
-    | 'versions'
-    | 'saveVersions'
+    'declare' | 'load' | 'commit' | 'positions' | 'scan' | 'wrongSums' | 'quarantined' | 'versions' | 'saveVersions'
   >;
-  readonly clock: Clock;
+  readonly clock: WallClock;
+  readonly steadyClock: SteadyClock;
   readonly timer: Timer;
 }
 
@@ -146,6 +147,7 @@ class Build {
     );
     this.#signal.throwIfAborted();
     const [first] = halted;
+    if (first?.error instanceof LogMismatch) throw first.error;
     if (first !== undefined) {
       throw new CannotBeBuilt(
         `Version ${this.rebuild.version} stands still at position ${first.position}: ${first.error.message}`,
@@ -173,23 +175,23 @@ class Build {
     }
   }
 
+  /** How far the live version has come in this log: nowhere, where it was made from another. */
   async #livePositions(): Promise<readonly number[]> {
-    return this.means.readStore.positions((await this.#live()).collection);
+    const positions = await this.means.readStore.positions((await this.#live()).collection);
+    const isOfThisLog = (await misfits(this.means.store, positions)).length === 0;
+    return positions.map(({ through }) => (isOfThisLog ? through : beginning));
   }
 
   async #hasApplied(due: readonly number[]): Promise<boolean> {
-    const { collection, categories } = this.#target;
-    const checkpoint = await this.means.readStore.relayCheckpoint();
-    const positions = await this.means.readStore.positions(collection);
-    return positions.every(
-      (position, partition) => doneUpTo(position, partition, categories, checkpoint) >= due[partition]!,
-    );
+    const positions = await this.means.readStore.positions(this.#target.collection);
+    return positions.every(({ through }, partition) => through >= due[partition]!);
   }
 
   async #compare(): Promise<Pick<RebuildOutcome, 'result' | 'documents' | 'differences' | 'mended'>> {
     const live = await this.#live();
+    await this.#takeOver(live);
     const found = [new DifferenceCount(), new DifferenceCount()] as const;
-    const { documents } = await compareWithLog(
+    const { documents, cut } = await compareWithLog(
       [this.#target, live],
       { ...this.means, store: this.#watched() },
       (difference, index) => found[index as 0 | 1].add(difference),
@@ -200,6 +202,7 @@ class Build {
       },
     );
     const [differences, mended] = found;
+    await this.#takeOverCut(live, cut[1]!);
     await this.#addQuarantined(live, differences);
     return {
       result: differences.count === 0 ? 'switched' : 'differs',
@@ -209,23 +212,86 @@ class Build {
     };
   }
 
-  /** Documents that would stand still in the version, and do not in the live one: to switch would be a step back. */
-  async #addQuarantined(live: Projection, differences: DifferenceCount): Promise<void> {
+  /** What nobody can fold any more, as events are gone or cannot be read, stays as the live version has it. */
+  async #takeOver(live: Projection): Promise<void> {
+    for await (const [page, there] of this.#quarantined(live)) {
+      for (const { key, revisions, degraded } of page) {
+        const last = there.get(key);
+        if (!isByFault(degraded) || last === undefined || !reaches(last.revisions, revisions)) continue;
+        const fields = fieldsOf(this.#target, last);
+        if (fields !== undefined) await this.#keep(last, fields);
+      }
+    }
+  }
+
+  /**
+   * The same of documents of the live version whose streams were cut and of which the new one lacks something, as where nothing
+   * is left that says whose a stream was.
+   */
+  async #takeOverCut(live: Projection, cut: readonly CutDocument[]): Promise<void> {
+    const { readStore, clock } = this.means;
+    for (const { key, stream, firstRevision } of cut) {
+      const [last] = await readStore.load(live.collection, [key]);
+      const fields = last && fieldsOf(this.#target, last);
+      if (last === undefined || fields === undefined) continue;
+      const mark = last.degraded ?? markedFor(new StreamCut(stream, firstRevision ?? undefined), timestamp(clock));
+      await this.#keep(last, fields, (stored) =>
+        stored !== undefined && reaches(stored.revisions, last.revisions) ? undefined : mark,
+      );
+    }
+  }
+
+  /**
+   * Has the new version say what the live one does of a document, marked as `mark` says of the one that it has; `undefined`: it
+   * stays. A projector may be passing an event by at the same moment: then again.
+   */
+  async #keep(
+    { key, partition, revisions, sections }: StoredDocument,
+    fields: Fields,
+    mark = (stored: StoredDocument | undefined) => stored?.degraded,
+  ): Promise<void> {
+    const { readStore, clock } = this.means;
+    const { collection } = this.#target;
+    for (let round = 0; round < mostLooks; round += 1) {
+      const [stored] = await readStore.load(collection, [key]);
+      const degraded = mark(stored);
+      if (degraded === undefined) return;
+      const expectedDegraded = stored?.degraded;
+      const conditions = { expected: stored?.revisions, ...(expectedDegraded !== undefined && { expectedDegraded }) };
+      const write = { key, ...conditions, revisions, sections, fields, projectedAt: timestamp(clock), degraded };
+      const batch = { collection, partition, writes: [write], position: logBeginning };
+      if ((await readStore.commit(batch)).length === 0) return;
+    }
+    throw new Unavailable('read store', 'Projectors kept winning.');
+  }
+
+  /** The quarantined documents of the version, page by page, and what the live one has of them. */
+  async *#quarantined(
+    live: Projection,
+  ): AsyncGenerator<readonly [readonly QuarantinedDocument[], ReadonlyMap<string, StoredDocument>], void, undefined> {
     const { readStore } = this.means;
     for (let after: string | undefined; ;) {
       const page = await readStore.quarantined(this.#target.collection, after, quarantinePage);
       const keys = page.map(({ key }) => key);
       const there = await readStore.load(live.collection, keys);
-      const moving = new Set(there.filter((document) => !isQuarantined(document)).map(({ key }) => key));
+      yield [page, new Map(there.map((document) => [document.key, document]))];
+      after = keys.at(-1);
+      if (page.length < quarantinePage) return;
+    }
+  }
+
+  /** Documents that would stand still in the version, and do not in the live one: to switch would be a step back. */
+  async #addQuarantined(live: Projection, differences: DifferenceCount): Promise<void> {
+    for await (const [page, there] of this.#quarantined(live)) {
       for (const { key, degraded } of page) {
-        if (!moving.has(key)) continue;
+        const document = there.get(key);
+        if (degraded.event === undefined || isByFault(degraded) || document === undefined || isQuarantined(document))
+          continue;
         const { name } = this.projection.collection;
         const actual = { quarantined: degraded.error };
         const divergedAt = String(degraded.event.position);
         differences.add({ projection: name, key, path: '/degraded', expected: null, actual, divergedAt });
       }
-      after = keys.at(-1);
-      if (page.length < quarantinePage) return;
     }
   }
 
@@ -241,14 +307,14 @@ class Build {
 
   async #enter(step: RebuildStep): Promise<void> {
     this.#step = step;
-    this.#stepBegan = this.means.clock.now();
+    this.#stepBegan = this.means.steadyClock.now();
     this.#events = 0;
     this.#progress = { position: 0, head: await this.means.store.head(), rate: 0 };
     await this.#say();
   }
 
   #advance(position: number, head: number): void {
-    const seconds = (this.means.clock.now() - this.#stepBegan) / 1000;
+    const seconds = (this.means.steadyClock.now() - this.#stepBegan) / 1000;
     const rate = seconds > 0 ? Math.round(this.#events / seconds) : 0;
     this.#progress = { position, head, rate };
   }
@@ -272,7 +338,8 @@ class Build {
     const { rebuild } = await this.#change((versions) =>
       advanced(versions, this.projection.collection, this.builder, this.#step, this.#progress),
     );
-    if (rebuild?.id !== this.rebuild.id || rebuild.builder?.id !== this.builder) throw new NoLongerBuilder();
+    // It builds one at a time, so whatever it is the builder of is this.
+    if (rebuild?.builder?.id !== this.builder) throw new NoLongerBuilder();
   }
 
   /** As it is now: a new one never comes while this is under way, but another builder may have ended it. */
@@ -290,11 +357,13 @@ class Build {
     const { store } = this.means;
     return {
       head: () => store.head(),
+      recordAt: (position) => store.recordAt(position),
       readStream: (...asked) => store.readStream(...asked),
+      cutOf: (stream) => store.cutOf(stream),
       readAll: async (...asked) => {
         await endOfTurn();
         const page = await store.readAll(...asked);
-        this.#events += page.length;
+        this.#events += page.events.length;
         return page;
       },
     };

@@ -1,11 +1,12 @@
-import { afterEach, beforeEach, jest, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { systemClock } from '@waybill/infra/clock/system.js';
+import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { describeWithServer } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import type { RebuildKind } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { foldDocument } from '../fold-document.js';
 import type { KeepMeans, ReadModelKeeper } from '../keep-read-models.js';
@@ -16,6 +17,7 @@ import { documentsOf, straightFold } from '../testing/logs.js';
 import { randomHistory } from '../testing/random-history.js';
 import { hastyTuning, inFile, inMongoDb, Kept, type ReadModelPlace } from './testing/kept.js';
 import { mortalReadStore } from './testing/mortal-read-store.js';
+import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 /** Reads all the time, as the read API does, while something is done; what was wrong with an answer. */
 async function whileReading(
@@ -24,7 +26,7 @@ async function whileReading(
   work: () => Promise<void>,
 ): Promise<readonly string[]> {
   const readStore = kept.open();
-  const live = liveVersion(orders, { readStore, clock: systemClock });
+  const live = liveVersion(orders, { readStore, clock: steadyClock });
   const faults = new Set<string>();
   const seen = new Map<string, StoredDocument>();
   let isOver = false;
@@ -56,7 +58,7 @@ async function whileReading(
 
 /** Whether a document is what its streams make of it, each up to the revision that it names. */
 async function isWhole({ log }: Kept, { key, revisions, sections }: StoredDocument): Promise<boolean> {
-  const events = (await log.readAll(0, 10_000))
+  const events = (await wholeLog(log))
     .filter(({ stream, revision }) => revision <= (revisions[categoryOf(stream)!] ?? -1))
     .map((event) => upcast(event))
     .filter((event) => orders.categories.includes(categoryOf(event.stream)!) && orders.key(event) === key);
@@ -68,16 +70,14 @@ function sorted(sections: object): unknown {
   return Object.entries(sections).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-jest.setTimeout(120_000);
-
 const kinds = fc.array(fc.constantFrom<RebuildKind>('rebuild', 'rollback'), { minLength: 1, maxLength: 3 });
 
 describe('while orders keep coming in, on SQLite', () => {
-  rebuilds(inFile, 12);
+  rebuilds(inFile, runs(3, 30));
 });
 
 describeWithServer('while orders keep coming in, on MongoDB', () => {
-  rebuilds(inMongoDb, 4);
+  rebuilds(inMongoDb, runs(1, 6));
 });
 
 /** `numRuns` histories for each test. */

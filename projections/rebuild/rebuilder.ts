@@ -76,7 +76,7 @@ export class Rebuilder {
 
   /** Whether this has been so for some milliseconds, as far as it was looked at. */
   #hasStood(what: string, milliseconds: number, looked: Set<string>): boolean {
-    const now = this.#means.clock.now();
+    const now = this.#means.steadyClock.now();
     const since = this.#noticed.get(what) ?? now;
     this.#noticed.set(what, since);
     looked.add(what);
@@ -88,7 +88,8 @@ export class Rebuilder {
     const { rebuild } = await changeVersions(collection, this.#means.readStore, (versions) =>
       claimed(versions, collection, seen, this.#id),
     );
-    if (rebuild?.builder?.id !== this.#id || this.#stopping.signal.aborted) return;
+    if (rebuild?.builder?.id !== this.#id) return;
+    if (this.#stopping.signal.aborted) return this.#release();
     this.#building = this.#build(rebuild).finally(() => {
       this.#building = undefined;
     });

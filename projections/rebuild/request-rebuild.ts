@@ -13,6 +13,8 @@ import { knownVersions, requested } from './versions.js';
 export interface RequestOptions {
   /** No projector runs: it is done here, and one that was left half-way is gone on with. */
   readonly alone: boolean;
+  /** One of the same kind that is under way already is waited for, not refused. */
+  readonly joins?: boolean;
   /** Told again and again how far it is. */
   readonly onProgress?: (rebuild: Rebuild) => void;
   /** Ends the watching, and the work where it is done here. */
@@ -46,11 +48,11 @@ export async function requestRebuild(
   projection: Projection,
   kind: RebuildKind,
   means: Omit<RebuilderMeans, 'report'>,
-  { alone, onProgress, signal }: RequestOptions,
+  { alone, joins = alone, onProgress, signal }: RequestOptions,
   tuning: RequestTuning = requestTuning,
 ): Promise<RebuildOutcome | undefined> {
   const { collection } = projection;
-  const { readStore, clock, timer, randomness } = means;
+  const { readStore, steadyClock, timer, randomness } = means;
   let fault: Error | undefined;
   const rebuilder = new Rebuilder(
     projection,
@@ -63,11 +65,11 @@ export async function requestRebuild(
   );
   const fresh = randomness.uuid();
   const request = (versions: CollectionVersions): CollectionVersions | undefined =>
-    alone && knownVersions(versions, collection).rebuild?.kind === kind
+    joins && knownVersions(versions, collection).rebuild?.kind === kind
       ? undefined
       : requested(versions, collection, kind, fresh);
   const id = (await changeVersions(collection, readStore, request)).rebuild!.id;
-  const asked = clock.now();
+  const asked = steadyClock.now();
   try {
     while (signal?.aborted !== true) {
       const versions = await changeVersions(collection, readStore);
@@ -76,7 +78,7 @@ export async function requestRebuild(
       if (rebuild?.id === id) onProgress?.(rebuild);
       else if (last?.id !== id)
         throw new Unavailable('read store', `Another rebuild of ${collection.name} came since.`);
-      const isLeftToUs = alone || rebuild?.builder !== undefined || clock.now() - asked >= tuning.patience;
+      const isLeftToUs = alone || rebuild?.builder !== undefined || steadyClock.now() - asked >= tuning.patience;
       if (isLeftToUs) await rebuilder.tend(versions);
       if (rebuild?.id !== id) return last;
       await timer.sleep(tuning.look, signal);

@@ -38,10 +38,12 @@ export function followedVersions({ live, rebuild }: ShapeVersions): readonly num
   return rebuild === undefined || rebuild.step === 'replaying' ? [live] : [live, rebuild.version];
 }
 
-/** Those that may have queues left though nobody follows them. */
-export function unfollowedVersions({ previous, rebuild, obsolete }: ShapeVersions): readonly number[] {
-  const resting = previous === rebuild?.version && rebuild?.step !== 'replaying' ? undefined : previous;
-  return resting === undefined ? obsolete : [resting, ...obsolete];
+/** Those that may have queues left though nobody follows them, of this shape and of older ones. */
+export function unfollowedVersions(versions: ShapeVersions): readonly number[] {
+  const { live, previous, rebuild, obsolete } = versions;
+  const followed = followedVersions(versions);
+  const newest = Math.max(live, previous ?? 0, rebuild?.version ?? 0, ...obsolete);
+  return Array.from({ length: newest }, (_, index) => index + 1).filter((version) => !followed.includes(version));
 }
 
 /** Gives a shape that is new here its first version, read from the start. */

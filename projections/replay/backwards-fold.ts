@@ -9,14 +9,20 @@ import { viewPast, type Past, type ViewOf } from './view-past.js';
 /** Events that wait in memory unless said otherwise: some 40 MB of them. */
 const defaultCapacity = 20_000;
 
-/** A document of which the log has not been read back to the beginning yet. */
-interface OpenDocument {
-  /** The latest first. */
-  readonly events: RecordedEvent[];
-  /** Categories, a bit each: of whose streams an event was seen, and of whose the first one was. */
+/** Categories, a bit each: of whose streams an event was seen, and of whose the first one was. */
+interface Met {
   seen: number;
   begun: number;
 }
+
+/** A document of which the log has not been read back to the beginning yet. */
+interface OpenDocument extends Met {
+  /** The latest first. */
+  readonly events: RecordedEvent[];
+}
+
+/** `event`: one that is wanted; null: there may be none. */
+type SpilledLine = readonly [key: string, event: RecordedEvent | null, seen: number, begun: number];
 
 /**
  * Folds the documents of a projection from a log that is read from its end to its beginning, in bounded memory.
@@ -25,6 +31,8 @@ interface OpenDocument {
  * document begins, and nothing of it lies before that. It is folded then and there and let go, so only the events of
  * documents that are open wait in memory: those of the orders under way at one time. Where these are too many, all
  * that belongs to some 256th of the keys is put aside on disk, and then of another, and folded in the end.
+ *
+ * A document is left out where a stream of it does not begin with its first event, or is in doubt.
  */
 export class BackwardsFold<View> {
   readonly #projection: Projection;
@@ -33,6 +41,8 @@ export class BackwardsFold<View> {
   readonly #capacity: number;
   readonly #open = new Map<string, OpenDocument>();
   readonly #aside = new Set<number>();
+  readonly #doubted = new Set<string>();
+  readonly #leftOut: string[] = [];
   #spill: SpillFile | undefined;
   #waiting = 0;
 
@@ -41,6 +51,11 @@ export class BackwardsFold<View> {
     this.#viewOf = viewOf;
     this.#bits = new Map(projection.categories.map((category, index) => [category, 1 << index]));
     this.#capacity = capacity;
+  }
+
+  /** Not every event of this stream can be had. To be said before the first event of its document is taken. */
+  doubt(stream: string): void {
+    this.#doubted.add(stream);
   }
 
   /**
@@ -53,21 +68,22 @@ export class BackwardsFold<View> {
     if (bit === undefined) return undefined;
     if (wanted) refuseFuture(event);
     const key = this.#projection.key(event);
+    const begun = event.revision === 0 ? bit : 0;
     if (this.#aside.size > 0 && this.#aside.has(bucketOf(key))) {
-      if (wanted) this.#putAside(key, event);
+      this.#putAside([key, wanted ? event : null, bit, begun]);
       return undefined;
     }
-    const document = this.#document(key);
+    const document = documentIn(this.#open, key);
     document.seen |= bit;
-    if (event.revision === 0) document.begun |= bit;
+    document.begun |= begun;
     if (wanted) {
       document.events.push(event);
       this.#waiting += 1;
     }
-    if ((document.begun & 1) === 1 && document.begun === document.seen) {
+    if (hasBegun(document)) {
       this.#open.delete(key);
       this.#waiting -= document.events.length;
-      return this.#view(document.events.reverse());
+      return this.#viewOfWhole(key, document);
     }
     if (this.#waiting > this.#capacity) this.#makeRoom(bucketOf(key));
     return undefined;
@@ -75,22 +91,26 @@ export class BackwardsFold<View> {
 
   /** The documents that were put aside, once the log was read to its beginning. */
   *rest(): Generator<Past<View>, void, undefined> {
-    const [begunNowhere] = this.#open.keys();
-    if (begunNowhere !== undefined) {
-      throw new Error(
-        `${this.#projection.collection.name} ${begunNowhere} has events and no beginning after which they come`,
-      );
-    }
+    this.#leftOut.push(...this.#open.keys());
     for (const bucket of this.#aside) {
-      const documents = new Map<string, RecordedEvent[]>();
+      const documents = new Map<string, OpenDocument>();
       for (const line of this.#spill?.read(bucket) ?? []) {
-        const [key, event] = JSON.parse(line) as [string, RecordedEvent];
-        const events = documents.get(key);
-        if (events === undefined) documents.set(key, [event]);
-        else events.push(event);
+        const [key, event, seen, begun] = JSON.parse(line) as SpilledLine;
+        const document = documentIn(documents, key);
+        document.seen |= seen;
+        document.begun |= begun;
+        if (event !== null) document.events.push(event);
       }
-      for (const events of documents.values()) yield this.#view(events.reverse());
+      for (const [key, document] of documents) {
+        const past = this.#viewOfWhole(key, document);
+        if (past !== undefined) yield past;
+      }
     }
+  }
+
+  /** Keys of the documents that were left out, once all others are there. */
+  leftOut(): readonly string[] {
+    return this.#leftOut;
   }
 
   /** Frees what is on disk. */
@@ -99,33 +119,42 @@ export class BackwardsFold<View> {
     this.#spill = undefined;
   }
 
-  #document(key: string): OpenDocument {
-    let document = this.#open.get(key);
-    if (document === undefined) {
-      document = { events: [], seen: 0, begun: 0 };
-      this.#open.set(key, document);
-    }
-    return document;
-  }
-
-  /** Of events in the order of the log. */
-  #view(events: readonly RecordedEvent[]): Past<View> {
-    return viewPast(this.#projection, this.#viewOf, events);
+  /** `undefined`: it is left out. */
+  #viewOfWhole(key: string, document: OpenDocument): Past<View> | undefined {
+    const isWhole = hasBegun(document) && !this.#projection.streams(key).some((stream) => this.#doubted.has(stream));
+    if (isWhole) return viewPast(this.#projection, this.#viewOf, document.events.reverse());
+    this.#leftOut.push(key);
+    return undefined;
   }
 
   /** From now on all of a bucket goes to disk. */
   #makeRoom(bucket: number): void {
     this.#aside.add(bucket);
-    for (const [key, { events }] of this.#open) {
+    for (const [key, { events, seen, begun }] of this.#open) {
       if (bucketOf(key) !== bucket) continue;
-      for (const event of events) this.#putAside(key, event);
+      this.#putAside([key, null, seen, begun]);
+      for (const event of events) this.#putAside([key, event, 0, 0]);
       this.#open.delete(key);
       this.#waiting -= events.length;
     }
   }
 
-  #putAside(key: string, event: RecordedEvent): void {
+  #putAside(line: SpilledLine): void {
     this.#spill ??= new SpillFile(bucketCount);
-    this.#spill.write(bucketOf(key), JSON.stringify([key, event]));
+    this.#spill.write(bucketOf(line[0]), JSON.stringify(line));
   }
+}
+
+function documentIn(documents: Map<string, OpenDocument>, key: string): OpenDocument {
+  let document = documents.get(key);
+  if (document === undefined) {
+    document = { events: [], seen: 0, begun: 0 };
+    documents.set(key, document);
+  }
+  return document;
+}
+
+/** Each of its streams with the first event, that of the first category too. */
+function hasBegun({ seen, begun }: Met): boolean {
+  return (begun & 1) === 1 && begun === seen;
 }

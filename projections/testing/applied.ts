@@ -1,3 +1,4 @@
+import type { LogPosition } from '@waybill/shared-kernel/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -13,6 +14,6 @@ export function takenBy(
 }
 
 /** `positions`: of a collection, by partition. */
-export function isPassed({ position, partitionKey }: RecordedEvent, positions: readonly number[]): boolean {
-  return position <= positions[partitionOf(partitionKey)]!;
+export function isPassed({ position, partitionKey }: RecordedEvent, positions: readonly LogPosition[]): boolean {
+  return position <= positions[partitionOf(partitionKey)]!.through;
 }

@@ -6,6 +6,7 @@ import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { orders } from '../orders.js';
 import type { Happening } from './history.js';
 import { appendAll } from './logs.js';
+import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 /** A log and the read model of orders, in memory. Time stands still at noon. */
 export class OrdersBench {
@@ -25,7 +26,7 @@ export class OrdersBench {
 
   /** Those that the projection of orders folds. */
   async events(): Promise<readonly RecordedEvent[]> {
-    const events = await this.log.readAll(0, 10_000);
+    const events = await wholeLog(this.log);
     return events.filter((event) => /^(order|payment|delivery)-/u.test(event.stream));
   }
 

@@ -7,10 +7,10 @@ import { encodeConsistencyToken } from '@waybill/shared-kernel/consistency-token
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
-import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { noStream, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import { mostCandidates, type ReadStore, type StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { seededRandomness, virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
 import { systemTimer } from '@waybill/infra/clock/system.js';
@@ -29,6 +29,8 @@ import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { catchUp } from '@waybill/projections/catch-up.js';
 import { projections } from '@waybill/projections/catalogue.js';
+import { orders as ordersProjection } from '@waybill/projections/orders.js';
+import { releaseDocument } from '@waybill/projections/quarantine/settle-document.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { requestRebuild } from '@waybill/projections/rebuild/request-rebuild.js';
 import type { Happening } from '@waybill/projections/testing/history.js';
@@ -46,14 +48,22 @@ export type CallAs = Call & { readonly sub?: string; readonly roles?: readonly R
  */
 export class ReadSide {
   readonly clock: VirtualClock = virtualClock(start);
+  /** Tells how much time passes, whatever becomes of the other. */
+  readonly steadyClock: VirtualClock = virtualClock(0);
   readonly keys: KeyStore;
   readonly logged: string[] = [];
   /** What happens while a read waits: by default time passes. */
-  whileWaiting: (milliseconds: number) => Promise<void> | void = (milliseconds) => this.clock.advance(milliseconds);
+  whileWaiting: (milliseconds: number) => Promise<void> | void = (milliseconds) => this.pass(milliseconds);
   /** What does not answer the API. */
   readonly down = new Set<'event store' | 'read store'>();
+  /** Documents that are looked at for a page of a list. */
+  candidates = mostCandidates;
   /** Milliseconds that reads waited. */
   waited = 0;
+  /** How many events each read of a stream by the API brought. */
+  readonly reads: number[] = [];
+  /** Told of each of them. */
+  whenRead: (events: number) => void = () => {};
 
   readonly #log: MemoryEventStore;
   readonly #randomness = seededRandomness('read side');
@@ -76,7 +86,7 @@ export class ReadSide {
   }
 
   async #open(): Promise<void> {
-    const { clock, keys } = this;
+    const { clock, steadyClock, keys } = this;
     this.#folder = await mkdtemp(join(tmpdir(), 'waybill-read-'));
     this.#readStore = openSqliteReadStore(join(this.#folder, 'read-models.sqlite'));
     this.#key = await openDevelopmentKey(join(this.#folder, 'key.json'));
@@ -88,11 +98,12 @@ export class ReadSide {
     };
     const api = createReadApi({
       events: this.#mortal('event store', this.#log),
-      readStore: this.#mortal('read store', this.#readStore),
+      readStore: this.#mortal('read store', this.#inSmallPages(this.#readStore)),
       keys,
       clock,
+      steadyClock,
       timer,
-      verify: createTokenVerifier(this.#key.trusted, clock),
+      verify: createTokenVerifier(this.#key.trusted, { wallClock: clock, steadyClock }),
       ready: () => Promise.resolve({ ready: true, checks: {} }),
       metrics: new Registry(),
       log: pino({ base: null, level: 'warn' }, { write: (line) => this.logged.push(line) }),
@@ -100,6 +111,20 @@ export class ReadSide {
     });
     this.#server = await listen(api, { host: '127.0.0.1', port: 0, portVariable: 'PORT' });
     this.#client = checkedClient(this.#server.url, readApiDocument);
+  }
+
+  #inSmallPages(store: ReadStore): ReadStore {
+    return new Proxy(store, {
+      get: (target, name) => {
+        if (name === 'page') {
+          const page: ReadStore['page'] = (collection, query) =>
+            target.page(collection, { ...query, candidates: this.candidates });
+          return page;
+        }
+        const found: unknown = Reflect.get(target, name, target);
+        return typeof found === 'function' ? (found.bind(target) as unknown) : found;
+      },
+    });
   }
 
   #mortal<Store extends EventStore | ReadStore>(what: 'event store' | 'read store', store: Store): Store {
@@ -110,9 +135,26 @@ export class ReadSide {
         return (...asked: unknown[]): unknown =>
           this.down.has(what) && name !== 'changeCounter'
             ? Promise.reject(new Unavailable(what, 'It is down.'))
-            : Reflect.apply(method, target, asked);
+            : this.#noted(name, Reflect.apply(method, target, asked));
       },
     });
+  }
+
+  #noted(method: string | symbol, answer: unknown): unknown {
+    if (method !== 'readStream' || !(answer instanceof Promise)) return answer;
+    return answer.then((events: unknown) => {
+      if (Array.isArray(events)) {
+        this.reads.push(events.length);
+        this.whenRead(events.length);
+      }
+      return events;
+    });
+  }
+
+  /** Lets time pass, on both clocks. */
+  pass(milliseconds: number): void {
+    this.clock.advance(milliseconds);
+    this.steadyClock.advance(milliseconds);
   }
 
   get url(): string {
@@ -137,6 +179,26 @@ export class ReadSide {
     return token;
   }
 
+  /** Appends it as the first event of its stream, whatever that holds. */
+  async happenAnew({ stream, event }: Happening): Promise<void> {
+    await this.#log.append(stream, noStream, [event]);
+  }
+
+  /** Releases an order from quarantine; as it is then. */
+  async release(orderId: string): Promise<StoredDocument | undefined> {
+    const [orders] = await liveProjections([ordersProjection], this.#readStore);
+    return releaseDocument(orders!, orderId, { store: this.#log, readStore: this.#readStore, clock: this.clock });
+  }
+
+  /** What an operator of the event store can do: see `MemoryEventStore`. */
+  truncate(stream: string, before: number): void {
+    this.#log.truncate(stream, before);
+  }
+
+  tombstone(stream: string): void {
+    this.#log.tombstone(stream);
+  }
+
   /** Projects what has happened, onto the versions that are read unless told otherwise. */
   async project(onto?: readonly Projection[]): Promise<void> {
     const means = { store: this.#log, readStore: this.#readStore, clock: this.clock };
@@ -157,11 +219,12 @@ export class ReadSide {
 
   /** Makes a read model anew; its next version is read then. */
   async rebuild(projection: Projection): Promise<void> {
-    const { clock } = this;
+    const { clock, steadyClock } = this;
     const means = {
       store: this.#log,
       readStore: this.#readStore,
       clock,
+      steadyClock,
       timer: systemTimer,
       randomness: this.#randomness,
     };
@@ -181,7 +244,7 @@ export class ReadSide {
     return seal(subject, key, value, this.#randomness);
   }
 
-  token(sub: string, roles: readonly Role[], clock: Clock = this.clock): Promise<string> {
+  token(sub: string, roles: readonly Role[], clock: WallClock = this.clock): Promise<string> {
     return issueDevelopmentToken(this.#key, { sub, roles, expiresIn: 24 * 3600 }, clock);
   }
 

@@ -66,5 +66,5 @@ export const currentVersions: Readonly<Record<EventType, number>> = {
   FulfilmentCompensationRequested: 1,
   FulfilmentSuspended: 1,
   FulfilmentResumed: 1,
-  RequestDirected: 1,
+  RequestDirected: 2,
 };

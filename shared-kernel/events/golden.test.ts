@@ -121,7 +121,7 @@ const read: { readonly [Type in EventType]: Extract<WaybillEvent, { readonly typ
   FulfilmentResumed: { orderId: 'o1', reason: 'mended in 1.4.2' },
   FulfilmentRetryRequested: { orderId: 'o1', reason: 'the gateway is back' },
   FulfilmentCompensationRequested: { orderId: 'o1', reason: 'the parcel was empty' },
-  RequestDirected: { stream: 'order-o1' },
+  RequestDirected: { stream: 'order-o1', hash: 'ws75VHb5F38gr2criFNTBxMw-F7aWY8aYFZIoezD7G4', subject: 'ann' },
 };
 
 /** Those of an older version that does not read as the present one's golden file does. */
@@ -134,6 +134,7 @@ const readOfOld: Readonly<Record<string, EventData>> = {
     currency: null,
   },
   'FulfilmentDeliveryRequested.1.json': { orderId: 'o1', deliveryId: 'd1', dueAt: null },
+  'RequestDirected.1.json': { stream: 'order-o1', hash: null, subject: null },
 };
 
 const files = readdirSync(folder).toSorted();

@@ -13,6 +13,7 @@ export const upcasters: Upcasters = {
   // Before there was stock and payment, nothing was set aside or taken.
   FulfilmentStarted: { 1: (data) => ({ ...data, items: [], amount: null, currency: null }) },
   FulfilmentDeliveryRequested: { 1: (data) => ({ ...data, dueAt: null }) },
+  RequestDirected: { 1: (data) => ({ ...data, hash: null, subject: null }) },
 };
 
 /** A recorded event whose payload has the shape this code knows. */

@@ -1,18 +1,25 @@
-import type { CategoryHeads } from '../category-heads.js';
 import type { RecordedEvent } from '../message.js';
 import type { Category } from '../stream.js';
 
-/** An event on its way from the relay to a queue. */
-export interface Message {
-  readonly event: RecordedEvent;
-  readonly partition: number;
-  /** Identity of the log that it is of (`identityOf`): a queue may outlive a log, and positions mean nothing elsewhere. */
+/** What a partition held before a batch, as far as whoever made the batch has read it. */
+export interface PreviousEvents {
+  /** The log was read from here on: of a category that is not in `positions`, there may be any event up to here. */
+  readonly since: number;
+  /** Category, as stream names begin with it → position of the last event of it after `since` and before the batch. */
+  readonly positions: Readonly<Record<string, number>>;
+}
+
+/** Events of one partition on their way from the relay to the queues, at least one. */
+export interface EventBatch {
+  /** Identity of the log that they are of (`identityOf`): a queue may outlive a log. */
   readonly log: string;
-  /**
-   * The events before this one in the same partition: links of the chains by which a consumer, whatever categories it
-   * takes, notices what the broker lost or reordered.
-   */
-  readonly previous: CategoryHeads;
+  readonly partition: number;
+  /** By which a consumer, whatever categories it takes, notices that something is missing before this batch. */
+  readonly previous: PreviousEvents;
+  /** In the order of the log. */
+  readonly events: readonly RecordedEvent[];
+  /** All events of the partition up to this position are in this batch or before it. */
+  readonly through: number;
 }
 
 /** A queue: what one consumer (a projection at a version, or the process manager) reads of one partition. */
@@ -21,52 +28,59 @@ export interface QueueName {
   readonly partition: number;
 }
 
-/**
- * Works on messages that a queue hands out together, in the queue's order. `redelivered` says how many of them, from
- * the first, had been handed out before. What is answered is how many of them, from the first, are done with and leave
- * the queue (an ack of that many); the others come again (a nack). One answer for a batch, because a consumer takes
- * events strictly in order and commits them together.
- */
-export type OnMessages = (messages: readonly Message[], redelivered: number) => Promise<number> | number;
+/** Works on batches that a queue hands out together, in its order. They leave the queue when this resolves. */
+export type OnBatches = (batches: readonly EventBatch[]) => Promise<void> | void;
 
 export interface Consumer {
   /**
-   * Stops taking. Resolves when the batch being worked on is answered; only then comes the turn of the next consumer.
-   * So `onMessages` must not wait for it.
+   * Stops taking. Resolves when the batches being worked on are done with; only then comes the turn of the next
+   * consumer. So `onBatches` must not wait for it.
    */
   close(): Promise<void>;
   /**
    * Resolves when it has stopped, by `close`, by the removal of its queue or by the broker's `close`; rejects with
-   * what `onMessages` threw or with `Unavailable` when the broker is lost.
+   * what `onBatches` threw, or with `Unavailable` when queue or broker is lost.
    */
   readonly stopped: Promise<void>;
 }
 
+/** What a queue holds at most. What is oldest is dropped for what is younger. */
+export interface QueueBounds {
+  readonly maxBatches: number;
+  /** Of events as JSON. */
+  readonly maxBytes: number;
+  /** How long a queue lasts that nobody consumes and nobody declares, milliseconds. */
+  readonly expiresMs: number;
+}
+
+export const queueBounds: QueueBounds = { maxBatches: 1000, maxBytes: 16 * 1024 * 1024, expiresMs: 30 * 60_000 };
+
 /**
- * Carries events from the relay to the consumers' queues and wakes them. At least once, usually in order; never
- * trusted for completeness or order. Promises of every adapter, checked by `broker.contract.ts`:
+ * A doorbell that also carries: it brings events from the relay to the consumers' queues. The log alone says what there
+ * is; whatever a broker loses, doubles, delays or reorders is late, and nothing worse. Promises of every adapter, checked
+ * by `broker.contract.ts`:
  *
- * - A declared queue holds every message of its categories published to its partition from then on until it is acked.
- * - `publish` resolves when every queue declared for the messages' partitions and categories holds them. Where a queue is full it
- *   waits, and so slows the relay: back-pressure. Calls that overlap take effect in their order.
- * - A consumer is handed at most `prefetch` messages at once, and the next when it has answered.
- * - What was not done, by the answer, by a throw or by a lost connection, is delivered again, counted in `redelivered`,
- *   before what is younger.
+ * - A declared queue gets each batch published to its partition from then on that holds an event of its categories, once
+ *   however many it holds.
+ * - What a queue holds is handed out until it is done with: at least once, usually in order.
+ * - A queue is bounded (`QueueBounds`): what is oldest is dropped. Nobody who publishes waits for a consumer or is refused.
  * - One queue has one active consumer at a time; others wait their turn.
+ * - What was not done, by a throw or by a lost connection, is handed out again.
+ * - A queue that nobody uses goes away.
  */
 export interface Broker {
-  /** Declares a queue; again is silence, and more categories are added. Messages published before are not in it. */
+  /** Declares a queue; again is a no-op, and more categories are added. Batches published before are not in it. */
   declare(queue: QueueName, categories: readonly Category[]): Promise<void>;
-  publish(messages: readonly Message[]): Promise<void>;
+  /** Resolves when the broker has confirmed them, whether or not there was a queue for them. */
+  publish(batches: readonly EventBatch[]): Promise<void>;
   /**
-   * Hands out what is waiting, as many at once as there are and `prefetch` allows. `onMessages` is not called before this
-   * resolved, nor again before its answer. An answer of less than it was given is followed by those same messages again without a pause:
-   * whoever needs time waits before answering. A throw counts as the answer 0 and stops the consumer.
+   * Hands out what is waiting, at most `prefetch` batches at once. `onBatches` is not called before this resolved, nor
+   * again before it has resolved. A throw stops the consumer. Rejects where the queue is not declared.
    */
-  consume(queue: QueueName, prefetch: number, onMessages: OnMessages): Promise<Consumer>;
-  /** Deletes a queue and what is in it; its consumers stop, once they have answered. */
+  consume(queue: QueueName, prefetch: number, onBatches: OnBatches): Promise<Consumer>;
+  /** Deletes a queue and what is in it; its consumers stop, once they are done. */
   remove(queue: QueueName): Promise<void>;
-  /** Messages in the queue, those handed out and not yet done with included. */
+  /** Batches that wait in the queue; those handed out may be among them. Rejects where the queue is not declared. */
   depth(queue: QueueName): Promise<number>;
   close(): Promise<void>;
 }

@@ -3,19 +3,39 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { EventData, NewEvent, RecordedEvent } from '../message.js';
-import { readLog, readWholeStream } from '../read-stream.js';
+import { readLog, readLogBackwards, readWholeStream } from '../read-stream.js';
+import { runs } from '../testing/length.js';
 import { freshStream, newEvent } from '../testing/new-event.js';
-import type { Clock } from './clock.js';
-import { beginning, noStream, type Appended, type EventStore } from './event-store.js';
+import type { WallClock } from './clock.js';
+import { beginning, largestPage, noStream, type Appended, type EventStore, type StreamMark } from './event-store.js';
 
 export interface EventStoreUnderTest {
   readonly store: EventStore;
   /** A second way to the same log, as another process would have it. */
   readonly another: EventStore;
+  /** Has another program write so many records to the same store; absent where no other program can. */
+  readonly writeForeign?: (records: number) => Promise<void>;
+  /** Takes the events before a revision out of a stream. */
+  readonly truncate: (stream: string, before: number) => Promise<void>;
+  /** Appends an event that cannot be read as one of ours to a stream at this revision. */
+  readonly appendUnreadable: (stream: string, expectedRevision: number) => Promise<void>;
+  /** What whoever administers the store can do to a stream; absent where nobody can. */
+  readonly administration?: StreamAdministration;
   dispose(): Promise<void>;
 }
 
+export interface StreamAdministration {
+  softDelete(stream: string): Promise<void>;
+  tombstone(stream: string): Promise<void>;
+  /** Takes a truncation back. */
+  restore(stream: string): Promise<void>;
+}
+
 export interface EventStoreDifferences {
+  /** Streams can be deleted, and the log says what was done to them; a file knows nothing of either. */
+  readonly hasAdministration?: boolean;
+  /** Others use the store too: what cuts streams, or leaves marks in the log, is skipped. */
+  readonly isShared?: boolean;
   readonly timeoutMs?: number;
   readonly propertyRuns?: number;
   /** Bytes of events as JSON that one append may have, where the store has such a limit. */
@@ -23,22 +43,28 @@ export interface EventStoreDifferences {
 }
 
 /**
- * What `EventStore` promises, for every adapter. The log may hold anything before; nobody else writes to it meanwhile.
+ * What `EventStore` promises, for every adapter. The log may hold anything before, and other programs may write to it.
  * Each test has streams of its own. `make` may ignore the clock where the server has its own.
  */
 export function eventStoreContract(
   name: string,
-  make: (clock: Clock) => Promise<EventStoreUnderTest>,
-  { timeoutMs = 30_000, propertyRuns = 50, largestAppend = Infinity }: EventStoreDifferences = {},
+  make: (clock: WallClock) => Promise<EventStoreUnderTest>,
+  {
+    timeoutMs = 180_000,
+    propertyRuns = runs(15, 100),
+    largestAppend = Infinity,
+    hasAdministration = true,
+    isShared = false,
+  }: EventStoreDifferences = {},
 ): void {
   describe(`event store: ${name}`, () => {
-    const clock = { time: Date.parse('2026-01-01T00:00:00.000Z'), now: () => clock.time };
+    let clockMs = Date.parse('2026-01-01T00:00:00.000Z');
     let subject: EventStoreUnderTest;
     let store: EventStore;
     let another: EventStore;
 
     beforeAll(async () => {
-      subject = await make(clock);
+      subject = await make({ time: () => new Date(clockMs) });
       ({ store, another } = subject);
     }, timeoutMs);
 
@@ -125,7 +151,7 @@ export function eventStoreContract(
           expect(await writer.append(stream, 0, several)).toEqual(firstSeveral);
           const { revision } = lastOf(await store.readStreamBackwards(stream, Infinity, 1));
           await writer.append(stream, revision, [newEvent()]);
-          clock.time += 1_000;
+          clockMs += 1_000;
         }
         expect(await store.append(stream, noStream, single)).toEqual(firstSingle);
         expect(await store.append(stream, 0, several)).toEqual(firstSeveral);
@@ -188,7 +214,7 @@ export function eventStoreContract(
         const stream = freshStream();
         let revision = noStream;
         for (const step of [0, 5_000, -60_000, 1, -3_600_000, 7_200_000]) {
-          clock.time += step;
+          clockMs += step;
           const writer = revision % 2 === 0 ? store : another;
           ({ revision } = await writer.append(stream, revision, [newEvent(), newEvent()]));
         }
@@ -278,26 +304,126 @@ export function eventStoreContract(
         expectRising(log, start);
 
         const middle = own[4]?.position ?? NaN;
-        const rest = await store.readAll(middle, Infinity);
+        const rest = await wholeLog(store, middle);
         expect(ids(rest).filter((id) => expected.includes(id))).toEqual(expected.slice(5));
-        expect(await store.readAll(start, 2)).toEqual(log.slice(0, 2));
-        expect(await store.readAll(await store.head(), 10)).toEqual([]);
+        const few = await store.readAll(start, 2);
+        expect(few.events.length).toBeLessThanOrEqual(2);
+        expect(few.isEnd).toBe(false);
+        const head = await store.head();
+        expect(await store.readAll(head, 10)).toEqual({ events: [], marks: [], through: head, isEnd: true });
 
-        const backwards = (await store.readAll(start, Infinity)).toReversed();
-        expect(await store.readAllBackwards(Infinity, backwards.length)).toEqual(backwards);
-        expect(await store.readAllBackwards(backwards[3]!.position, 4)).toEqual(backwards.slice(4, 8));
-        const first = await store.readAll(beginning, 1);
-        expect(await store.readAllBackwards(first[0]!.position, 10)).toEqual([]);
+        const backwards = await collect(readLogBackwards(store, 4));
+        expect(backwards.flatMap(({ events }) => events)).toEqual((await wholeLog(store, beginning)).toReversed());
+        expect(backwards.map(({ isEnd }) => isEnd)).toEqual([...backwards.slice(1).map(() => false), true]);
+        const [first] = await wholeLog(store, beginning);
+        const before = await store.readAllBackwards(first!.position, largestPage);
+        expect(before.events).toEqual([]);
       });
+
+      promise('tells an event again by its position, and that there is none behind the end', async () => {
+        const events = await appendSome(store, freshStream(), 3);
+        for (const { position, id } of await wholeLog(another, beginning)) {
+          if (events.some((event) => event.id === id)) expect(await store.recordAt(position)).toMatchObject({ id });
+        }
+        expect(await store.recordAt((await store.head()) + 1_000_000)).toBe('none');
+      });
+
+      promise('looks at a thousand records at most, and says through which, whatever the limit', async () => {
+        const start = await store.head();
+        const stream = freshStream();
+        await store.append(
+          stream,
+          noStream,
+          Array.from({ length: 1_200 }, () => newEvent()),
+        );
+        const page = await store.readAll(start, Infinity);
+        expect(page.events.length).toBeLessThanOrEqual(largestPage);
+        expect(page.through).toBeGreaterThanOrEqual(page.events.at(-1)!.position);
+        expect(page.isEnd).toBe(false);
+        const back = await store.readAllBackwards(Infinity, Infinity);
+        expect(back.events.length).toBeLessThanOrEqual(largestPage);
+        expect(back.through).toBeLessThanOrEqual(back.events.at(-1)!.position);
+        expect(back.isEnd).toBe(false);
+        const rest = await wholeLog(store, page.through);
+        expect([...page.events, ...rest].filter((event) => event.stream === stream)).toHaveLength(1_200);
+      });
+
+      promise(
+        'comes to every acknowledged append, nothing of ours appearing late, while other programs write',
+        async () => {
+          const start = await store.head();
+          const foreign = subject.writeForeign ?? (async () => undefined);
+          await foreign(1_500);
+          const acknowledged: string[] = [];
+          const writing = new AbortController();
+          const write = async (writer: EventStore): Promise<void> => {
+            const stream = freshStream();
+            for (let revision = noStream; revision < 25; revision += 1) {
+              const event = newEvent();
+              const { position } = await writer.append(stream, revision, [event]);
+              acknowledged.push(event.id);
+              expect(await store.head()).toBeGreaterThanOrEqual(position);
+            }
+          };
+          const disturb = async (): Promise<void> => {
+            while (!writing.signal.aborted) {
+              await foreign(3);
+              await nextTurn();
+            }
+          };
+          /** Reads to a head that was asked for before, again and again: what it has met by then is all there is. */
+          const follow = async (reader: EventStore, limit: number): Promise<void> => {
+            let position = start;
+            const seen: string[] = [];
+            for (let isLast = false; !isLast;) {
+              isLast = writing.signal.aborted;
+              const due = [...acknowledged];
+              const head = await reader.head();
+              while (position < head) {
+                const page = await reader.readAll(position, limit);
+                expect(page.through > position || page.isEnd).toBe(true);
+                expect(page.events.every((event) => event.position > position)).toBe(true);
+                expect(page.events.every((event) => event.position <= page.through)).toBe(true);
+                seen.push(...ids(page.events));
+                position = page.through;
+                await nextTurn();
+              }
+              expect(due.filter((id) => !seen.includes(id))).toEqual([]);
+              await nextTurn();
+            }
+            expect(new Set(seen).size).toBe(seen.length);
+          };
+          const others = [disturb(), follow(another, 1_000), follow(another, 7), follow(store, 100)];
+          await Promise.all(Array.from({ length: 6 }, (_, index) => write(index % 2 === 0 ? store : another)));
+          writing.abort();
+          await Promise.all(others);
+        },
+      );
     });
 
     describe('subscribing', () => {
-      promise('says that it is caught up even when nothing comes after the position', async () => {
+      promise('says that it is at the end even when nothing comes after the position', async () => {
         const signal = new AbortController();
-        for await (const batch of store.subscribe(await store.head(), 10, signal.signal)) {
-          expect(batch).toEqual({ events: [], caughtUp: true });
+        const head = await store.head();
+        for await (const page of store.subscribe(head, 10, signal.signal)) {
+          expect(page).toEqual({ events: [], marks: [], through: head, isEnd: true });
           signal.abort();
         }
+      });
+
+      promise('moves on over records of other programs, though nothing of ours comes', async () => {
+        if (subject.writeForeign === undefined) return;
+        const abort = new AbortController();
+        const start = await store.head();
+        await subject.writeForeign(5);
+        const head = await store.head();
+        expect(head).toBeGreaterThan(start);
+        let through = start;
+        for await (const page of store.subscribe(start, 2, abort.signal)) {
+          ({ through } = page);
+          if (through >= head) abort.abort();
+        }
+        expect(through).toBeGreaterThanOrEqual(head);
       });
 
       promise('gives what is there, says when that is all, then what comes, from another too', async () => {
@@ -307,16 +433,17 @@ export function eventStoreContract(
         const live = [newEvent(), newEvent(), newEvent()];
         const abort = new AbortController();
         const got: string[] = [];
-        let caughtUp = false;
+        let [wasAtEnd, through] = [false, start];
         for await (const batch of store.subscribe(start, 2, abort.signal)) {
           expect(batch.events.length).toBeLessThanOrEqual(2);
-          if (caughtUp) expect(batch.events).not.toHaveLength(0);
+          if (wasAtEnd) expect(batch.through).toBeGreaterThan(through);
+          ({ through } = batch);
           const own = batch.events.filter((event) => event.stream === stream);
           got.push(...ids(own));
-          if (!caughtUp) expect(batch.caughtUp).toBe(got.length === 5);
-          caughtUp ||= batch.caughtUp;
+          if (batch.isEnd) expect(got.length).toBeGreaterThanOrEqual(5);
+          wasAtEnd ||= batch.isEnd;
           const next = live[got.length - 5];
-          if (caughtUp && next !== undefined && own.length > 0) {
+          if (wasAtEnd && next !== undefined) {
             const writer = got.length % 2 === 0 ? store : another;
             await writer.append(stream, got.length - 1, [next]);
           }
@@ -332,10 +459,11 @@ export function eventStoreContract(
           const abort = new AbortController();
           const subscription = store.subscribe(await store.head(), 10, abort.signal)[Symbol.asyncIterator]();
           await subscription.next();
-          const waiting = subscription.next();
+          let waiting = subscription.next();
           await nextTurn();
           await writer.append(stream, noStream, [event]);
-          const batch = await waiting;
+          let batch = await waiting;
+          while (batch.done !== true && batch.value.events.length === 0) batch = await (waiting = subscription.next());
           expect(ids(batch.done === true ? [] : batch.value.events)).toEqual([event.id]);
           abort.abort();
           expect(await subscription.next()).toEqual({ done: true, value: undefined });
@@ -386,6 +514,165 @@ export function eventStoreContract(
       });
     });
 
+    /** What others would meet. */
+    const destructive: typeof promise = isShared ? (what, check) => test.skip(what, check, timeoutMs) : promise;
+
+    describe('a stream that was cut', () => {
+      destructive('says so to who asks for what is gone, and goes on', async () => {
+        const stream = freshStream();
+        const events = ids(await appendSome(store, stream, 4));
+        expect(await store.cutOf(stream)).toBeUndefined();
+        await subject.truncate(stream, 2);
+        for (const reader of [store, another]) {
+          await expect(reader.readStream(stream, 0, 10)).rejects.toMatchObject(cut(stream, 2));
+          await expect(reader.readStream(stream, 1, 1)).rejects.toMatchObject(cut(stream, 2));
+          expect(ids(await reader.readStream(stream, 2, 10))).toEqual(events.slice(2));
+          expect(await reader.readStream(stream, 4, 10)).toEqual([]);
+          expect(ids(await reader.readStreamBackwards(stream, Infinity, 10))).toEqual(events.slice(2).reverse());
+          expect(await reader.readStreamBackwards(stream, 1, 10)).toEqual([]);
+          expect(await reader.cutOf(stream)).toEqual({ firstRevision: 2 });
+        }
+        await expect(store.append(stream, noStream, [newEvent()])).rejects.toMatchObject(
+          wrongRevision(stream, noStream, 3),
+        );
+        expect(await store.append(stream, 3, [newEvent()])).toMatchObject({ revision: 4 });
+      });
+
+      promise('is one that had events: one that is whole, or never was, is not', async () => {
+        const stream = freshStream();
+        await appendSome(store, stream, 1);
+        expect(await store.cutOf(stream)).toBeUndefined();
+        expect(await store.cutOf(freshStream())).toBeUndefined();
+      });
+
+      const administered = hasAdministration ? destructive : () => undefined;
+
+      administered('is marked in the log, and so is that it is no longer cut', async () => {
+        const start = await store.head();
+        const stream = freshStream();
+        const events = ids(await appendSome(store, stream, 3));
+        await subject.truncate(stream, 2);
+        await subject.administration!.restore(stream);
+        expect(await store.cutOf(stream)).toBeUndefined();
+        expect(ids(await store.readStream(stream, 0, 10))).toEqual(events);
+        await subject.administration!.softDelete(stream);
+        await subject.administration!.tombstone(stream);
+        const marks = await marksOf(another, start, stream);
+        expect(marks).toEqual([
+          { stream, why: 'metadata', position: expect.any(Number), detail: expect.stringContaining('revision 2') },
+          { stream, why: 'metadata', position: expect.any(Number), detail: 'Nothing is cut any more.' },
+          { stream, why: 'metadata', position: expect.any(Number), detail: expect.any(String) },
+          { stream, why: 'deleted', position: expect.any(Number), detail: expect.any(String) },
+        ]);
+        const backwards = (await collect(readLogBackwards(store, 7))).flatMap((page) => page.marks);
+        expect(backwards.filter((mark) => mark.stream === stream)).toEqual(marks.toReversed());
+        expect(await store.head()).toBeGreaterThanOrEqual(marks.at(-1)!.position);
+      });
+
+      administered('reads as empty where nothing is left, and says that it is cut', async () => {
+        const stream = freshStream();
+        await appendSome(store, stream, 2);
+        await subject.truncate(stream, 9);
+        expect(await store.readStream(stream, 0, 10)).toEqual([]);
+        expect(await store.readStreamBackwards(stream, Infinity, 10)).toEqual([]);
+        expect(await store.cutOf(stream)).toEqual({ firstRevision: undefined });
+        await expect(store.append(stream, noStream, [newEvent()])).rejects.toMatchObject(
+          wrongRevision(stream, noStream, 1),
+        );
+      });
+
+      administered('is born again by an append to no stream once it was deleted, which says so', async () => {
+        const stream = freshStream();
+        const first = [newEvent(), newEvent()];
+        await store.append(stream, noStream, first);
+        await subject.administration!.softDelete(stream);
+        expect(await store.readStream(stream, 0, 10)).toEqual([]);
+        expect(await store.cutOf(stream)).toEqual({ firstRevision: undefined });
+        await expect(store.append(stream, noStream, first)).rejects.toMatchObject(cut(stream, undefined));
+        const [again, next] = [newEvent(), newEvent()];
+        await expect(store.append(stream, noStream, [again])).rejects.toMatchObject(cut(stream, 2));
+        expect(ids(await another.readStream(stream, 2, 10))).toEqual([again.id]);
+        await expect(another.readStream(stream, 0, 10)).rejects.toMatchObject(cut(stream, 2));
+        expect(await another.cutOf(stream)).toEqual({ firstRevision: 2 });
+        expect(await store.append(stream, 2, [next])).toMatchObject({ revision: 3 });
+      });
+
+      administered('takes its next event after it was deleted, too, as if nothing were gone', async () => {
+        const stream = freshStream();
+        await appendSome(store, stream, 2);
+        await subject.administration!.softDelete(stream);
+        const event = newEvent();
+        const { position } = await store.append(stream, 1, [event]);
+        expect(await store.readStream(stream, 2, 10)).toMatchObject([{ id: event.id, revision: 2, position }]);
+      });
+
+      administered('once tombstoned can neither be read nor appended to', async () => {
+        const stream = freshStream();
+        const events = [newEvent(), newEvent()];
+        await store.append(stream, noStream, events);
+        await subject.administration!.tombstone(stream);
+        const gone = cut(stream, undefined);
+        await expect(store.readStream(stream, 0, 10)).rejects.toMatchObject(gone);
+        await expect(store.readStreamBackwards(stream, Infinity, 10)).rejects.toMatchObject(gone);
+        await expect(store.append(stream, 1, [newEvent()])).rejects.toMatchObject(gone);
+        await expect(store.append(stream, noStream, events)).rejects.toMatchObject(gone);
+        expect(await store.cutOf(stream)).toEqual({ firstRevision: undefined });
+      });
+
+      administered('answers a repeat whose original is cut away in part, not one of which all is gone', async () => {
+        const stream = freshStream();
+        const events = [newEvent(), newEvent(), newEvent()];
+        const appended = await store.append(stream, noStream, events);
+        await subject.truncate(stream, 2);
+        expect(await store.append(stream, noStream, events)).toEqual(appended);
+        await store.append(stream, 2, [newEvent()]);
+        await subject.truncate(stream, 3);
+        await expect(store.append(stream, noStream, events)).rejects.toMatchObject(cut(stream, 3));
+      });
+    });
+
+    destructive('an event that cannot be read is the trouble of its stream alone', async () => {
+      const start = await store.head();
+      const [stream, other] = [freshStream(), freshStream()];
+      const [first, last, others] = [newEvent(), newEvent(), newEvent()];
+      await store.append(stream, noStream, [first]);
+      await subject.appendUnreadable(stream, 0);
+      await store.append(stream, 1, [last]);
+      await store.append(other, noStream, [others]);
+
+      const [mark] = await marksOf(store, start, stream);
+      expect(mark).toEqual({
+        stream,
+        position: expect.any(Number),
+        why: 'unreadable',
+        revision: 1,
+        detail: expect.stringMatching(/^i.+[^.]$/),
+      });
+      const log = (await wholeLog(another, start)).filter((event) => [stream, other].includes(event.stream));
+      expect(ids(log)).toEqual([first.id, last.id, others.id]);
+      const backwards = await collect(readLogBackwards(another, 3));
+      expect(backwards.flatMap(({ marks }) => marks).filter((one) => one.stream === stream)).toEqual([mark]);
+      const abort = new AbortController();
+      const followed: string[] = [];
+      for await (const page of store.subscribe(start, 2, abort.signal)) {
+        followed.push(...ids(page.events), ...page.marks.map(({ stream: marked }) => marked));
+        if (followed.includes(others.id)) abort.abort();
+      }
+      const expected = [first.id, stream, last.id, others.id];
+      expect(followed.filter((one) => expected.includes(one))).toEqual(expected);
+
+      const unreadable = { kind: 'stream-unreadable', stream, revision: 1, position: mark!.position };
+      await expect(store.readStream(stream, 0, 10)).rejects.toMatchObject(unreadable);
+      await expect(store.readStreamBackwards(stream, Infinity, 10)).rejects.toMatchObject(unreadable);
+      expect(ids(await store.readStream(stream, 0, 1))).toEqual([first.id]);
+      expect(ids(await store.readStream(stream, 2, 10))).toEqual([last.id]);
+      expect(ids(await store.readStreamBackwards(stream, Infinity, 1))).toEqual([last.id]);
+      expect(await store.recordAt(mark!.position)).not.toBe('none');
+      await expect(store.readStream(stream, 1, 1)).rejects.toThrow(
+        new RegExp(`revision 1 of stream ${stream}, position ${mark!.position}`),
+      );
+    });
+
     promise(
       'shows every reader a prefix of the log while many write: no gap, nothing late, nothing twice',
       async () => {
@@ -404,8 +691,10 @@ export function eventStoreContract(
         };
         const polled = async (reader: EventStore, after: number, limit: number) => {
           const got: RecordedEvent[] = [];
-          while (!got.some(isLast)) {
-            got.push(...(await reader.readAll(got.at(-1)?.position ?? after, limit)));
+          for (let position = after; !got.some(isLast);) {
+            const page = await reader.readAll(position, limit);
+            got.push(...page.events);
+            position = page.through;
             await nextTurn();
           }
           return { after, got };
@@ -428,7 +717,9 @@ export function eventStoreContract(
             if (append === 10) readers.push(subscribed(writer, await writer.head(), 3));
           }
         };
-        await Promise.all(Array.from({ length: 16 }, (_, index) => write(index % 2 === 0 ? store : another, 30)));
+        await Promise.all(
+          Array.from({ length: 16 }, (_, index) => write(index % 2 === 0 ? store : another, runs(15, 30))),
+        );
         await another.append(lastStream, noStream, [newEvent()]);
 
         const log = await wholeLog(store, start);
@@ -521,6 +812,15 @@ function wrongRevision(stream: string, expected: number, actual: number) {
   return { kind: 'wrong-expected-revision', stream, expected, actual };
 }
 
+function cut(stream: string, firstRevision: number | undefined) {
+  return { kind: 'stream-cut', stream, firstRevision };
+}
+
+async function marksOf(store: EventStore, after: number, stream: string): Promise<readonly StreamMark[]> {
+  const pages = await collect(readLog(store, after));
+  return pages.flatMap(({ marks }) => marks).filter((mark) => mark.stream === stream);
+}
+
 function ids(events: readonly { readonly id: string }[]): string[] {
   return events.map(({ id }) => id);
 }
@@ -532,7 +832,7 @@ function lastOf(events: readonly RecordedEvent[]): RecordedEvent {
 }
 
 async function wholeLog(store: EventStore, after: number, limit?: number): Promise<readonly RecordedEvent[]> {
-  return (await collect(readLog(store, after, Infinity, limit))).flat();
+  return (await collect(readLog(store, after, Infinity, limit))).flatMap(({ events }) => events);
 }
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -13,12 +13,53 @@ export interface Appended {
   readonly position: number;
 }
 
-/** A page of the log as a subscription hands it out. */
-export interface SubscriptionBatch {
-  /** In position order, without gaps from the batch before; empty when the log had nothing new. */
+/** The most records that one question looks at. */
+export const largestPage = 1_000;
+
+/**
+ * A record about a stream of ours from which no event can be had, or after which events of it may be gone. Its stream is
+ * in doubt, no other.
+ */
+export interface StreamMark {
+  readonly stream: string;
+  /** Of the record that says it. */
+  readonly position: number;
+  /**
+   * `metadata`: the stream's metadata were set, which say what is truncated (`$tb`, `$maxCount`, `$maxAge`), or that
+   * nothing is any more; `deleted`: the stream was tombstoned; `unreadable`: an event that cannot be read as one of ours.
+   */
+  readonly why: 'metadata' | 'deleted' | 'unreadable';
+  /** Metadata by which the stream loses events as it grows or ages (`$maxCount`, `$maxAge`), if it has lost none yet. */
+  readonly losesEvents?: true;
+  /** Of the event that cannot be read. */
+  readonly revision?: number;
+  /** What is wrong, in a sentence; of an event, why it cannot be read, as the end of one. */
+  readonly detail: string;
+}
+
+/**
+ * What one look at a part of the log found. Other programs may write to the same store, so the records that were looked
+ * at need not be events of ours: a page without events is not the end of the log, and no event of ours is not "nothing".
+ */
+export interface LogPage {
+  /** The events of ours among the records that were looked at, in the order of reading. */
   readonly events: readonly RecordedEvent[];
-  /** True when, as these events were read, nothing came after them. */
-  readonly caughtUp: boolean;
+  /** What else is said about streams of ours by the records that were looked at, in the order of reading. */
+  readonly marks: readonly StreamMark[];
+  /**
+   * Position of the last record that was looked at, whoever wrote it; the position that was asked from where there was
+   * none. Nothing of ours will ever appear between that and this but what is in `events`
+   * and `marks`.
+   */
+  readonly through: number;
+  /** As this was read, the log had no further record in the direction of reading. */
+  readonly isEnd: boolean;
+}
+
+/** What is known of a stream of which events are gone. */
+export interface Cut {
+  /** Revision of the first event that is left; `undefined`: none is. */
+  readonly firstRevision: number | undefined;
 }
 
 /**
@@ -30,8 +71,12 @@ export interface SubscriptionBatch {
  *   `WrongExpectedRevision` and change nothing. An append whose very events (same ids, same stream, at exactly the
  *   revisions it would get) are already there resolves again with their revision and position.
  * - Revisions of a stream are 0, 1, 2 …; positions rise along the log.
+ * - Events can be taken out of a stream from outside: truncated, deleted, tombstoned. Revisions go on all the same, and
+ *   what is asked of the stream then says `StreamCut` rather than less than there was.
+ * - One record that cannot be read is one stream's trouble: the log goes on over it, see `LogPage.marks`.
  * - Readers see a prefix of the log: no event ever becomes visible at a position below one that a reader could
- *   already have seen. `readAll` and `subscribe` therefore miss nothing by remembering the last position.
+ *   already have seen. `readAll` and `subscribe` therefore miss nothing by remembering `through`.
+ * - Whoever asks for the `head` and then reads until `through` is there has met every event acknowledged before.
  * - `recordedAt` never goes backwards along the log.
  * - What is read is what was appended, unchanged: upcasting is the reader's business (`events/upcast.ts`).
  * - `Unavailable` when the store cannot be reached; the outcome of an append is then unknown, and appending the same
@@ -40,31 +85,58 @@ export interface SubscriptionBatch {
 export interface EventStore {
   /**
    * Appends at least one event to a stream that stands at `expectedRevision` (−1: has none). Rejects with
-   * `InvalidInput` where the events are more than the store takes at once.
+   * `InvalidInput` where the events are more than the store takes at once. Rejects with `StreamCut` where the stream was
+   * tombstoned; where a repeat's original is cut away; and where the events, though stored, got later revisions than
+   * those asked for, as events that were deleted had them before.
    */
   append(stream: string, expectedRevision: number, events: readonly NewEvent[]): Promise<Appended>;
 
-  /** At most `limit` events of a stream, forwards from `from` (inclusive). Empty for an unknown stream. */
+  /**
+   * At most `limit` events of a stream, forwards from `from` (inclusive). Empty for an unknown stream, and for one of
+   * which nothing is left (see `cutOf`). Rejects with `StreamCut` when the first event found has a later revision than
+   * `from`, one among those found is gone, or the stream was tombstoned; with `StreamUnreadable` at an event that cannot be
+   * read as one of ours.
+   */
   readStream(stream: string, from: number, limit: number): Promise<readonly RecordedEvent[]>;
 
-  /** At most `limit` events of a stream, backwards from `from` (inclusive; `Infinity`: from its end). */
+  /**
+   * At most `limit` events of a stream, backwards from `from` (inclusive; `Infinity`: from its end), as far as it was not
+   * truncated. Rejects with `StreamCut` when the stream was tombstoned, with `StreamUnreadable` as `readStream` does.
+   */
   readStreamBackwards(stream: string, from: number, limit: number): Promise<readonly RecordedEvent[]>;
 
-  /** At most `limit` events of the log after `position` (exclusive), in position order. */
-  readAll(after: number, limit: number): Promise<readonly RecordedEvent[]>;
+  /**
+   * Whether events of a stream are gone; `undefined` where it begins at revision 0 or never was. To be asked by those who
+   * know that it had some and find none.
+   */
+  cutOf(stream: string): Promise<Cut | undefined>;
 
-  /** At most `limit` events of the log before `position` (exclusive; `Infinity`: from its end), the latest first. */
-  readAllBackwards(before: number, limit: number): Promise<readonly RecordedEvent[]>;
+  /**
+   * One look at the log after a position (exclusive), in position order: at most `limit` records, and never more than
+   * `largestPage`. `after` is the position of a record or `beginning`.
+   */
+  readAll(after: number, limit: number): Promise<LogPage>;
 
-  /** The position of the last event of the log, `beginning` when it has none. */
+  /** The same before a position (exclusive; `Infinity`: from the end of the log), the latest first. */
+  readAllBackwards(before: number, limit: number): Promise<LogPage>;
+
+  /**
+   * The record at a position at which an event once was. `unreadable`: there is one, and nobody can say which. `absent`:
+   * there is none, but the log goes on behind it, so it was truncated. `none`: no record of this log can be there, as
+   * where it ends before.
+   */
+  recordAt(position: number): Promise<{ readonly id: string } | 'unreadable' | 'absent' | 'none'>;
+
+  /** The position of the last record of the log, whoever wrote it; `beginning` when it has none. */
   head(): Promise<number>;
 
   /**
    * The log after `position` (exclusive), then what is appended from now on, by this or any other process, until
-   * `signal` aborts. At most `limit` events a batch; the next is read when the one before has been worked on. The
-   * first batch with `caughtUp` comes even from an empty log; after that batches come only with events.
+   * `signal` aborts. Pages as `readAll` gives them, each beginning where the one before ended; the next is read when
+   * that has been worked on. The first with `isEnd` comes even from an empty log; after that `through` has moved with
+   * each, though not always by an event of ours.
    */
-  subscribe(after: number, limit: number, signal: AbortSignal): AsyncIterable<SubscriptionBatch>;
+  subscribe(after: number, limit: number, signal: AbortSignal): AsyncIterable<LogPage>;
 
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { dataKeyLength, type KeyStore } from './keys.js';
+import { dataKeyLength, serviceSubject, type KeyStore } from './keys.js';
 
 export interface KeyStoreUnderTest {
   /** Opens one more connection to the same keys, as another process would. */
@@ -55,6 +55,16 @@ export function keyStoreContract(name: string, underTest: KeyStoreUnderTest): vo
       const made = await Promise.all(Array.from({ length: 20 }, (_, index) => stores[index % 4]!.create(subject)));
       expect(new Set(made.map((key) => Buffer.from(key!).toString('hex'))).size).toBe(1);
       expect(await keys.find(subject)).toEqual(made[0]);
+    });
+
+    test('of many who make the service key at once: whoever makes it first, all have the same', async () => {
+      const stores = [keys, ...(await Promise.all(Array.from({ length: 3 }, open)))];
+      const made = await Promise.all(
+        Array.from({ length: 8 }, (_, index) => stores[index % 4]!.create(serviceSubject)),
+      );
+      expect(made[0]).toHaveLength(dataKeyLength);
+      for (const key of made) expect(key).toEqual(made[0]);
+      expect(await (await open()).find(serviceSubject)).toEqual(made[0]);
     });
 
     test('a destroyed key is gone for everyone, and the subject gets no other', async () => {

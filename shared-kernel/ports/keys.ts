@@ -31,3 +31,9 @@ export const dataKeyLength = 32;
 
 /** The subject whose key hashes requests that concern no person. */
 export const systemSubject = '.system';
+
+/**
+ * The subject whose key makes the ids of new aggregates from requests: the service key. It is made on first use and
+ * never replaced. Like the one above it is no id that a customer can have.
+ */
+export const serviceSubject = '.service';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { runs } from '../testing/length.js';
 import type { HeldLease, Lease, LeaseStore } from './lease.js';
 
 /** A process of its own over the same leases, with a clock of its own that a test moves, from a time of its own. */
@@ -69,6 +70,21 @@ export function leaseContract(name: string, underTest: LeaseStoreUnderTest): voi
       expect(await take(other, 'other')).toMatchObject({ owner: 'other', token: 2 });
     });
 
+    test('one that another took from who is gone is watched anew', async () => {
+      const third = await open();
+      await take(one, 'one');
+      for (const watching of [other, third]) {
+        expect(await take(watching, 'watching')).toBeUndefined();
+        watching.advance(ttl);
+      }
+      // Never renewed either, so it stands as the one before stood.
+      expect(await take(third, 'third')).toBeDefined();
+      expect(await take(other, 'other')).toBeUndefined();
+      expect(await other.store.held(lease)).toEqual([{ name: lease, owner: 'third', token: 2 }]);
+      other.advance(ttl);
+      expect(await take(other, 'other')).toMatchObject({ token: 3 });
+    });
+
     test('one is not had by whose clock is ahead', async () => {
       other.advance(100 * ttl);
       await take(one, 'one');
@@ -134,6 +150,25 @@ export function leaseContract(name: string, underTest: LeaseStoreUnderTest): voi
       expect(await renew(one, held)).toBeUndefined();
       expect(await take(other, 'other')).toMatchObject({ token: 2 });
       expect(await renew(one, held)).toBeUndefined();
+    });
+
+    test('a tenure is ended or renewed by itself, not by an earlier one of the same owner', async () => {
+      const earlier = (await take(one, 'one'))!;
+      await one.store.release(earlier);
+      const held = (await take(one, 'one'))!;
+      expect(held.token).toBe(2);
+      await one.store.release(earlier);
+      expect(await renew(one, earlier)).toBeUndefined();
+      expect(await take(other, 'other')).toBeUndefined();
+      expect(await renew(one, held)).toBeDefined();
+    });
+
+    test('one is renewed from when that is asked for, however late the answer is', async () => {
+      const held = (await take(one, 'one'))!;
+      const asked = one.now();
+      const renewing = renew(one, held);
+      one.advance(ttl / 2);
+      expect(await renewing).toEqual({ ...held, heldUntil: asked + ttl });
     });
 
     test('of many who ask at once one gets it', async () => {
@@ -205,7 +240,7 @@ export function leaseContract(name: string, underTest: LeaseStoreUnderTest): voi
             expect(acting.length).toBeLessThanOrEqual(1);
           }
         }),
-        { numRuns: 50 },
+        { numRuns: runs(15, 100) },
       );
     });
   });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Unavailable } from '../errors.js';
+import { runs } from '../testing/length.js';
 import type { Authorisation, GatewayPayment, PaymentGateway } from './payment-gateway.js';
 
 export interface BookEntry {
@@ -192,7 +193,7 @@ export function paymentGatewayContract(name: string, open: () => Promise<Gateway
           };
           expect(expected[status]).toContainEqual(kinds);
         }),
-        { numRuns: 30 },
+        { numRuns: runs(10, 60) },
       );
     });
   });

@@ -1,5 +1,13 @@
 /** How a payment stands at the gateway. `pending`: it does not know yet, and will say so by a webhook or when asked again. */
-export type GatewayStatus = 'pending' | 'authorised' | 'declined' | 'captured' | 'voided' | 'refunded';
+export const gatewayStatuses = ['pending', 'authorised', 'declined', 'captured', 'voided', 'refunded'] as const;
+export type GatewayStatus = (typeof gatewayStatuses)[number];
+
+export function isGatewayStatus(status: unknown): status is GatewayStatus {
+  return gatewayStatuses.some((one) => one === status);
+}
+
+/** What the gateway can be asked to do. */
+export type GatewayCall = Exclude<keyof PaymentGateway, 'close'>;
 
 export interface GatewayPayment {
   /** Ours: the order's id. */
@@ -27,14 +35,18 @@ export interface Authorisation {
  * - `capture` takes the whole amount that was authorised, `refund` gives all of it back that was taken.
  * - `void` of a payment that the gateway has never heard of is remembered: an authorisation that arrives later is
  *   answered `voided`. Of one that was taken it changes nothing, and the answer says so.
- * - It rejects with `Unavailable` when there was no answer in time, when the gateway is faulty, and when it is not even
- *   asked because it was faulty just now. Anything else that it rejects with means that asking again will not help.
+ * - It rejects with `Unavailable` when there was no answer in time, when the gateway is faulty, and when too many wait to
+ *   ask it. Anything else that it rejects with means that asking again will not help.
+ *
+ * `payer`: who pays. One payer has a share of the calls at once, however many payments of theirs get no answer; without
+ * one, each reference is a payer of its own. `isWanted` is asked when an authorisation that had to wait has its turn: it
+ * rejects with `Unavailable`, and nothing is asked, where that is not so any more.
  */
 export interface PaymentGateway {
-  authorise(authorisation: Authorisation): Promise<GatewayPayment>;
-  capture(reference: string): Promise<GatewayPayment>;
-  void(reference: string): Promise<GatewayPayment>;
-  refund(reference: string): Promise<GatewayPayment>;
+  authorise(authorisation: Authorisation, payer?: string, isWanted?: () => boolean): Promise<GatewayPayment>;
+  capture(reference: string, payer?: string): Promise<GatewayPayment>;
+  void(reference: string, payer?: string): Promise<GatewayPayment>;
+  refund(reference: string, payer?: string): Promise<GatewayPayment>;
   /** Waits for what is under way. */
   close(): Promise<void>;
 }

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { partitionCount } from '../partition.js';
+import { runs } from '../testing/length.js';
 import type { CollectionVersions } from './collection-versions.js';
-import { beginning } from './event-store.js';
+import { logBeginning } from '../log-position.js';
+import { at } from '../testing/at.js';
 import {
   isQuarantined,
   largestSections,
@@ -13,7 +15,13 @@ import {
   type FieldValue,
   type Group,
   type GroupQuery,
+  type ListPage,
   type ListQuery,
+  type Place,
+  type Share,
+  type Sum,
+  type SumKey,
+  type SumQuery,
   type ReadStore,
   type StoredDocument,
 } from './read-store.js';
@@ -34,6 +42,7 @@ export function sampleCollection(): CollectionSpec {
     order: 'at',
     indexes: [[], ['customer'], ['status'], ['customer', 'status'], ['amount']],
     groups: [{ by: 'day', and: 'status', sum: 'amount' }],
+    sums: true,
   };
 }
 
@@ -64,9 +73,30 @@ export function sampleWrite(key: string, sample: Partial<Sample> = {}, revision 
     expected: revision === 0 ? undefined : { order: revision - 1 },
     revisions: { order: revision },
     sections: { order: { customer, status, at, day, amount, merchants, words } },
-    fields: { single: { customer, status, at, day, amount }, multiple: { merchant: merchants, word: words } },
+    fields: {
+      single: { customer, status, at, day, amount },
+      multiple: { merchant: merchants, word: words },
+      shares: sharesOf({ status, day, amount, merchants }),
+    },
     projectedAt: '2026-01-02T00:00:00.000Z',
   };
+}
+
+/** It counts on its day, for everybody and for each of its merchants. */
+function sharesOf({
+  status,
+  day,
+  amount,
+  merchants,
+}: Pick<Sample, 'status' | 'day' | 'amount' | 'merchants'>): Share[] {
+  if (day === null) return [];
+  return ['', ...new Set(merchants)].map((owner) => ({
+    owner,
+    day,
+    unit: status ?? '',
+    name: 'made',
+    amount: amount ?? 0,
+  }));
 }
 
 /** By code point, as the port says; JavaScript compares UTF-16 code units. */
@@ -119,11 +149,25 @@ function expectedGroups(writes: Iterable<DocumentWrite>, { from, to }: GroupQuer
     const { day, status, amount } = fields.single;
     if (typeof day !== 'string' || day < from || day > to) continue;
     const name = JSON.stringify([day, status]);
-    const group = groups.get(name) ?? { by: day, and: status ?? null, count: 0, sum: 0 };
-    groups.set(name, { ...group, count: group.count + 1, sum: group.sum + Number(amount ?? 0) });
+    const group = groups.get(name) ?? { by: day, and: status ?? null, count: 0, sum: 0n };
+    groups.set(name, { ...group, count: group.count + 1, sum: group.sum + BigInt(amount ?? 0) });
   }
   const text = (value: FieldValue): string => (value === null ? '' : `.${value}`);
   return [...groups.values()].sort((a, b) => compareText(a.by, b.by) || compareText(text(a.and), text(b.and)));
+}
+
+/** What the sums of an owner must be, by going through every document. */
+function expectedSums(writes: Iterable<DocumentWrite>, { owner, from, to }: SumQuery) {
+  const sums = new Map<string, Omit<SumKey, 'owner'> & Sum>();
+  for (const { fields } of writes) {
+    for (const { owner: of, day, unit, name, amount } of fields.shares ?? []) {
+      if (of !== owner || day < from || day > to) continue;
+      const key = `${day} ${unit} ${name}`;
+      const { count, total } = sums.get(key) ?? { count: 0, total: 0n };
+      sums.set(key, { day, unit, name, count: count + 1, total: total + BigInt(amount) });
+    }
+  }
+  return [...sums].sort(([one], [other]) => compareText(one, other)).map(([, sum]) => sum);
 }
 
 const few = (...values: string[]) => fc.constantFrom(...values);
@@ -150,7 +194,9 @@ const samples: fc.Arbitrary<Sample> = fc.record({
   status: fc.option(few('placed', 'cancelled'), { freq: 5 }),
   at: fc.option(times, { freq: 8 }),
   day: fc.option(few('2026-01-01', '2026-01-02', '2026-01-03')),
-  amount: fc.option(fc.integer({ min: -1, max: 2 })),
+  amount: fc.option(
+    fc.oneof(fc.integer({ min: -1, max: 2 }), fc.constantFrom(Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER)),
+  ),
   merchants: fc.array(few('m1', 'm2', 'm "3"'), { maxLength: 3 }),
   words: fc.array(words, { maxLength: 4 }),
 });
@@ -207,11 +253,22 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
     });
 
     function commit(writes: readonly DocumentWrite[], position = 1, partition = 0): Promise<readonly string[]> {
-      return store.commit({ collection, partition, writes, position });
+      return store.commit({ collection, partition, writes, position: at(position) });
     }
 
     async function keysOf(query: ListQuery): Promise<string[]> {
-      return (await store.list(collection, query)).map(({ key }) => key);
+      return (await store.page(collection, query)).documents.map(({ key }) => key);
+    }
+
+    /** The pages of a query, each of so many candidates at most. */
+    async function pagesOf(query: ListQuery, candidates: number): Promise<readonly ListPage[]> {
+      const pages: ListPage[] = [];
+      for (let { after } = query; ;) {
+        const page = await store.page(collection, { ...query, ...(after !== undefined && { after }), candidates });
+        pages.push(page);
+        if (page.next === undefined) return pages;
+        after = page.next;
+      }
     }
 
     /** Writes a history; what stands at its end, by key. */
@@ -258,7 +315,7 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         const other = await open();
         await other.declare(collection);
         expect(await other.load(collection, ['a'])).toHaveLength(1);
-        expect(await other.position(collection, 0)).toBe(7);
+        expect(await other.position(collection, 0)).toEqual(at(7));
       });
 
       test('of another version or collection are others', async () => {
@@ -266,11 +323,11 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         await store.declare(next);
         await commit([sampleWrite('a')], 5);
         expect(await store.load(next, ['a'])).toEqual([]);
-        expect(await store.position(next, 0)).toBe(beginning);
+        expect(await store.position(next, 0)).toEqual(logBeginning);
         await store.drop(collection);
         await store.declare(collection);
         expect(await store.count(collection)).toBe(0);
-        expect(await store.position(collection, 0)).toBe(beginning);
+        expect(await store.position(collection, 0)).toEqual(logBeginning);
       });
 
       test('are gone when their collection was dropped, perhaps twice', async () => {
@@ -283,7 +340,7 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         await (await open()).drop(collection);
         await store.declare(collection);
         expect(await store.load(collection, ['a'])).toEqual([]);
-        expect(await store.positions(collection)).toEqual(Array(partitionCount).fill(beginning));
+        expect(await store.positions(collection)).toEqual(Array(partitionCount).fill(logBeginning));
       });
 
       test('stay when their collection is declared again', async () => {
@@ -333,18 +390,18 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
           await commit([sampleWrite('a'), sampleWrite('b'), sampleWrite('c'), sampleWrite('d', {}, 4)], 9),
         ).toEqual(['b', 'd']);
         expect(await store.count(collection)).toBe(3);
-        expect(await store.position(collection, 0)).toBe(3);
+        expect(await store.position(collection, 0)).toEqual(at(3));
         expect(await commit([sampleWrite('b', {}, 1)], 9)).toEqual([]);
-        expect(await store.position(collection, 0)).toBe(9);
+        expect(await store.position(collection, 0)).toEqual(at(9));
       });
 
       test('moves the position of its partition forwards, also without writes, and never backwards', async () => {
         await commit([], 5, 2);
         await commit([], 4, 2);
         await commit([], 8, 7);
-        expect(await store.position(collection, 2)).toBe(5);
+        expect(await store.position(collection, 2)).toEqual(at(5));
         expect(await store.positions(collection)).toEqual(
-          Array.from({ length: partitionCount }, (_, partition) => ({ 2: 5, 7: 8 })[partition] ?? beginning),
+          Array.from({ length: partitionCount }, (_, partition) => ({ 2: at(5), 7: at(8) })[partition] ?? logBeginning),
         );
       });
 
@@ -358,7 +415,7 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
               collection,
               partition: 0,
               writes: [sampleWrite('a', { customer: `c${index}` }, 1)],
-              position: 2,
+              position: at(2),
             }),
           ),
         );
@@ -412,6 +469,13 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         ['has text where a number belongs', (write) => withField(write, 'amount', '7')],
         ['has an object where text belongs', (write) => withField(write, 'at', { year: 2026 })],
         [
+          'adds to a sum what is no whole number',
+          (write) => ({
+            ...write,
+            fields: { ...write.fields, shares: [{ owner: '', day: '', unit: '', name: '', amount: 2 ** 53 }] },
+          }),
+        ],
+        [
           'has a number in a set',
           (write) => ({ ...write, fields: { ...write.fields, multiple: { merchant: [7 as unknown as string] } } }),
         ],
@@ -422,10 +486,12 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
           name: 'DocumentNotStorable',
           key: expect.stringMatching(/^[bc]$/u) as unknown,
         });
-        expect(await store.position(collection, 0)).toBe(1);
+        expect(await store.position(collection, 0)).toEqual(at(1));
         expect(await store.load(collection, ['c'])).toEqual([]);
         const [b] = await store.load(collection, ['b']);
         expect(b?.revisions).toEqual({ order: 0 });
+        await commit([sampleWrite('d')], 2);
+        expect(await store.wrongSums(collection)).toEqual([]);
       });
 
       test('is larger than any that can', async () => {
@@ -437,14 +503,16 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
     });
 
     describe('a quarantine', () => {
-      const degraded: Degraded = {
-        since: '2026-01-03T00:00:00.000Z',
-        triedAt: '2026-01-04T00:00:00.000Z',
+      const times = { since: '2026-01-03T00:00:00.000Z', triedAt: '2026-01-04T00:00:00.000Z' };
+      const degraded = {
+        ...times,
         error: 'TypeError: Käse is "빨강" 💶\n',
         event: { id: randomUUID(), stream: 'order-a', revision: 1, position: 17, type: 'OrderCancelled' },
         seen: { payment: 0, order: 3 },
       };
-      const noted = (write: DocumentWrite, change: Partial<Degraded> = {}): DocumentWrite => ({
+      const cut = { stream: 'order-a', firstRevision: null };
+      const cutOff: Degraded = { ...times, error: degraded.error, cut, seen: {} };
+      const noted = (write: DocumentWrite, change: Partial<typeof degraded> = {}): DocumentWrite => ({
         ...write,
         degraded: { ...degraded, ...change },
       });
@@ -466,6 +534,12 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         expect(await commit([{ ...sampleWrite('a', {}, 1), expectedDegraded: degraded }])).toEqual([]);
         expect((await store.load(collection, ['a']))[0]).not.toHaveProperty('degraded');
         expect(await keysOfQuarantine()).toEqual([]);
+      });
+
+      test('of a stream that was cut comes back as it was noted', async () => {
+        await commit([{ ...sampleWrite('a'), degraded: cutOff }]);
+        expect((await store.load(collection, ['a']))[0]?.degraded).toEqual(cutOff);
+        expect(await commit([{ ...sampleWrite('a', {}, 1), expectedDegraded: cutOff }])).toEqual([]);
       });
 
       test('may begin on a document that stands already', async () => {
@@ -491,6 +565,8 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         ['is none, by who takes it for one', undefined, degraded],
         ['is one, by who takes it for none', degraded, undefined],
         ['has seen more', { ...degraded, seen: { order: 4 } }, degraded],
+        ['is of a stream that was cut', cutOff, degraded],
+        ['is of a stream of which more is left', { ...cutOff, cut: { ...cut, firstRevision: 3 } }, cutOff],
         ['was tried again', { ...degraded, triedAt: '2026-01-05T00:00:00.000Z' }, degraded],
       ];
       test.each(expectations)('that %s is not written over', async (_, stands, expectedDegraded) => {
@@ -499,13 +575,13 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         const write = { ...sampleWrite('a', { customer: 'c2' }, 1), ...(expectedDegraded && { expectedDegraded }) };
         expect(await commit([write], 9)).toEqual(['a']);
         expect(await store.load(collection, ['a'])).toEqual([before]);
-        expect(await store.position(collection, 0)).toBe(1);
+        expect(await store.position(collection, 0)).toEqual(at(1));
       });
 
       test('is the same in whatever order its parts are given', async () => {
         await commit([noted(sampleWrite('a'))]);
         const { since, triedAt, error, event, seen } = degraded;
-        const expectedDegraded = { seen: { order: seen['order']!, payment: 0 }, event, error, triedAt, since };
+        const expectedDegraded = { seen: { order: seen.order, payment: 0 }, event, error, triedAt, since };
         expect(await commit([{ ...sampleWrite('a', {}, 1), expectedDegraded }])).toEqual([]);
       });
 
@@ -525,8 +601,80 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
             const standing = await play(history);
             for (const query of asked) expect(await keysOf(query)).toEqual(expectedKeys(standing.values(), query));
           }),
-          { numRuns: 60 },
+          { numRuns: runs(15, 100) },
         );
+      });
+
+      test('is answered whole by pages, however few documents each looks at', async () => {
+        const few = fc.integer({ min: 1, max: 4 });
+        await fc.assert(
+          fc.asyncProperty(histories, queries, few, async (history, query, candidates) => {
+            await fresh();
+            const standing = await play(history);
+            const pages = await pagesOf(query, candidates);
+            expect(pages.flatMap(({ documents }) => documents.map(({ key }) => key))).toEqual(
+              expectedKeys(standing.values(), { ...query, limit: Infinity }),
+            );
+            for (const { documents } of pages) expect(documents.length).toBeLessThanOrEqual(query.limit);
+          }),
+          { numRuns: runs(15, 100) },
+        );
+      });
+
+      describe('of twenty documents of one customer and twenty of one merchant', () => {
+        const placed = (index: number): string => `2026-01-01T00:00:${String(index).padStart(2, '0')}.000Z`;
+        const numbers = Array.from({ length: 20 }, (_, index) => index);
+
+        beforeEach(async () => {
+          await commit([
+            ...numbers.map((index) =>
+              sampleWrite(`c${index}`, { at: placed(index), words: index < 2 ? ['common', 'rare'] : ['common'] }),
+            ),
+            ...numbers.map((index) =>
+              sampleWrite(`m${index}`, { at: placed(index), customer: 'c2', merchants: ['m1'], words: ['common'] }),
+            ),
+          ]);
+        });
+
+        test('looks at no more than the candidates of a page where no index answers it, and says how far it came', async () => {
+          const query = { equal: { customer: 'c1' }, contains: { merchant: 'm1' }, limit: 10 };
+          const pages = await pagesOf(query, 5);
+          const places: (Place | undefined)[] = [15, 10, 5].map((index) => ({
+            order: placed(index),
+            key: `c${index}`,
+          }));
+          expect(pages).toEqual([...places.map((next) => ({ documents: [], next })), { documents: [] }]);
+        });
+
+        test('ends a page that is full where its last document stands', async () => {
+          const query = { equal: { customer: 'c1' }, startsWith: { word: ['comm'] }, limit: 7 };
+          const { documents, next } = await store.page(collection, { ...query, candidates: 12 });
+          expect(documents.map(({ key }) => key)).toEqual(['c19', 'c18', 'c17', 'c16', 'c15', 'c14', 'c13']);
+          expect(next).toEqual({ order: placed(13), key: 'c13' });
+        });
+
+        test('looks at the documents with a word where they are few', async () => {
+          const query = { startsWith: { word: ['c', 'rar'] }, limit: 10, candidates: 5 };
+          const { documents, next } = await store.page(collection, query);
+          expect(documents.map(({ key }) => key)).toEqual(['c1', 'c0']);
+          expect(next).toBeUndefined();
+        });
+
+        test.each<[string, Partial<ListQuery>]>([
+          ['two single fields', { equal: { customer: 'c1', status: 'cancelled' } }],
+          ['two single fields in a time', { equal: { customer: 'c1', status: 'cancelled' }, from: placed(3) }],
+          ['a value', { contains: { merchant: 'm2' } }],
+        ])('looks at none but its own where an index has %s', async (_, query) => {
+          expect(await store.page(collection, { ...query, limit: 10, candidates: 1 })).toEqual({ documents: [] });
+          expect(await store.list(collection, { ...query, limit: 10 })).toEqual([]);
+        });
+
+        test.each<[string, Partial<ListQuery>]>([
+          ['a word', { startsWith: { word: ['rare'] } }],
+          ['a value beside a field', { contains: { merchant: 'm1' }, equal: { status: 'placed' } }],
+        ])('is refused without pages where no index has the whole of it, as by %s', async (_, query) => {
+          await expect(store.list(collection, { ...query, limit: 1 })).rejects.toThrow('has no index for the whole');
+        });
       });
 
       test('followed page by page gives each document that stands still exactly once, whatever others do', async () => {
@@ -561,7 +709,7 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
               expect(listed.filter((key) => standing.has(key))).toEqual(all);
             },
           ),
-          { numRuns: 40 },
+          { numRuns: runs(10, 80) },
         );
       });
     });
@@ -576,8 +724,59 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
             const query = { by: 'day', and: 'status', sum: 'amount', from, to };
             expect(await store.groups(collection, query)).toEqual(expectedGroups(standing.values(), query));
           }),
-          { numRuns: 40 },
+          { numRuns: runs(10, 80) },
         );
+      });
+    });
+
+    describe('sums', () => {
+      test('are what going through every document gives, for any history', async () => {
+        const bounds = few('2025-12-31', '2026-01-01', '2026-01-02', '2026-01-03', '2026-01-04');
+        const owners = few('', 'm1', 'm "3"', 'nobody');
+        await fc.assert(
+          fc.asyncProperty(histories, owners, bounds, bounds, async (history, owner, from, to) => {
+            await fresh();
+            const standing = await play(history);
+            // What meets another revision than it expects adds nothing, however often it comes.
+            for (const write of standing.values()) expect(await commit([write])).toEqual([write.key]);
+            const query = { owner, from, to };
+            expect(await store.sums(collection, query)).toEqual(expectedSums(standing.values(), query));
+            expect(await store.wrongSums(collection)).toEqual([]);
+          }),
+          { numRuns: runs(10, 80) },
+        );
+      });
+
+      test('are exact, however large', async () => {
+        const amount = Number.MAX_SAFE_INTEGER;
+        const writes = Array.from({ length: 1100 }, (_, index) => sampleWrite(`k${index}`, { amount }));
+        await commit(writes);
+        const total = 1100n * BigInt(amount);
+        const query = { owner: '', from: '2026-01-01', to: '2026-01-01' };
+        expect(await store.sums(collection, query)).toEqual([
+          { day: '2026-01-01', unit: 'placed', name: 'made', count: 1100, total },
+        ]);
+        const groups = { by: 'day', and: 'status', sum: 'amount', from: query.from, to: query.to };
+        expect(await store.groups(collection, groups)).toMatchObject([{ count: 1100, sum: total }]);
+      });
+
+      test('are those of everybody who writes, at once', async () => {
+        const stores = [store, ...(await Promise.all(Array.from({ length: 3 }, open)))];
+        await Promise.all(stores.map((one) => one.declare(collection)));
+        await Promise.all(
+          stores.map((one, index) =>
+            one.commit({ collection, partition: index, writes: [sampleWrite(`k${index}`)], position: at(1) }),
+          ),
+        );
+        const query = { owner: '', from: '2026', to: '2027' };
+        expect(await store.sums(collection, query)).toMatchObject([{ count: 4, total: 400n }]);
+      });
+
+      test('go with their collection', async () => {
+        await commit([sampleWrite('a')]);
+        await store.drop(collection);
+        await store.declare(collection);
+        expect(await store.sums(collection, { owner: '', from: '2026', to: '2027' })).toEqual([]);
       });
     });
 
@@ -598,13 +797,14 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
             expect(scanned).toEqual(all.map(({ key, fields }) => [key, sorted(fields)]));
             expect(await store.count(collection)).toBe(all.length);
           }),
-          { numRuns: 40 },
+          { numRuns: runs(10, 80) },
         );
       });
 
-      function sorted({ single, multiple }: DocumentWrite['fields']): unknown {
+      function sorted({ single, multiple, shares = [] }: DocumentWrite['fields']): unknown {
         const sets = Object.entries(multiple).map(([field, values]) => [field, [...new Set(values)].sort()]);
-        return { single, multiple: Object.fromEntries(sets) as unknown };
+        const byOwner = shares.toSorted((one, other) => compareText(one.owner, other.owner));
+        return { single, multiple: Object.fromEntries(sets) as unknown, shares: byOwner };
       }
     });
 
@@ -661,17 +861,26 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
     });
 
     describe('checkpoints', () => {
-      test('of the relay begin at the beginning and are kept', async () => {
-        const before = await store.relayCheckpoint();
-        const checkpoint = {
-          position: before.position + 10,
-          heads: { 0: { order: 9, product: 2 }, 3: { delivery: 10 } },
-        };
-        await store.saveRelayCheckpoint(checkpoint);
-        expect(await store.relayCheckpoint()).toEqual(checkpoint);
-        const next = { position: checkpoint.position + 1, heads: {} };
-        await store.saveRelayCheckpoint(next);
-        expect(await (await open()).relayCheckpoint()).toEqual(next);
+      test('of the relay begin at the beginning, are kept whole, and never go back, whoever saves them', async () => {
+        const { through } = await store.relayCheckpoint();
+        const checkpoints = Array.from({ length: 12 }, (_, index) => {
+          const reached = through + 1 + index;
+          return { ...at(reached), heads: { 5: { order: reached, product: 2 } } };
+        });
+        const [last, ...earlier] = [...checkpoints].reverse();
+        await store.saveRelayCheckpoint(last!);
+        await store.saveRelayCheckpoint(earlier[0]!);
+        await store.saveRelayCheckpoint({ through: last!.through, anchors: [], heads: {} });
+        expect(await store.relayCheckpoint()).toEqual(last);
+        const other = await open();
+        const later = checkpoints.map((each) => ({ ...each, ...at(each.through + 20) }));
+        const mixed = later.map((each, index) => later[(index * 5) % later.length] ?? each);
+        await Promise.all(mixed.map((each, index) => (index % 2 ? store : other).saveRelayCheckpoint(each)));
+        expect(await store.relayCheckpoint()).toEqual(later.at(-1));
+        const back = { ...at(through + 3), heads: {} };
+        expect(await other.resetRelayCheckpoint(at(through), back)).toBe(false);
+        expect(await other.resetRelayCheckpoint(later.at(-1)!, back)).toBe(true);
+        expect(await store.relayCheckpoint()).toEqual(back);
       });
 
       test('are those of one log: which it is can be noted once', async () => {
@@ -682,33 +891,32 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         expect(await (await open()).madeFrom()).toBe(noted);
       });
 
-      test('of the relay never go back, whoever saves them in which order', async () => {
-        const { position } = await store.relayCheckpoint();
-        const checkpoints = Array.from({ length: 12 }, (_, index) => {
-          const reached = position + 1 + index;
-          return { position: reached, heads: { 5: { order: reached } } };
-        });
-        const [last, ...earlier] = [...checkpoints].reverse();
-        await store.saveRelayCheckpoint(last!);
-        await store.saveRelayCheckpoint(earlier[0]!);
-        await store.saveRelayCheckpoint({ position: last!.position, heads: {} });
-        expect(await store.relayCheckpoint()).toEqual(last);
-        const other = await open();
-        const later = checkpoints.map((each) => ({ ...each, position: each.position + 20 }));
-        const mixed = later.map((each, index) => later[(index * 5) % later.length] ?? each);
-        await Promise.all(mixed.map((each, index) => (index % 2 ? store : other).saveRelayCheckpoint(each)));
-        expect(await store.relayCheckpoint()).toEqual(later.at(-1));
+      test('take the place of one that they name, and of no other', async () => {
+        const noted = (await store.madeFrom()) ?? '1:a';
+        await store.noteMadeFrom(noted);
+        await store.noteMadeFrom('4:d', '5:e');
+        expect(await store.madeFrom()).toBe(noted);
+        await store.noteMadeFrom('4:d', noted);
+        expect(await (await open()).madeFrom()).toBe('4:d');
       });
 
-      test('of consumers are their own', async () => {
+      test('of consumers are their own, and kept whole', async () => {
         const consumer = `consumer-${randomUUID()}`;
-        expect(await store.consumerPosition(consumer, 1)).toBe(beginning);
-        await store.saveConsumerPosition(consumer, 1, 5);
-        await store.saveConsumerPosition(consumer, 2, 6);
-        await store.saveConsumerPosition(consumer, 1, 7);
-        expect(await store.consumerPosition(consumer, 1)).toBe(7);
-        expect(await store.consumerPosition(consumer, 2)).toBe(6);
-        expect(await store.consumerPosition(`${consumer}-other`, 1)).toBe(beginning);
+        expect(await store.consumerPosition(consumer, 1)).toEqual(logBeginning);
+        await store.saveConsumerPosition(consumer, 1, at(5));
+        await store.saveConsumerPosition(consumer, 2, at(6));
+        const whole = {
+          through: 7,
+          anchors: [
+            [7, 'g'],
+            [3, 'c'],
+            [1, 'a'],
+          ],
+        } as const;
+        await store.saveConsumerPosition(consumer, 1, whole);
+        expect(await store.consumerPosition(consumer, 1)).toEqual(whole);
+        expect(await (await open()).consumerPosition(consumer, 2)).toEqual(at(6));
+        expect(await store.consumerPosition(`${consumer}-other`, 1)).toEqual(logBeginning);
       });
 
       test('of consumers never go back, whoever saves them in which order', async () => {
@@ -716,12 +924,27 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
         const other = await open();
         const positions = [4, 9, 1, 7, 12, 3, 11, 5, 2, 10, 6, 8];
         const saved = positions.map((position, index) =>
-          (index % 2 ? store : other).saveConsumerPosition(consumer, 1, position),
+          (index % 2 ? store : other).saveConsumerPosition(consumer, 1, at(position)),
         );
         await Promise.all(saved);
-        expect(await store.consumerPosition(consumer, 1)).toBe(12);
-        await store.saveConsumerPosition(consumer, 1, 11);
-        expect(await store.consumerPosition(consumer, 1)).toBe(12);
+        expect(await store.consumerPosition(consumer, 1)).toEqual(at(12));
+        await store.saveConsumerPosition(consumer, 1, at(11));
+        await store.saveConsumerPosition(consumer, 1, { through: 12, anchors: [] });
+        expect(await store.consumerPosition(consumer, 1)).toEqual(at(12));
+      });
+
+      test('of consumers can be reset, backwards too, by who knows where they are', async () => {
+        const consumer = `consumer-${randomUUID()}`;
+        await store.saveConsumerPosition(consumer, 1, at(12));
+        expect(await store.resetConsumerPosition(consumer, 1, at(11), at(3))).toBe(false);
+        expect(await store.consumerPosition(consumer, 1)).toEqual(at(12));
+        const answers = await Promise.all(
+          [store, await open()].map((each, index) => each.resetConsumerPosition(consumer, 1, at(12), at(3 + index))),
+        );
+        expect(answers.filter(Boolean)).toHaveLength(1);
+        expect(await store.consumerPosition(consumer, 1)).toEqual(at(3 + answers.indexOf(true)));
+        await store.saveConsumerPosition(consumer, 1, at(5));
+        expect(await store.consumerPosition(consumer, 1)).toEqual(at(5));
       });
     });
 
@@ -733,7 +956,7 @@ export function readStoreContract(name: string, underTest: ReadStoreUnderTest): 
       counters.push(reader.changeCounter());
       await commit([], 2);
       counters.push(reader.changeCounter());
-      await reader.commit({ collection, partition: 0, writes: [sampleWrite('b')], position: 3 });
+      await reader.commit({ collection, partition: 0, writes: [sampleWrite('b')], position: at(3) });
       counters.push(reader.changeCounter());
       await commit([sampleWrite('c')], 4);
       counters.push(reader.changeCounter());

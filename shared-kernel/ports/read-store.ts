@@ -1,4 +1,5 @@
 import type { CategoryHeads } from '../category-heads.js';
+import type { LogPosition } from '../log-position.js';
 import type { CollectionVersions } from './collection-versions.js';
 
 /**
@@ -20,18 +21,34 @@ export interface StoredDocument {
 }
 
 /** Why a document is quarantined, and what waits until it is released. Times are RFC 3339 UTC. */
-export interface Degraded {
+export type Degraded = DegradedBy & {
   readonly since: string;
   /** When it was tried last, and what went wrong then: for operators. */
   readonly triedAt: string;
   readonly error: string;
-  readonly event: FailedEvent;
   /** Section name → last revision that the log was seen to have. What lies behind the document's `revisions` waits. */
   readonly seen: Readonly<Record<string, number>>;
+};
+
+/** By an event, or because events of a stream are gone from the event store. */
+export type DegradedBy =
+  { readonly event: FailedEvent; readonly cut?: never } | { readonly cut: CutStream; readonly event?: never };
+
+/** A stream of a document of which events are gone. */
+export interface CutStream {
+  readonly stream: string;
+  /** Revision of the first event that is left; null: none is. */
+  readonly firstRevision: number | null;
+}
+
+/** The stream on whose account a document is quarantined. */
+export function troubledStream({ event, cut }: DegradedBy): string {
+  return (event ?? cut).stream;
 }
 
 /** The event that could not be applied. */
 export interface FailedEvent {
+  /** Empty, like the type, where it could not even be read. */
   readonly id: string;
   readonly stream: string;
   readonly revision: number;
@@ -55,6 +72,40 @@ export interface Fields {
   readonly single: Readonly<Record<string, FieldValue>>;
   /** Each a set of strings, such as the merchants of an order or the words by which it is searched. */
   readonly multiple: Readonly<Record<string, readonly string[]>>;
+  /** What it adds to the sums of its collection, in no order; at most one to each. Absent where the collection has none. */
+  readonly shares?: readonly Share[];
+}
+
+/** What a sum is of, such as the orders of all merchants (owner `''`) that were delivered on a day, by their currency. */
+export interface SumKey {
+  readonly owner: string;
+  readonly day: string;
+  readonly unit: string;
+  readonly name: string;
+}
+
+/** What a document adds to a sum: one to its count, and an amount, a safe integer. */
+export interface Share extends SumKey {
+  readonly amount: number;
+}
+
+/** Exact, however large. */
+export interface Sum {
+  readonly count: number;
+  readonly total: bigint;
+}
+
+/** A sum that is not that of the documents. */
+export interface WrongSum extends SumKey {
+  readonly kept: Sum;
+  readonly counted: Sum;
+}
+
+export interface SumQuery {
+  readonly owner: string;
+  /** Bounds of the day, inclusive. */
+  readonly from: string;
+  readonly to: string;
 }
 
 /**
@@ -84,6 +135,8 @@ export interface CollectionSpec {
   readonly indexes: readonly (readonly string[])[];
   /** What `groups` is asked; each becomes an index that answers it alone. */
   readonly groups?: readonly GroupSpec[];
+  /** Whether it keeps the sums of its documents' shares. */
+  readonly sums?: true;
 }
 
 export interface DocumentWrite {
@@ -108,7 +161,7 @@ export interface Batch {
   readonly partition: number;
   readonly writes: readonly DocumentWrite[];
   /** The partition has applied everything up to here once all writes of the batch are in. */
-  readonly position: number;
+  readonly position: LogPosition;
 }
 
 export interface ListQuery {
@@ -122,8 +175,28 @@ export interface ListQuery {
   readonly from?: string;
   readonly to?: string;
   /** Only documents after this place in the list: keyset paging. */
-  readonly after?: { readonly order: string; readonly key: string };
+  readonly after?: Place;
   readonly limit: number;
+}
+
+/** A place in a list: that of a document. */
+export interface Place {
+  readonly order: string;
+  readonly key: string;
+}
+
+/** Documents that are looked at for a page at most, where no index answers its whole query. */
+export const mostCandidates = 10_000;
+
+export interface PageQuery extends ListQuery {
+  /** In place of `mostCandidates`. */
+  readonly candidates?: number;
+}
+
+export interface ListPage {
+  readonly documents: readonly StoredDocument[];
+  /** Where the list goes on; of a page that is short, or empty, as so many candidates were looked at, too. */
+  readonly next?: Place;
 }
 
 export interface GroupSpec {
@@ -131,7 +204,7 @@ export interface GroupSpec {
   readonly by: string;
   /** Second group, `null` is a group of its own. */
   readonly and: string;
-  /** Number field to sum; null counts as 0. */
+  /** Number field to sum, whole numbers; null counts as 0. */
   readonly sum: string;
 }
 
@@ -145,14 +218,13 @@ export interface Group {
   readonly by: string;
   readonly and: FieldValue;
   readonly count: number;
-  readonly sum: number;
+  /** Exact, however large. */
+  readonly sum: bigint;
 }
 
-/** Where a relay stands. */
-export interface RelayCheckpoint {
-  /** Everything up to here is with the broker. */
-  readonly position: number;
-  /** Partition → its last events up to there. */
+/** Where a relay stands: everything up to there is with the broker. */
+export interface RelayCheckpoint extends LogPosition {
+  /** Partition → its last events up to there: asked for by consumers of the release before this one. */
   readonly heads: Readonly<Record<number, CategoryHeads>>;
 }
 
@@ -166,8 +238,10 @@ export interface RelayCheckpoint {
  *   that are larger than `largestSections` or no JSON, values of fields that are not of the spec's kind.
  * - The partition's position moves when all writes of the batch are in and never before them; never backwards by
  *   `commit`.
+ * - The sums of a collection are those of its documents: they change in the same write, or are counted when asked for.
  * - A reader sees each document whole, before or after a write.
  * - Lists come in the collection's order and, followed by `after`, give every document that stood still exactly once.
+ * - A page looks at no document that its index does not name, and at no more than its candidates.
  * - Of several who write the versions of a name after the same revision, one wins.
  */
 export interface ReadStore {
@@ -178,12 +252,15 @@ export interface ReadStore {
   load(collection: CollectionSpec, keys: readonly string[]): Promise<readonly StoredDocument[]>;
   /** Keys of writes that met other revisions than expected; empty: all is in, and the position has moved. */
   commit(batch: Batch): Promise<readonly string[]>;
-  /** What the partition has applied, `beginning` (0) at first. */
-  position(collection: CollectionSpec, partition: number): Promise<number>;
+  /** What the partition has applied, `logBeginning` at first. */
+  position(collection: CollectionSpec, partition: number): Promise<LogPosition>;
   /** Of every partition, by number. */
-  positions(collection: CollectionSpec): Promise<readonly number[]>;
+  positions(collection: CollectionSpec): Promise<readonly LogPosition[]>;
 
+  /** Of a query that an index answers whole; throws for any other. */
   list(collection: CollectionSpec, query: ListQuery): Promise<readonly StoredDocument[]>;
+  /** Of any query for whose list there is an index, whatever else it asks of the documents there. */
+  page(collection: CollectionSpec, query: PageQuery): Promise<ListPage>;
   /** The quarantined documents by key, after `after` (exclusive), at most `limit`; those without a place in lists too. */
   quarantined(
     collection: CollectionSpec,
@@ -192,6 +269,10 @@ export interface ReadStore {
   ): Promise<readonly QuarantinedDocument[]>;
   /** Groups by `by`, then `and`, rising, null first. */
   groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]>;
+  /** The sums that are not empty, of a collection that has them: by day, unit and name, rising. */
+  sums(collection: CollectionSpec, query: SumQuery): Promise<readonly (Omit<SumKey, 'owner'> & Sum)[]>;
+  /** The sums that are not those of the documents, both as they are in one moment: for audits. */
+  wrongSums(collection: CollectionSpec): Promise<readonly WrongSum[]>;
   /** Every document by key, after `after` (exclusive), at most `limit`, with its fields as the indexes hold them: for audits. */
   scan(collection: CollectionSpec, after: string | undefined, limit: number): Promise<readonly IndexedDocument[]>;
   /** Number of documents. */
@@ -206,15 +287,27 @@ export interface ReadStore {
   relayCheckpoint(): Promise<RelayCheckpoint>;
   /** Never backwards: where the present one is as far or further, that stays, whole. */
   saveRelayCheckpoint(checkpoint: RelayCheckpoint): Promise<void>;
-  /** How far a consumer with side effects (the process manager) has come in a partition. */
-  consumerPosition(consumer: string, partition: number): Promise<number>;
-  /** Never backwards. */
-  saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void>;
+  /** As `resetConsumerPosition`. */
+  resetRelayCheckpoint(expected: LogPosition, checkpoint: RelayCheckpoint): Promise<boolean>;
+  /** How far a consumer with side effects (the process manager) has come in a partition; `logBeginning` at first. */
+  consumerPosition(consumer: string, partition: number): Promise<LogPosition>;
+  /** Never backwards: where the present one is as far or further, that stays, whole. */
+  saveConsumerPosition(consumer: string, partition: number, position: LogPosition): Promise<void>;
+  /**
+   * Puts it where it is told, backwards too, if it still is at `expected.through`: of a log that turned out to be another
+   * than it was made from. False: it has moved, and nothing is changed.
+   */
+  resetConsumerPosition(
+    consumer: string,
+    partition: number,
+    expected: LogPosition,
+    position: LogPosition,
+  ): Promise<boolean>;
 
   /** The identity of the log that all this was made from (`log-identity.ts`); `undefined` until it is noted. */
   madeFrom(): Promise<string | undefined>;
-  /** Notes it, once: where one is noted already, that stays. */
-  noteMadeFrom(log: string): Promise<void>;
+  /** Notes it, once: where one is noted already, that stays, unless it is `insteadOf`. */
+  noteMadeFrom(log: string, insteadOf?: string): Promise<void>;
 
   /**
    * Equal answers mean that nothing was committed between the two questions, by anyone, so that what was read after

@@ -1,9 +1,9 @@
-import type { Clock, Timer } from '../ports/clock.js';
+import type { SteadyClock, Timer, WallClock } from '../ports/clock.js';
 import { turns } from './turns.js';
 
 /** A process as time sees it: its clock runs as fast as all others, from a time of its own. */
 export interface SimulatedProcess {
-  readonly clock: Clock;
+  readonly clock: WallClock & SteadyClock;
   readonly timer: Timer;
   /** None of its waits ends any more: it stands still, or was killed. */
   readonly stall: () => void;
@@ -25,7 +25,7 @@ export class SimulatedTime {
     const sleepers = new Set<Sleeper>();
     this.#awake.add(sleepers);
     return {
-      clock: { now: () => this.#now + offset },
+      clock: { now: () => this.#now + offset, time: () => new Date(this.#now + offset) },
       timer: { sleep: (milliseconds, signal) => this.#sleep(sleepers, milliseconds, signal) },
       stall: () => void this.#awake.delete(sleepers),
       wake: () => void this.#awake.add(sleepers),

@@ -43,8 +43,8 @@ export async function metricsThatExist(): Promise<ReadonlySet<string>> {
   gateway.called('authorise', 'authorised', 0.1);
   gateway.breaker('closed');
   const batches = measureBatches(metrics);
-  batches({ consumer: 'orders.v1', partition: 0 }, [])();
-  batches({ consumer: 'orders.v1', partition: 0 }, [])(new Error('failed'));
+  batches({ consumer: 'orders.v2', partition: 0 }, [])();
+  batches({ consumer: 'orders.v2', partition: 0 }, [])(new Error('failed'));
   const gauges = ['waybill_relay_lag_events', 'waybill_relay_lag_seconds'] as const;
   const ofProjections = [
     'waybill_projection_lag_events',

@@ -3,8 +3,8 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { checkout } from './checkout.js';
-import { nodeModule } from './node.js';
+import { checkout, read, sources } from './checkout.js';
+import { node, nodeModule } from './node.js';
 import { type ScratchCheckout, scratchCheckout } from './scratch-checkout.js';
 
 describe('prepare', () => {
@@ -142,6 +142,27 @@ test.each([
   expect([code, stderr]).toEqual(
     suffices ? [0, ''] : [3, expect.stringMatching(new RegExp(`needs Node 20\\.19 or newer; this is ${version}`))],
   );
+});
+
+describe('npm run long', () => {
+  const list = (...words: readonly string[]) => node([join('bootstrap', 'long.mjs'), '--listTests', ...words]);
+
+  test('runs every test that asks how far to go', async () => {
+    const asking = sources().filter(
+      (path) => path.endsWith('.test.ts') && /^import .*testing\/length\.js'/m.test(read(path)),
+    );
+    const outputs = asking.map((path) => path.replace(/^([^/]+)\//, '$1/dist/').replace(/^tests\/dist/, 'dist/tests'));
+    const { code, stdout } = await list();
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^At full length, WAYBILL_TEST_SEED=\d+\n/);
+    for (const path of outputs) expect(stdout).toContain(path.replace(/ts$/, 'js'));
+  });
+
+  test('takes patterns, and fails where none matches', async () => {
+    const { code, stdout } = await list('tests/CRASH', 'durability');
+    expect([code, stdout.trim().split('\n').length]).toEqual([0, 3]);
+    expect(await list('no such test')).toMatchObject({ code: 1, stderr: 'No test with a long form matches.\n' });
+  });
 });
 
 test('the scripts of package.json name files that are there', async () => {

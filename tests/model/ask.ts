@@ -1,5 +1,4 @@
-import { aggregateIdOf, requestIdOf } from '@waybill/shared-kernel/idempotency.js';
-import { postOf, type Caller, type CommandType, type Request } from './commands.js';
+import { postOf, requestIdOf, type Caller, type Command, type CommandType, type Request } from './commands.js';
 import { customerMatter } from './customers.js';
 import { forbidden, invalid, isRefusal, type Matter, type Refusal } from './decisions.js';
 import { deliveryMatter } from './deliveries.js';
@@ -35,8 +34,8 @@ const whoMay: Readonly<Record<CommandType, readonly Caller['role'][]>> = {
   return: couriers,
 };
 
-/** What the write API promises to answer to one request after another. */
-export function ask(world: World, request: Request): Answered {
+/** What the write API promises to answer to one request after another. `newId`: that of what it makes without one. */
+export function ask(world: World, request: Request, newId: string): Answered {
   const { by, command, key } = request;
   const refuse = (answer: Refusal): Answered => ({ world, answer });
   if (!whoMay[command.type].includes(by.role)) return refuse(forbidden);
@@ -46,25 +45,28 @@ export function ask(world: World, request: Request): Answered {
   if (command.type === 'locate' && command.at.startsWith('9999')) return refuse(invalid('/at'));
 
   const { path, body } = postOf(command);
-  const payload = JSON.stringify(body);
-  const requestId = requestIdOf(by.sub, 'POST', path, key ?? '');
-  const before = needsKey ? world.remembered.get(requestId) : undefined;
+  // A position is known by its delivery and time, and to whoever reported it, whatever else the request says.
+  const isPosition = command.type === 'locate';
+  const payload = isPosition ? '' : JSON.stringify(body);
+  const requestId = isPosition ? JSON.stringify([by, path, command.at]) : requestIdOf(request);
+  const before = world.remembered.get(requestId);
   if (before !== undefined) {
     const isForgotten = before.customerId !== null && world.customers.get(before.customerId)?.isErased === true;
     if (before.payload !== payload && !isForgotten) return refuse({ status: 422, kind: 'idempotency-key-reused' });
     return { world, answer: { ...before.answer, isReplayed: true } };
   }
 
-  const matter = matterOf(world, request, aggregateIdOf(requestId));
+  const matter = matterOf(world, request, newId);
   if (matter.refusal !== undefined) return refuse(matter.refusal);
   const { revision: currentRevision } = matter;
+  if (isNew(command) && request.ifMatch !== null) return refuse(invalid('/If-Match'));
   if (!matches(request.ifMatch, currentRevision)) {
     return refuse({ status: 412, kind: 'revision-mismatch', currentRevision });
   }
   const decided = matter.decide();
   if (isRefusal(decided)) return refuse(decided);
   const answer = answerOf(decided, request, matter);
-  if (decided === world || !needsKey) return { world: decided, answer: { ...answer, isReplayed: false } };
+  if (decided === world) return { world: decided, answer: { ...answer, isReplayed: false } };
   const remembered = new Map([...decided.remembered, [requestId, { payload, customerId: matter.customerId, answer }]]);
   return { world: { ...decided, remembered }, answer: { ...answer, isReplayed: false } };
 }
@@ -93,9 +95,12 @@ function matches(ifMatch: string | null, revision: number): boolean {
   return ifMatch === '*' ? revision >= 0 : ifMatch === `"${revision}"`;
 }
 
+function isNew({ type }: Command): boolean {
+  return type === 'list' || type === 'register' || type === 'place';
+}
+
 function answerOf(world: World, { command }: Request, { id, idName }: Matter): Done {
-  const isNew = command.type === 'list' || command.type === 'register' || command.type === 'place';
-  const status = isNew ? 201 : 200;
+  const status = isNew(command) ? 201 : 200;
   if (idName === 'productId') return { status, body: { productId: id, revision: world.products.get(id)!.revision } };
   if (idName === 'customerId') return { status, body: { customerId: id, revision: world.customers.get(id)!.revision } };
   const thing =

@@ -53,7 +53,7 @@ function decide(world: World, orderId: string, order: Order): World {
   const isPaid = order.total === 0 || order.token === 'tok_approve';
   if (order.isShort || !isPaid) return recorded(world, 'orders', orderId, { ...order, status: 'rejected' });
   const confirmed = recorded(world, 'orders', orderId, { ...order, status: 'confirmed' });
-  return recorded(confirmed, 'deliveries', orderId, { status: 'open', courierId: null, times: [] });
+  return recorded(confirmed, 'deliveries', orderId, { status: 'open', courierId: null, couriers: [], times: [] });
 }
 
 /** Where not all could be had, each product hears that the order wants none, whether or not it was asked for some. */

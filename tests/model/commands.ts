@@ -1,3 +1,4 @@
+import { requestIdOf as idOfRequest } from '@waybill/shared-kernel/idempotency.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 
 export interface Caller {
@@ -58,6 +59,11 @@ export interface Request {
   readonly ifMatch: string | null;
   /** With a field that there is not. */
   readonly isBroken: boolean;
+}
+
+/** By which the write API knows a request again. */
+export function requestIdOf({ by, command, key }: Request): string {
+  return idOfRequest(by.sub, by.role, 'POST', postOf(command).path, key ?? '');
 }
 
 /** Where a command is posted to, and what. */

@@ -1,7 +1,7 @@
 import type { Caller, Command } from './commands.js';
 import {
   againstRule,
-  alreadyExists,
+  idTaken,
   forbidden,
   isCustomerOrOperator,
   notFound,
@@ -30,7 +30,7 @@ export function customerMatter(world: World, by: Caller, command: OnCustomer, de
 
 function register(world: World, id: string, customer: Customer | undefined, street: string): Decision {
   if (customer?.isErased === true) return againstRule('customer-erased');
-  return customer === undefined ? recorded(world, 'customers', id, { street, isErased: false }) : alreadyExists;
+  return customer === undefined ? recorded(world, 'customers', id, { street, isErased: false }) : idTaken;
 }
 
 function change(

@@ -38,7 +38,7 @@ export interface Matter {
 
 export const notFound: Refusal = { status: 404, kind: 'not-found' };
 export const forbidden: Refusal = { status: 403, kind: 'forbidden' };
-export const alreadyExists: Refusal = { status: 409, kind: 'already-exists' };
+export const idTaken: Refusal = { status: 409, kind: 'id-taken' };
 
 export function againstRule(rule: string): Refusal {
   return { status: 409, kind: 'rule-violated', rule };

@@ -19,20 +19,24 @@ export function deliveryMatter(world: World, by: Caller, command: OnDelivery): M
   return { ...of, customerId, refusal, decide: () => decide(world, delivery, command) };
 }
 
-/** Couriers claim for themselves; what nobody has is for all of them. */
-function isFor({ role, sub }: Caller, { courierId }: Delivery, command: OnDelivery): boolean {
+/** Couriers claim for themselves; what nobody has is for all of them, to report on for those who had it, if any. */
+function isFor({ role, sub }: Caller, { courierId, couriers }: Delivery, command: OnDelivery): boolean {
   if (role === 'operator') return true;
+  if (command.type === 'locate' && courierId === null && couriers.length > 0) return couriers.includes(sub);
   return command.type === 'assign' ? command.courierId === sub : courierId === null || courierId === sub;
 }
 
 function decide(world: World, delivery: Delivery, command: OnDelivery): Decision {
   const { orderId } = command;
-  const { status, courierId, times } = delivery;
+  const { status, courierId, couriers, times } = delivery;
   const to = (changed: Partial<Delivery>, in_ = world): World =>
     recorded(in_, 'deliveries', orderId, { ...delivery, ...changed });
   switch (command.type) {
     case 'assign':
-      if (status === 'open') return to({ status: 'assigned', courierId: command.courierId });
+      if (status === 'open') {
+        const { courierId: by } = command;
+        return to({ status: 'assigned', courierId: by, couriers: [...couriers, by] });
+      }
       return status === 'assigned' && courierId === command.courierId ? world : standsAgainst(delivery);
     case 'release':
       if (status === 'assigned') return to({ status: 'open', courierId: null });
@@ -46,9 +50,9 @@ function decide(world: World, delivery: Delivery, command: OnDelivery): Decision
       return to({ status: 'picked_up' }, recorded(world, 'orders', orderId, { ...order, status: 'out_for_delivery' }));
     }
     case 'locate':
-      if (times.includes(command.at)) return world;
+      if (times.some(([at, of]) => at === command.at && (courierId === null || of === courierId))) return world;
       if (!['assigned', 'picked_up', 'failed'].includes(status)) return standsAgainst(delivery);
-      return to({ times: [...times, command.at] });
+      return to({ times: [...times, [command.at, courierId]] });
     case 'complete':
       if (status === 'picked_up') return withNews(to({ status: 'delivered' }), orderId, 'completed');
       return status === 'delivered' ? world : standsAgainst(delivery);

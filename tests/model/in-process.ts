@@ -1,7 +1,9 @@
 import { fulfilmentOf } from '@waybill/command-side/testing/fulfilment.js';
 import type { WriteApi } from '@waybill/command-side/testing/write-api.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
-import { postOf, type Request } from './commands.js';
+import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
+import { serviceSubject } from '@waybill/shared-kernel/ports/keys.js';
+import { postOf, requestIdOf, type Request } from './commands.js';
 import { differencesIn } from './differences.js';
 import type { Mishap, Real, Reply } from './steps.js';
 import type { World } from './world.js';
@@ -28,6 +30,10 @@ export class InProcess implements Real {
     return reply.status === 503 ? this.#post(request) : reply;
   }
 
+  async newIdFor(request: Request): Promise<string> {
+    return aggregateIdOf((await this.#api.keys.create(serviceSubject))!, requestIdOf(request));
+  }
+
   restart(): Promise<void> {
     return this.#api.restart();
   }
@@ -38,7 +44,7 @@ export class InProcess implements Real {
 
   async differences(world: World): Promise<readonly string[]> {
     const events = [];
-    for await (const page of readLog(this.#api.store, 0)) events.push(...page);
+    for await (const page of readLog(this.#api.store, 0)) events.push(...page.events);
     return differencesIn(events, world);
   }
 

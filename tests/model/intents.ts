@@ -24,7 +24,7 @@ type IfMatch = 'absent' | 'current' | 'stale' | '*';
 /** The same request once more, or nearly. */
 interface Again {
   readonly again: number;
-  readonly with: 'nothing new' | 'another payload' | 'another caller' | 'a stale If-Match';
+  readonly with: 'nothing new' | 'another payload' | 'another caller' | 'another role' | 'a stale If-Match';
 }
 
 /** How often each is asked. */
@@ -74,7 +74,7 @@ const one: fc.Arbitrary<New> = fc.record({
 
 const again: fc.Arbitrary<Again> = fc.record({
   again: fc.nat(30),
-  with: fc.constantFrom('nothing new', 'another payload', 'another caller', 'a stale If-Match'),
+  with: fc.constantFrom('nothing new', 'another payload', 'another caller', 'another role', 'a stale If-Match'),
 });
 
 export const intent: fc.Arbitrary<Intent> = fc.oneof({ weight: 4, arbitrary: one }, { weight: 1, arbitrary: again });
@@ -136,7 +136,9 @@ function repeated(request: Request, how: Again['with']): Request {
     case 'another payload':
       return { ...request, command: altered(request.command) };
     case 'another caller':
-      return { ...request, by: chosen(callers, callers.indexOf(request.by) + 4) };
+      return { ...request, by: chosen(callers, callers.findIndex(({ sub }) => sub === request.by.sub) + 4) };
+    case 'another role':
+      return { ...request, by: { role: 'operator', sub: request.by.sub } };
     case 'a stale If-Match':
       return { ...request, ifMatch: '"77"' };
     default:

@@ -1,5 +1,6 @@
 import { test } from '@jest/globals';
 import fc from 'fast-check';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { KilledProcess } from './killed-process.js';
 import { compare, steps } from './steps.js';
 
@@ -15,6 +16,6 @@ test('the write API is as its model, however often its process is killed', async
         await process.close();
       }
     }),
-    { numRuns: 2, interruptAfterTimeLimit: 60_000 },
+    { numRuns: runs(1, 8), interruptAfterTimeLimit: 400_000, markInterruptAsFailure: true },
   );
-}, 150_000);
+}, 600_000);

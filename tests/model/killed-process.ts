@@ -4,27 +4,31 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { writeApiDocument } from '@waybill/command-side/openapi.js';
 import { fulfilmentOf } from '@waybill/command-side/testing/fulfilment.js';
-import { systemClock } from '@waybill/infra/clock/system.js';
+import { systemClock, systemRandomness } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from '@waybill/infra/http/development-key.js';
 import { checkedClient } from '@waybill/infra/http/testing/checked-client.js';
+import { openSqliteKeyStore } from '@waybill/infra/keys/sqlite/key-store.js';
+import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { serviceSubject, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
 import { PartProcess } from '../support/part-process.js';
-import { postOf, type Caller, type Request } from './commands.js';
+import { postOf, requestIdOf, type Caller, type Request } from './commands.js';
 import { differencesIn } from './differences.js';
 import type { Mishap, Real, Reply } from './steps.js';
 import type { World } from './world.js';
 
 /** For how many turns of the event loop a request is under way before its process is killed. */
-const turns: Readonly<Record<Mishap, number>> = { lost: 2, unheard: 12 };
+const turns: Readonly<Record<Mishap, number>> = { lost: 2, unheard: 6, 'cut off': 12 };
 
 /** A write API in a process of its own, which never ends but by SIGKILL. What is behind it works here, on the same log. */
 export class KilledProcess implements Real {
   readonly #folder: string;
   readonly #key: DevelopmentKey;
   readonly #store: EventStore;
+  readonly #keys: KeyStore;
   readonly #fulfil: () => Promise<void>;
   #process: PartProcess;
 
@@ -33,6 +37,8 @@ export class KilledProcess implements Real {
     this.#key = key;
     this.#process = process;
     this.#store = openSqliteEventStore(dataFiles(folder).log, { clock: systemClock });
+    const { keys: file, masterKey: masterKeyFile } = dataFiles(folder);
+    this.#keys = openSqliteKeyStore({ file, masterKeyFile, randomness: systemRandomness });
     this.#fulfil = fulfilmentOf({ store: this.#store, clock: systemClock });
   }
 
@@ -44,6 +50,7 @@ export class KilledProcess implements Real {
 
   async close(): Promise<void> {
     await this.#store.close();
+    await this.#keys.close();
     await this.#process.kill();
     await rm(this.#folder, { recursive: true });
   }
@@ -54,6 +61,10 @@ export class KilledProcess implements Real {
     for (let turn = 0; turn < turns[mishap]; turn += 1) await setImmediate();
     await this.restart();
     return (await sent) ?? this.#post(request);
+  }
+
+  async newIdFor(request: Request): Promise<string> {
+    return aggregateIdOf((await this.#keys.create(serviceSubject))!, requestIdOf(request));
   }
 
   async restart(): Promise<void> {
@@ -67,7 +78,7 @@ export class KilledProcess implements Real {
 
   async differences(world: World): Promise<readonly string[]> {
     const events = [];
-    for await (const page of readLog(this.#store, 0)) events.push(...page);
+    for await (const page of readLog(this.#store, 0)) events.push(...page.events);
     return differencesIn(events, world);
   }
 

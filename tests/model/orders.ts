@@ -1,7 +1,7 @@
 import type { Caller, Command } from './commands.js';
 import {
   againstRule,
-  alreadyExists,
+  idTaken,
   forbidden,
   invalid,
   isCustomerOrOperator,
@@ -46,7 +46,7 @@ function place(world: World, id: string, { customerId, lines, token }: Place): D
     if (line?.product.price.currency !== currency || line === undefined) pointers.push(`/lines/${index}/productId`);
   }
   if (pointers.length > 0) return invalid(...pointers);
-  if (world.orders.has(id)) return alreadyExists;
+  if (world.orders.has(id)) return idTaken;
   const order: Omit<Order, 'revision'> = {
     customerId,
     merchantIds: bought.map(({ product }) => product.merchantId),

@@ -1,5 +1,5 @@
 import type { Caller, Command } from './commands.js';
-import { againstRule, alreadyExists, forbidden, notFound, type Decision, type Matter } from './decisions.js';
+import { againstRule, idTaken, forbidden, notFound, type Decision, type Matter } from './decisions.js';
 import { recorded, type Product, type World } from './world.js';
 
 type OnProduct = Extract<Command, { readonly type: 'list' | 'reprice' | 'restock' | 'withdraw' }>;
@@ -12,7 +12,7 @@ export function productMatter(world: World, by: Caller, command: OnProduct, deri
   if (command.type === 'list') {
     const { unitPrice: price, stock = null } = command;
     const listed = { merchantId: by.sub, price, stock, isWithdrawn: false };
-    return { ...of, decide: () => (product === undefined ? recorded(world, 'products', id, listed) : alreadyExists) };
+    return { ...of, decide: () => (product === undefined ? recorded(world, 'products', id, listed) : idTaken) };
   }
   if (product === undefined) return { ...of, refusal: notFound, decide: () => notFound };
   const refusal = product.merchantId === by.sub ? undefined : forbidden;

@@ -15,13 +15,15 @@ export interface Reply {
   readonly text: string;
 }
 
-/** What goes wrong with a request: it reaches no log, or does and its answer is lost. */
-export type Mishap = 'lost' | 'unheard';
+/** What goes wrong with a request: its first append reaches no log, or does and is not heard of, at once or at all. */
+export type Mishap = 'lost' | 'unheard' | 'cut off';
 
 /** The write API, with whatever is behind it. */
 export interface Real {
   /** Sends a request. With a mishap, it is sent again until it is answered. */
   send(request: Request, mishap?: Mishap): Promise<Reply>;
+  /** The id that a request gets for what it makes without one. */
+  newIdFor(request: Request): Promise<string>;
   /** The write API ends and begins anew. */
   restart(): Promise<void>;
   /** What is behind it works until there is nothing left to do. */
@@ -40,7 +42,7 @@ export interface Expected {
   readonly answers: Map<string, { readonly text: string; readonly token: string | null }>;
 }
 
-type Step = fc.AsyncCommand<Expected, Real>;
+export type Step = fc.AsyncCommand<Expected, Real>;
 
 class Ask implements Step {
   readonly #intent: Intent | Request;
@@ -59,7 +61,7 @@ class Ask implements Step {
     const meant = this.#intent;
     const request = 'command' in meant ? meant : requestOf(meant, expected.world, expected.sent);
     expected.taken.push(inWords(request, this.#mishap));
-    const { world, answer } = ask(expected.world, request);
+    const { world, answer } = ask(expected.world, request, await real.newIdFor(request));
     const reply = await real.send(request, this.#mishap);
     expect(told(reply, answer, this.#mishap !== undefined)).toEqual(
       told(undefined, answer, this.#mishap !== undefined),
@@ -72,7 +74,7 @@ class Ask implements Step {
   /** What is answered again is answered byte for byte. */
   #isTheFirst({ answers }: Expected, request: Request, reply: Reply, isReplayed: boolean): void {
     const { by, command, key } = request;
-    const name = JSON.stringify([by.sub, command, key]);
+    const name = JSON.stringify(command.type === 'locate' ? [by, command] : [by, command, key]);
     const given = { text: reply.text, token: reply.headers.get('Consistency-Token') };
     if (isReplayed) expect(given).toEqual(answers.get(name) ?? given);
     else answers.set(name, given);
@@ -150,7 +152,12 @@ class Settle implements Step {
   }
 }
 
-const mishap = fc.constantFrom<Mishap>('lost', 'unheard');
+const mishap = fc.constantFrom<Mishap>('lost', 'unheard', 'cut off');
+
+/** These requests one after the other, what is behind the write API being done with each. */
+export function oneByOne(requests: readonly Request[]): readonly Step[] {
+  return requests.flatMap((request) => [new Ask(request), new Settle()]);
+}
 
 /** Steps of several users and of fate. */
 export function steps(most: number): fc.Arbitrary<Iterable<Step>> {

@@ -35,8 +35,10 @@ export interface Order {
 export interface Delivery {
   readonly status: 'open' | 'assigned' | 'picked_up' | 'delivered' | 'failed' | 'returned' | 'cancelled';
   readonly courierId: string | null;
-  /** Of the positions that are known. */
-  readonly times: readonly string[];
+  /** Whoever has it or had it. */
+  readonly couriers: readonly string[];
+  /** Of the positions that are known, each with the courier who had it then. */
+  readonly times: readonly (readonly [at: string, courierId: string | null])[];
   readonly revision: number;
 }
 
@@ -69,7 +71,7 @@ interface Kinds {
 
 /** All that the write API knows, if it does what it promises. */
 export type World = { readonly [Of in keyof Kinds]: ReadonlyMap<string, Kinds[Of]> } & {
-  /** By caller, path and Idempotency-Key. */
+  /** By caller, role, path and Idempotency-Key; positions by who reported them, delivery and time. */
   readonly remembered: ReadonlyMap<string, Remembered>;
   readonly news: readonly News[];
 };

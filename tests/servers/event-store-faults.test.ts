@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
-import { esdbUrl } from '@waybill/infra/event-store/eventstoredb/testing/server-under-test.js';
-import { StandInServer } from '@waybill/infra/event-store/eventstoredb/testing/stand-in-server.js';
+import {
+  servers,
+  standIn,
+  type RunningServer,
+} from '@waybill/infra/event-store/eventstoredb/testing/server-under-test.js';
 import { ServerProcess } from '@waybill/infra/mongodb/testing/server-process.js';
 import { TcpProxy } from '@waybill/infra/testing/tcp-proxy.js';
 import { cutAfter, killed, silent } from '../support/outage.js';
@@ -10,24 +13,23 @@ import { some, Trial } from '../support/trial.js';
 
 jest.setTimeout(300_000);
 
-/** A server that is not ours is left alone. */
-const testWithStandIn = esdbUrl === '' ? test : test.skip;
-const name = esdbUrl === '' ? 'a stand-in for EventStoreDB' : 'EventStoreDB';
-
-describeWithMortalServers(`under a steady load of commands, on ${name}`, () => {
+describeWithMortalServers.each(servers)('under a steady load of commands, on $name', (server) => {
+  /** A server that is not ours is left alone. */
+  const testOnOurs = server.isShared ? test.skip : test;
+  const testOnStandIn = server === standIn ? test : test.skip;
   const mongoDb = new ServerProcess();
   let rabbitMq: RabbitMqServer;
-  let standIn: StandInServer;
+  let eventStore: RunningServer;
   let toEventStore: TcpProxy;
   let trial: Trial;
 
   beforeAll(async () => {
-    [rabbitMq, standIn] = await Promise.all([RabbitMqServer.create(), StandInServer.listen(), mongoDb.start()]);
-    const server = new URL(esdbUrl === '' ? standIn.url : esdbUrl);
-    toEventStore = await TcpProxy.listen({ host: server.hostname, port: Number(server.port || 2113) });
-    server.host = `127.0.0.1:${toEventStore.port}`;
+    [rabbitMq, eventStore] = await Promise.all([RabbitMqServer.create(), server.start(), mongoDb.start()]);
+    const url = new URL(eventStore.url);
+    toEventStore = await TcpProxy.listen({ host: url.hostname, port: Number(url.port || 2113) });
+    url.host = `127.0.0.1:${toEventStore.port}`;
     trial = await Trial.begin({
-      eventStore: server.href,
+      eventStore: url.href,
       broker: rabbitMq.url,
       readStore: `${mongoDb.url}/waybill?directConnection=true`,
     });
@@ -36,8 +38,7 @@ describeWithMortalServers(`under a steady load of commands, on ${name}`, () => {
   afterAll(async () => {
     await trial.deployment.dispose();
     await toEventStore.close();
-    standIn.kill();
-    await Promise.all([rabbitMq.dispose(), mongoDb.dispose()]);
+    await Promise.all([eventStore.dispose(), rabbitMq.dispose(), mongoDb.dispose()]);
     process.stdout.write(`faults of the event store: ${trial.summary()}\n`);
   });
 
@@ -46,8 +47,8 @@ describeWithMortalServers(`under a steady load of commands, on ${name}`, () => {
     await trial.readsGrowStale();
   }
 
-  testWithStandIn('it is killed and started again; commands are refused meanwhile, and reads go on', () =>
-    trial.underLoadWithout({ begin: () => standIn.kill(), end: () => standIn.restart() }, refusedAndStale),
+  testOnOurs('it is killed and started again; commands are refused meanwhile, and reads go on', () =>
+    trial.underLoadWithout({ begin: () => eventStore.kill(), end: () => eventStore.restart() }, refusedAndStale),
   );
 
   test('the line to it is silent for a while; commands are refused meanwhile, and reads go on', () =>
@@ -59,10 +60,10 @@ describeWithMortalServers(`under a steady load of commands, on ${name}`, () => {
       await load.answered(some);
     }));
 
-  testWithStandIn('appends and their answers are lost', () =>
+  testOnStandIn('appends and their answers are lost', () =>
     trial.underLoad(async (load) => {
       for (const what of ['append', 'answer', 'append', 'answer'] as const) {
-        standIn.loseNext(what);
+        eventStore.loseNext?.(what);
         await load.answered(some / 2);
       }
     }),

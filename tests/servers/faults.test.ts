@@ -3,8 +3,10 @@ import { connect } from 'amqplib';
 import { MongoClient } from 'mongodb';
 import { fulfilmentCategories, fulfilmentConsumer } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
+import type { RunningServer } from '@waybill/infra/event-store/eventstoredb/testing/server-under-test.js';
 import { ServerProcess } from '@waybill/infra/mongodb/testing/server-process.js';
 import { TcpProxy } from '@waybill/infra/testing/tcp-proxy.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { queueOf } from '@waybill/projections/follow-partition.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
@@ -18,26 +20,27 @@ import { waitUntil } from '../support/wait-until.js';
 
 jest.setTimeout(300_000);
 
-const rounds = Number(process.env['WAYBILL_TEST_FAULT_ROUNDS'] ?? 1);
+const rounds = Number(process.env['WAYBILL_TEST_FAULT_ROUNDS'] ?? runs(1, 2));
 const everyRound = Array.from({ length: rounds }, (_, index) => index + 1);
 const queues: readonly BoundQueue[] = [
   ...projections.map(({ collection, categories }) => ({ consumer: queueOf(collection), categories })),
   { consumer: fulfilmentConsumer, categories: fulfilmentCategories },
 ].flatMap((queue) => Array.from({ length: partitionCount }, (_, partition) => ({ ...queue, partition })));
 
-describeWithMortalServers.each(logs)('under a steady load of commands, on $log', ({ eventStore }) => {
+describeWithMortalServers.each(logs)('under a steady load of commands, on $log', ({ server }) => {
   const mongoDb = new ServerProcess();
   let rabbitMq: RabbitMqServer;
+  let eventStore: RunningServer | undefined;
   let toRabbitMq: TcpProxy;
   let toMongoDb: TcpProxy;
   let trial: Trial;
 
   beforeAll(async () => {
-    [rabbitMq] = await Promise.all([RabbitMqServer.create(), mongoDb.start()]);
+    [rabbitMq, eventStore] = await Promise.all([RabbitMqServer.create(), server?.start(), mongoDb.start()]);
     toRabbitMq = await TcpProxy.listen({ host: '127.0.0.1', port: rabbitMq.port });
     toMongoDb = await TcpProxy.listen({ host: '127.0.0.1', port: Number(new URL(mongoDb.url).port) });
     trial = await Trial.begin({
-      eventStore,
+      eventStore: eventStore?.url,
       broker: `amqp://127.0.0.1:${toRabbitMq.port}`,
       readStore: `mongodb://127.0.0.1:${toMongoDb.port}/waybill?directConnection=true`,
     });
@@ -46,7 +49,7 @@ describeWithMortalServers.each(logs)('under a steady load of commands, on $log',
   afterAll(async () => {
     await trial.deployment.dispose();
     await Promise.all([toRabbitMq.close(), toMongoDb.close()]);
-    await Promise.all([rabbitMq.dispose(), mongoDb.dispose()]);
+    await Promise.all([eventStore?.dispose(), rabbitMq.dispose(), mongoDb.dispose()]);
     process.stdout.write(`faults of servers and processes: ${trial.summary()}\n`);
   });
 

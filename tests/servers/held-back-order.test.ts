@@ -1,15 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { openEventStore } from '@waybill/infra/engines.js';
-import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { happening } from '@waybill/projections/testing/history.js';
 import { appendAll } from '@waybill/projections/testing/logs.js';
 import { partitionOf } from '@waybill/shared-kernel/partition.js';
 import { Deployment, reporting } from '../support/deployment.js';
 import { partNames } from '../support/part-process.js';
-import { describeWithServers, logs } from '../support/servers-under-test.js';
+import { ScratchServers } from '../support/scratch-servers.js';
+import { describeWithServers, logsOrStandIn } from '../support/servers-under-test.js';
 import { waitUntil } from '../support/wait-until.js';
 import { post } from '../support/write-client.js';
 
@@ -23,15 +22,14 @@ const neighbours = Array.from({ length: 200 }, (_, index) => `order-${index}-${r
   .filter((orderId) => partitionOf(orderId) === partitionOf(held))
   .slice(0, 3);
 
-describeWithServers.each(logs)('an order that is held back on $log, RabbitMQ and MongoDB', ({ eventStore }) => {
-  const database = new ScratchDatabase();
-  let rabbitMq: RabbitMqServer;
+describeWithServers.each(logsOrStandIn)('an order that is held back on $log, RabbitMQ and MongoDB', ({ server }) => {
+  let servers: ScratchServers;
   let deployment: Deployment;
   let token: string;
 
   beforeAll(async () => {
-    rabbitMq = await RabbitMqServer.create();
-    deployment = await Deployment.create({ eventStore, broker: rabbitMq.url, readStore: database.url });
+    servers = await ScratchServers.create(server);
+    deployment = await Deployment.create(servers.with());
     token = await deployment.token('shop');
     await deployment.startAll(partNames);
     const address = { street: 'Weg 1', city: 'Berlin', postalCode: '10115' };
@@ -42,8 +40,7 @@ describeWithServers.each(logs)('an order that is held back on $log, RabbitMQ and
 
   afterAll(async () => {
     await deployment.dispose();
-    await rabbitMq.dispose();
-    await database.dispose();
+    await servers.dispose();
   });
 
   async function command(path: string, body: object): Promise<void> {

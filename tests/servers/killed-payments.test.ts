@@ -1,15 +1,16 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { openEventStore } from '@waybill/infra/engines.js';
-import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { freePort } from '@waybill/infra/testing/loopback-port.js';
 import { TcpProxy } from '@waybill/infra/testing/tcp-proxy.js';
+import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { Deployment, reporting } from '../support/deployment.js';
 import { FollowedLog } from '../support/followed-log.js';
 import { bookedIn } from '../support/money.js';
 import type { PartProcess } from '../support/part-process.js';
+import { ScratchServers } from '../support/scratch-servers.js';
+import { seed } from '../support/seed.js';
 import { describeWithServers, logs } from '../support/servers-under-test.js';
 import { endingOf, hasEnded, piecesLeft, saidTwice, wronglyBooked } from '../support/shop/ending.js';
 import { plansOf } from '../support/shop/plan.js';
@@ -18,14 +19,12 @@ import { waitUntil } from '../support/wait-until.js';
 
 jest.setTimeout(400_000);
 
-const seed = Number(process.env['WAYBILL_TEST_KILL_SEED'] ?? randomInt(2 ** 31));
 /** Unlike that of other runs on the same log. */
 const run = randomUUID().slice(0, 8);
-const ordersAtOnce = 15;
+const ordersAtOnce = runs(6, 15);
 
-describeWithServers.each(logs)('payments under way on $log, RabbitMQ and MongoDB', ({ eventStore }) => {
-  const database = new ScratchDatabase();
-  let rabbitMq: RabbitMqServer;
+describeWithServers.each(logs)('payments under way on $log, RabbitMQ and MongoDB', ({ server }) => {
+  let servers: ScratchServers;
   let toRabbitMq: TcpProxy;
   let deployment: Deployment;
   let gatewayPort: number;
@@ -33,13 +32,12 @@ describeWithServers.each(logs)('payments under way on $log, RabbitMQ and MongoDB
   let shop: Shop;
 
   beforeAll(async () => {
-    rabbitMq = await RabbitMqServer.create();
-    toRabbitMq = await TcpProxy.listen({ host: '127.0.0.1', port: rabbitMq.port });
+    servers = await ScratchServers.create(server);
+    toRabbitMq = await TcpProxy.listen({ host: '127.0.0.1', port: servers.rabbitMq.port });
     gatewayPort = await freePort();
-    deployment = await Deployment.create(
-      { eventStore, broker: `amqp://127.0.0.1:${toRabbitMq.port}`, readStore: database.url },
-      { WAYBILL_WEBHOOK_SECRET: 'the gateway and we know it' },
-    );
+    deployment = await Deployment.create(servers.with(servers.eventStore, `amqp://127.0.0.1:${toRabbitMq.port}`), {
+      WAYBILL_WEBHOOK_SECRET: 'the gateway and we know it',
+    });
     const token = await deployment.token('shop');
     await deployment.startAll(['write-api', 'read-api', 'relay', 'projector']);
     await startGateway();
@@ -53,8 +51,7 @@ describeWithServers.each(logs)('payments under way on $log, RabbitMQ and MongoDB
     await log.close();
     await deployment.dispose();
     await toRabbitMq.close();
-    await rabbitMq.dispose();
-    await database.dispose();
+    await servers.dispose();
   });
 
   function startGateway(): Promise<PartProcess> {

@@ -1,28 +1,26 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { inspectRabbitMq } from '@waybill/infra/broker/rabbitmq/inspect.js';
-import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
-import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { deliveries } from '@waybill/projections/deliveries.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import { Deployment, reporting } from '../support/deployment.js';
 import { partNames } from '../support/part-process.js';
 import { ReadingAllAlong } from '../support/reading-all-along.js';
 import { SentCommands } from '../support/sent-commands.js';
+import { ScratchServers } from '../support/scratch-servers.js';
 import { describeWithServers, logs } from '../support/servers-under-test.js';
 import { waitUntil } from '../support/wait-until.js';
 
 jest.setTimeout(300_000);
 
-describeWithServers.each(logs)('rebuilds on $log, RabbitMQ and MongoDB', ({ eventStore }) => {
-  const database = new ScratchDatabase();
-  let rabbitMq: RabbitMqServer;
+describeWithServers.each(logs)('rebuilds on $log, RabbitMQ and MongoDB', ({ server }) => {
+  let servers: ScratchServers;
   let deployment: Deployment;
   let commands: SentCommands;
   let token: string;
 
   beforeAll(async () => {
-    rabbitMq = await RabbitMqServer.create();
-    deployment = await Deployment.create({ eventStore, broker: rabbitMq.url, readStore: database.url });
+    servers = await ScratchServers.create(server);
+    deployment = await Deployment.create(servers.with());
     token = await deployment.token('rebuilder');
     commands = new SentCommands('rebuilder', token);
     await deployment.startAll([...partNames, 'projector', 'read-api']);
@@ -31,8 +29,7 @@ describeWithServers.each(logs)('rebuilds on $log, RabbitMQ and MongoDB', ({ even
 
   afterAll(async () => {
     await deployment.dispose();
-    await rabbitMq.dispose();
-    await database.dispose();
+    await servers.dispose();
   });
 
   async function whileReading(work: () => Promise<void>): Promise<void> {
@@ -63,7 +60,7 @@ describeWithServers.each(logs)('rebuilds on $log, RabbitMQ and MongoDB', ({ even
     let wrong: readonly string[] = [];
     try {
       await waitUntil(`only version ${version} of orders has queues`, async () => {
-        const seen = await inspectRabbitMq({ url: rabbitMq.url, queues, patienceMs: 10_000 });
+        const seen = await inspectRabbitMq({ url: servers.rabbitMq.url, queues, patienceMs: 10_000 });
         wrong = seen.queues
           .filter(({ queue, found }) => {
             const isRead = found !== undefined && found.consumers > 0;
@@ -82,14 +79,14 @@ describeWithServers.each(logs)('rebuilds on $log, RabbitMQ and MongoDB', ({ even
     reporting(deployment, () =>
       whileReading(async () => {
         const clean = { result: 'switched', differences: { count: 0 }, mended: { count: 0 } };
-        expect(await deployment.waybill('rebuild', 'orders')).toMatchObject({ ...clean, live: 2, previous: 1 });
-        await onlyQueuesOf(2, 1);
+        expect(await deployment.waybill('rebuild', 'orders')).toMatchObject({ ...clean, live: 3, previous: 2 });
+        await onlyQueuesOf(3, 2);
         expect(await deployment.waybill('rebuild', 'orders', '--rollback')).toMatchObject({
           ...clean,
-          live: 1,
-          previous: 2,
+          live: 2,
+          previous: 3,
         });
-        await onlyQueuesOf(1, 2);
+        await onlyQueuesOf(2, 3);
       }),
     ));
 
@@ -108,7 +105,7 @@ describeWithServers.each(logs)('rebuilds on $log, RabbitMQ and MongoDB', ({ even
       await deployment.the('projector').kill();
       await deployment.the('projector').kill();
       await deployment.start('projector');
-      expect(await rebuilt).toMatchObject({ result: 'switched', live: 3, previous: 2 });
+      expect(await rebuilt).toMatchObject({ result: 'switched', live: 4, previous: 3 });
       await whileReading(() => Promise.resolve());
     }));
 });

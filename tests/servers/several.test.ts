@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
 import { openLeases } from '@waybill/infra/engines.js';
-import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import { Deployment, reporting } from '../support/deployment.js';
+import { fetchSeeing } from '../support/fetch-seeing.js';
 import { partNames, type PartName } from '../support/part-process.js';
 import { SentCommands } from '../support/sent-commands.js';
+import { ScratchServers } from '../support/scratch-servers.js';
 import { describeWithServers, logs } from '../support/servers-under-test.js';
 import { SteadyLoad } from '../support/steady-load.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -17,17 +17,16 @@ jest.setTimeout(300_000);
 
 const caller = `shop-${randomUUID().slice(0, 8)}`;
 
-describeWithServers.each(logs)('several of each process on $log, RabbitMQ and MongoDB', ({ eventStore }) => {
-  const database = new ScratchDatabase();
-  let rabbitMq: RabbitMqServer;
+describeWithServers.each(logs)('several of each process on $log, RabbitMQ and MongoDB', ({ server }) => {
+  let servers: ScratchServers;
   let deployment: Deployment;
   let leases: LeaseStore;
   let token: string;
   let commands: SentCommands;
 
   beforeAll(async () => {
-    rabbitMq = await RabbitMqServer.create();
-    deployment = await Deployment.create({ eventStore, broker: rabbitMq.url, readStore: database.url });
+    servers = await ScratchServers.create(server);
+    deployment = await Deployment.create(servers.with());
     leases = openLeases(deployment.config);
     token = await deployment.token('somebody');
     commands = new SentCommands(caller, await deployment.token(caller));
@@ -38,8 +37,7 @@ describeWithServers.each(logs)('several of each process on $log, RabbitMQ and Mo
   afterAll(async () => {
     await leases.close();
     await deployment.dispose();
-    await rabbitMq.dispose();
-    await database.dispose();
+    await servers.dispose();
   });
 
   /** How many partitions each process of a group holds, rising. */
@@ -96,7 +94,7 @@ describeWithServers.each(logs)('several of each process on $log, RabbitMQ and Mo
 
   function read(orderId: string, headers: Readonly<Record<string, string>> = {}, index = 0): Promise<Response> {
     const { url } = deployment.running('read-api')[index]!;
-    return fetch(`${url}/v1/orders/${orderId}`, { headers: { ...headers, authorization: `Bearer ${token}` } });
+    return fetchSeeing(`${url}/v1/orders/${orderId}`, { ...headers, authorization: `Bearer ${token}` });
   }
 
   test('of two projectors each has a fair share of the partitions, and the other all when one is killed', () =>

@@ -66,9 +66,9 @@ describeWithMortalServers('a request through every process', () => {
         'fulfilment: append order',
         'fulfilment: append payment',
         'fulfilment: fulfil fulfilment',
-        'projector: project orders.v1',
+        'projector: project orders.v2',
         'read-api: GET /v1/orders/:orderId',
-        'relay: publish waybill.events',
+        'relay: publish waybill.event-batches',
         'write-api: POST /v1/orders',
         'write-api: append order',
       ];

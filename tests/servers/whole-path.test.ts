@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { RabbitMqServer } from '@waybill/infra/broker/rabbitmq/testing/rabbitmq-server.js';
-import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { Deployment, reporting } from '../support/deployment.js';
 import { partNames } from '../support/part-process.js';
+import { ScratchServers } from '../support/scratch-servers.js';
 import { describeWithServers, logs, realOrders } from '../support/servers-under-test.js';
 import { waitUntil } from '../support/wait-until.js';
 import { post } from '../support/write-client.js';
@@ -18,16 +17,16 @@ interface Order {
 }
 
 describeWithServers('the whole path in processes of its own, the payment gateway too', () => {
-  describe.each(logs)('on $log, RabbitMQ and MongoDB', ({ eventStore }) => {
-    const database = new ScratchDatabase();
-    let rabbitMq: RabbitMqServer;
+  describe.each(logs)('on $log, RabbitMQ and MongoDB', ({ server }) => {
+    let servers: ScratchServers;
     let deployment: Deployment;
     let token: string;
 
     beforeAll(async () => {
-      rabbitMq = await RabbitMqServer.create();
-      const engines = { eventStore, broker: rabbitMq.url, readStore: database.url };
-      deployment = await Deployment.create(engines, { WAYBILL_WEBHOOK_SECRET: 'the gateway and we know it' });
+      servers = await ScratchServers.create(server);
+      deployment = await Deployment.create(servers.with(), {
+        WAYBILL_WEBHOOK_SECRET: 'the gateway and we know it',
+      });
       token = await deployment.token('shop');
       await deployment.startAll(['write-api', 'read-api', 'relay', 'projector']);
       const gateway = await deployment.start('payment-simulator', {
@@ -39,8 +38,7 @@ describeWithServers('the whole path in processes of its own, the payment gateway
 
     afterAll(async () => {
       await deployment.dispose();
-      await rabbitMq.dispose();
-      await database.dispose();
+      await servers.dispose();
     });
 
     /** Every order of a list, page by page. */

@@ -85,7 +85,7 @@ export class Couriers {
 
   async #report(deliveryId: string, courierId: string): Promise<void> {
     const { chance, schedule } = this.#world;
-    const at = timestamp({ now: () => schedule.clock.now() - chance.between(0, 10 * minute) });
+    const at = timestamp({ time: () => new Date(schedule.clock.now() - chance.between(0, 10 * minute)) });
     const latitude = 35 + chance.between(0, 1000) / 1000;
     const longitude = 129 + chance.between(0, 1000) / 1000;
     await this.#step('positions', deliveryId, courierId, { latitude, longitude, at });

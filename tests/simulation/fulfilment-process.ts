@@ -1,3 +1,4 @@
+import { BelievedTime } from '@waybill/command-side/fulfilment/believed-time.js';
 import type { LatePositions } from '@waybill/command-side/fulfilment/late-positions.js';
 import {
   fulfilmentCategories,
@@ -6,11 +7,11 @@ import {
   type FulfilmentMeans,
   type FulfilmentTarget,
 } from '@waybill/command-side/fulfilment/run-fulfilment.js';
-import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
 import { ConcurrentRequest, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
+import { after } from '@waybill/shared-kernel/log-position.js';
 import type { PaymentProcess } from './payment-process.js';
 import { ProcessLog } from './process-log.js';
 import { minute, second } from './time.js';
@@ -57,7 +58,7 @@ export class FulfilmentProcess {
       async () => {
         for (;;) {
           await schedule.pause(chance.between(20 * second, mostBetweenLooks));
-          await this.#settle(this.#running.partitions.map(look));
+          await this.#settle(this.#running.partitions.map((partition) => this.#look(partition)));
         }
       },
       0,
@@ -76,6 +77,11 @@ export class FulfilmentProcess {
     );
   }
 
+  /** Has it end in order: what it did is written. */
+  async stop(): Promise<void> {
+    for (let partition = 0; partition < partitionCount; partition += 1) await this.#running.late.flush(partition);
+  }
+
   /** At the latest after so many milliseconds. */
   #wake(within: number): void {
     if (this.#isWoken) return;
@@ -89,7 +95,7 @@ export class FulfilmentProcess {
     const { chance } = this.#world;
     const { partitions } = this.#running;
     const most = chance.is(0.5) ? 1000 : chance.anywhere(1, 50);
-    const looks = chance.is(0.05) ? partitions.map(look) : [];
+    const looks = chance.is(0.05) ? partitions.map((partition) => this.#look(partition)) : [];
     const { isMore, failed } = await this.#settle([
       ...partitions.map((partition) => this.#advance(partition, most)),
       ...looks,
@@ -101,14 +107,23 @@ export class FulfilmentProcess {
   /** Whether there may be more of this partition. */
   async #advance(partition: Partition, most: number): Promise<boolean> {
     const { target } = partition;
-    partition.position ??= await target.position();
+    partition.position ??= (await target.position()).through;
     const page = this.#world.log.ofPartition(target.partition, partition.position, most);
     const end = page.at(-1);
     if (end === undefined) return false;
     const events = page.filter(({ stream }) => fulfilmentCategories.includes(categoryOf(stream)!));
-    await target.apply(events, end.position);
+    await target.apply(events, after(end));
     partition.position = end.position;
     return page.length === most;
+  }
+
+  /** As one that knows how far it has come in the log. */
+  async #look({ target, position }: Partition): Promise<boolean> {
+    if (position === undefined) return false;
+    const { log, schedule } = this.#world;
+    const [next] = log.ofPartition(target.partition, position, 1);
+    await target.lookAtDeadlines(next === undefined ? schedule.clock.now() : Date.parse(next.recordedAt));
+    return false;
   }
 
   /** Waits for all of it; then one that died is followed by the next. */
@@ -127,27 +142,24 @@ export class FulfilmentProcess {
   }
 
   #start(): Running {
-    const { schedule, chance, positions } = this.#world;
+    const { schedule, chance, positions, weather } = this.#world;
     const { clock } = schedule;
+    const wallClock = { time: () => new Date(clock.now() + weather.aheadMs) };
     const store = new ProcessLog('the process manager', this.#world, process);
     // Who can be called back from waiting waits until then: positions are saved when that is told, not behind its back.
     const timer: Timer = {
       sleep: (milliseconds, signal) => (signal === undefined ? schedule.timer.sleep(milliseconds) : aborted(signal)),
     };
     const means: FulfilmentMeans = {
-      ...{ store, positions, clock, timer, randomness: chance.randomness },
-      ...{ broker: openMemoryBroker(), checkpoints: positions, askPayment: this.#payments.ask },
+      ...{ store, positions, timer, randomness: chance.randomness },
+      believedTime: new BelievedTime({ wallClock, steadyClock: clock }),
+      askPayment: this.#payments.ask,
       quarantined: ({ key, error }) => this.#world.amiss.push(`order ${key}: its fulfilment was suspended: ${error}`),
     };
     const shared = sharedByPartitions(means);
     const targets = Array.from({ length: partitionCount }, (_, partition) => fulfilmentOf(partition, means, shared));
     return { store, late: shared.late, partitions: targets.map((target) => ({ target, position: undefined })) };
   }
-}
-
-async function look({ target }: Partition): Promise<boolean> {
-  await target.lookAtDeadlines();
-  return false;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,12 +1,12 @@
 import { askByHand, type Request } from '@waybill/projections/fulfilment/ask-by-hand.js';
-import { agenda, openStates } from '@waybill/shared-kernel/agenda.js';
+import { worklist, openStates } from '@waybill/shared-kernel/worklist.js';
 import { NotFound, RuleViolated, Unavailable, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
 import { ProcessLog } from './process-log.js';
 import { hour, minute } from './time.js';
 import type { World } from './world.js';
 
-/** Operators who look at the agenda, have this done again and that undone, and take back what was delivered. */
+/** Operators who look at the worklist, have this done again and that undone, and take back what was delivered. */
 export class Operators {
   readonly #world: World;
 
@@ -17,11 +17,11 @@ export class Operators {
   begin(): void {
     const { schedule, chance, positions } = this.#world;
     schedule.begin(async () => {
-      await positions.declare(agenda);
+      await positions.declare(worklist);
       await positions.declare(suspendedOrders);
       for (;;) {
         await schedule.pause(chance.between(10 * minute, hour));
-        const noted = await positions.list(agenda, { equal: { state: chance.one(openStates) }, limit: 20 });
+        const noted = await positions.list(worklist, { equal: { state: chance.one(openStates) }, limit: 20 });
         if (noted.length > 0) await this.#ask(chance.is(0.8) ? 'retry' : 'compensate', chance.one(noted).key);
       }
     });

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import type { PaymentRequest } from '@waybill/command-side/payments/payment-request.js';
 import { paymentCorrelationId } from '@waybill/command-side/payments/payment-request.js';
 import { startPaymentService } from '@waybill/command-side/payments/payment-service.js';
+import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { OnRequest } from '@waybill/shared-kernel/ports/request-reply.js';
 import { ProcessLog } from './process-log.js';
 import { second } from './time.js';
@@ -39,7 +41,12 @@ export class PaymentProcess {
 
   async #start() {
     const { chance, tally, schedule, gateway } = this.#world;
-    const { clock, timer } = schedule;
+    const { clock } = schedule;
+    // A request is worked on in one turn, however long that is: its answer comes before the patience is over.
+    const timer: Timer = {
+      sleep: (milliseconds, signal) =>
+        signal === undefined ? schedule.timer.sleep(milliseconds) : once(signal, 'abort').then(() => {}),
+    };
     const store = new ProcessLog('the payment service', this.#world, 'payments');
     let onRequest: OnRequest | undefined;
     const answer = async (_service: string, given: OnRequest) => {

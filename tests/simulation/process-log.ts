@@ -17,7 +17,7 @@ const deadlyHalfWay = 0.03;
 type Means = Pick<World, 'log' | 'weather' | 'chance' | 'tally' | 'schedule'>;
 
 /**
- * The log as one process of ours has it: appends are lost, or are done and not heard of, others come in between, and
+ * The log as one process of ours has it: appends are lost, or are done and not heard of, at once or at all, others come in between, and
  * with some of them the process dies. Of a dead one nothing reaches the log any more.
  */
 export class ProcessLog extends FaultyStore {
@@ -46,7 +46,7 @@ export class ProcessLog extends FaultyStore {
     const isHalfWay = this.#name === 'a write API' && events.some(({ type }) => type === 'DeliveryPickedUp');
     this.isDead = chance.is(isHalfWay ? deadlyHalfWay : deadly[this.#name]);
     if (!this.isDead && !chance.is(faulty)) return 'done';
-    const fate = chance.one(['lost', 'unheard'] as const);
+    const fate = chance.one(['lost', 'unheard', 'cut off'] as const);
     tally.count(`append ${fate}`);
     if (this.isDead) tally.count(`crash of ${this.#name}`);
     if (this.isDead && isHalfWay && fate === 'lost') tally.count('crash half-way in a pick-up');

@@ -3,6 +3,7 @@ import { PartitionProjector } from '@waybill/projections/project.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
+import { after } from '@waybill/shared-kernel/log-position.js';
 import { hour, minute } from './time.js';
 import type { World } from './world.js';
 
@@ -53,17 +54,17 @@ export class Projectors {
     const { projection, partition } = lane;
     if (lane.projector === undefined || chance.is(0.02)) {
       lane.projector = new PartitionProjector(projection, partition, this.#means());
-      lane.position = await readStore.position(projection.collection, partition);
+      lane.position = (await readStore.position(projection.collection, partition)).through;
       tally.count('projector begun anew');
     }
     const page = log.ofPartition(partition, lane.position, most);
     const end = page.at(-1);
     if (end === undefined) return false;
     const events = page.filter(({ stream }) => projection.categories.includes(categoryOf(stream)!));
-    await lane.projector.apply(events, end.position);
+    await lane.projector.apply(events, after(end));
     if (chance.is(0.02)) {
       tally.count('batch projected twice');
-      await lane.projector.apply(events, end.position);
+      await lane.projector.apply(events, after(end));
     }
     lane.position = end.position;
     return true;

@@ -1,7 +1,8 @@
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
-import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { largestPage, type Appended, type EventStore, type LogPage } from '@waybill/shared-kernel/ports/event-store.js';
+import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 /**
  * The log, and what is appended to it handed on at once: by partition, as relay and broker do. Each event is read once
@@ -24,7 +25,8 @@ export class WatchedLog extends MemoryEventStore {
 
   override async append(...asked: Parameters<EventStore['append']>): Promise<Appended> {
     const appended = await super.append(...asked);
-    for (const event of await super.readAll(this.length, 1000)) if (event.position > this.length) this.#add(event);
+    for (const event of (await super.readAll(this.length, largestPage)).events)
+      if (event.position > this.length) this.#add(event);
     return appended;
   }
 
@@ -32,13 +34,15 @@ export class WatchedLog extends MemoryEventStore {
     return (this.#streams.get(stream) ?? []).slice(Math.max(0, from), from + limit);
   }
 
-  override async readAll(after: number, limit: number): Promise<readonly RecordedEvent[]> {
-    return this.#events.slice(after, after + limit);
+  override async readAll(after: number, limit: number): Promise<LogPage> {
+    const events = this.#events.slice(after, after + Math.min(limit, largestPage));
+    const through = events.at(-1)?.position ?? after;
+    return { events, marks: [], through, isEnd: through >= this.length };
   }
 
   /** What it keeps, read anew. */
   kept(): Promise<readonly RecordedEvent[]> {
-    return super.readAll(0, Infinity);
+    return wholeLog({ readAll: (after, limit) => super.readAll(after, limit) });
   }
 
   /** At most so many events of a partition after a position. */

@@ -1,4 +1,4 @@
-import { hour, minute } from './time.js';
+import { day, hour, minute, second } from './time.js';
 import type { World } from './world.js';
 
 /** What everybody needs and nobody here owns. */
@@ -14,12 +14,18 @@ const outages: Readonly<Record<Service, { readonly every: number; readonly least
 export class Weather {
   isCalm = false;
   readonly #down = new Set<Service>();
+  #aheadMs = 0;
+
+  /** By how much the wall clock of the process manager's host is ahead. */
+  get aheadMs(): number {
+    return this.isCalm ? 0 : this.#aheadMs;
+  }
 
   isDown(service: Service): boolean {
     return !this.isCalm && this.#down.has(service);
   }
 
-  /** Has services fail, each now and then for a while. */
+  /** Has services fail, each now and then for a while, and a clock run ahead for a moment. */
   begin({ schedule, chance, tally }: Pick<World, 'schedule' | 'chance' | 'tally'>): void {
     for (const service of ['log', 'gateway', 'broker'] as const) {
       const { every, least, most } = outages[service];
@@ -33,5 +39,14 @@ export class Weather {
         }
       });
     }
+    schedule.begin(async () => {
+      for (;;) {
+        await schedule.pause(chance.between(4 * hour, 12 * hour));
+        this.#aheadMs = chance.anywhere(minute, 2 * day);
+        tally.count('clock of the process manager set ahead');
+        await schedule.pause(chance.anywhere(second, 50 * second));
+        this.#aheadMs = 0;
+      }
+    });
   }
 }

@@ -1,6 +1,7 @@
 import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { Chance } from './chance.js';
+import { checkLists } from './checks/read-models.js';
 import { Couriers } from './couriers.js';
 import { Customers } from './customers.js';
 import { FulfilmentProcess } from './fulfilment-process.js';
@@ -39,12 +40,16 @@ export async function simulateWeek(seed: string, orders: number): Promise<World>
   world.weather.begin(world);
   const projectors = new Projectors(world);
   await projectors.begin();
-  new FulfilmentProcess(world, new PaymentProcess(world)).begin();
+  const fulfilment = new FulfilmentProcess(world, new PaymentProcess(world));
+  fulfilment.begin();
   const end = schedule.clock.now() + week;
   await schedule.run(end);
   schedule.keepProcesses();
   world.weather.isCalm = true;
   await schedule.run(end + calm);
+  // The lists of the process manager may be behind, as they are now, and are not wrong; at its end they are level.
+  world.amiss.push(...(await checkLists(world)));
+  await fulfilment.stop();
   await projectors.catchUp();
   return world;
 }

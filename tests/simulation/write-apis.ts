@@ -91,7 +91,7 @@ export class WriteApis {
 
   #hear({ by, route, id, key }: Command, { headers, body = '' }: Answer): Done {
     const point = decodeConsistencyToken(headers!['Consistency-Token']!);
-    const requestId = requestIdOf(by.sub, 'POST', pathOf(route, id), key);
+    const requestId = requestIdOf(by.sub, by.role, 'POST', pathOf(route, id), key);
     this.heard.push({ ...point, requestId, body, head: this.#means.log.length });
     const isReplayed = headers?.['Idempotency-Replayed'] === 'true';
     if (isReplayed) this.#means.tally.count('answer given again');
@@ -116,7 +116,7 @@ class WriteApi {
     const { clock, timer } = schedule;
     const tools = { store: this.#store, keys, clock, timer, randomness: chance.randomness };
     const aggregates = aggregatesIn(this.#store);
-    const erasures = new Erasures({ ...tools, aggregates });
+    const erasures = new Erasures({ ...tools, steadyClock: clock, aggregates });
     const doing = { aggregates, handler: new CommandHandler(tools), erasures, payments: new PaymentRecords(tools) };
     const routes = writeRoutes({ ...tools, ...doing, webhookSecret: '', publicReadUrl: '' });
     this.#routes = new Map(routes.map((route) => [route.path, route]));

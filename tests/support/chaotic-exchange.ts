@@ -67,13 +67,14 @@ export class ChaoticExchange {
 
   #send({ fields, properties, content }: ConsumeMessage): void {
     for (const queue of this.#queues) {
-      if (!keysOf(queue).some((key) => fields.routingKey.startsWith(key.slice(0, -1)))) continue;
+      const [partition, ...categories] = fields.routingKey.split('.');
+      if (partition !== String(queue.partition)) continue;
+      if (!queue.categories.some((category) => categories.includes(category))) continue;
       this.#channel.sendToQueue(names.queue(queue), content, { ...properties, persistent: true });
     }
   }
 }
 
-/** Each ends in `#`. */
 function keysOf({ partition, categories }: BoundQueue): readonly string[] {
   return categories.map((category) => bindingKey(partition, category));
 }

@@ -1,5 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { systemClock } from '@waybill/infra/clock/system.js';
+import { dataFiles } from '@waybill/infra/config.js';
+import { prepareDataFolder } from '@waybill/infra/data-folder.js';
+import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
+import { runHere } from '@waybill/projections/cli/testing/run-here.js';
 import { partArguments } from './part-arguments.js';
 
 export interface CommandLineResult {
@@ -24,4 +29,17 @@ export async function runCommandLine(
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString('utf8')));
   await once(child, 'close');
   return { exitCode: child.exitCode, stdout, stderr };
+}
+
+/** The same in this process: quicker where a test runs many. */
+export async function runCommandLineHere(dataFolder: string, args: readonly string[]): Promise<CommandLineResult> {
+  const { code, stdout, stderr } = await runHere(args, { ...process.env, WAYBILL_DATA: dataFolder });
+  return { exitCode: code, stdout, stderr };
+}
+
+/** A token for whoever tries things: an operator who is a merchant too. */
+export async function operatorToken(dataFolder: string, sub = 'shop'): Promise<string> {
+  prepareDataFolder(dataFolder);
+  const key = await openDevelopmentKey(dataFiles(dataFolder).developmentKey);
+  return issueDevelopmentToken(key, { sub, roles: ['operator', 'merchant'] }, systemClock);
 }

@@ -22,8 +22,10 @@ export interface World {
   readonly isCancelled: boolean;
   readonly status: 'open' | 'assigned' | 'picked_up' | 'delivered' | 'failed' | 'returned' | 'cancelled';
   readonly holder: string | null;
-  /** Times of the positions that are known. */
-  readonly times: readonly string[];
+  /** Whoever has it or had it. */
+  readonly couriers: readonly string[];
+  /** The positions that are known: when, who reported it, and who had the parcel then. */
+  readonly times: readonly { readonly at: string; readonly by: string; readonly holder: string | null }[];
   /** The latest of them, and who had the parcel then. */
   readonly latest: { readonly at: string; readonly holder: string | null } | null;
   /** Events of the delivery. */
@@ -35,6 +37,7 @@ export const scheduled: World = {
   isCancelled: false,
   status: 'open',
   holder: null,
+  couriers: [],
   times: [],
   latest: null,
   events: 1,
@@ -75,16 +78,23 @@ function leave(holder: string): Part {
 function record(holder: string): Part {
   return (world) => {
     const isStillToLeave = world.status === 'open' || world.status === 'assigned';
-    return isStillToLeave ? done(world, { status: 'picked_up', holder }) : answer(world, 200);
+    return isStillToLeave
+      ? done(world, { status: 'picked_up', holder, couriers: [...world.couriers, holder] })
+      : answer(world, 200);
   };
 }
 
-function report(world: World, at: string) {
-  const { status, holder, times, latest } = world;
-  if (times.includes(at)) return answer(world, 200);
+function report(world: World, by: string, at: string) {
+  const { status, couriers, times, latest } = world;
+  const holder = status === 'cancelled' ? null : world.holder;
+  const told = times.filter((time) => time.at === at);
+  if (told.some((time) => time.by === by)) return answer(world, 200);
+  const theirs = holder === null ? couriers : [holder];
+  if (by !== 'op' && theirs.length > 0 && !theirs.includes(by)) return answer(world, 403);
+  if (told.some((time) => holder === null || time.holder === holder)) return answer(world, 200);
   if (status !== 'assigned' && status !== 'picked_up' && status !== 'failed') return answer(world, 409);
   const isNewest = latest === null || at > latest.at;
-  return done(world, { times: [...times, at], latest: isNewest ? { at, holder } : latest });
+  return done(world, { times: [...times, { at, by, holder }], latest: isNewest ? { at, holder } : latest });
 }
 
 /** From one status to the next; silence where it got there already. */
@@ -102,20 +112,22 @@ function partsOf(call: CourierCall): Part {
         world.leftWith === null ? { world: { ...world, isCancelled: true }, then: 200 } : answer(world, 409);
     case 'claim':
       return (world) => {
-        if (world.status === 'open') return done(world, { status: 'assigned', holder: call.by });
+        if (world.status === 'open') {
+          return done(world, { status: 'assigned', holder: call.by, couriers: [...world.couriers, call.by] });
+        }
         return answer(world, world.status === 'assigned' && world.holder === call.by ? 200 : 409);
       };
+    case 'positions':
+      return (world) => report(world, call.by, call.at);
     default:
       return (world) => (isForbidden(world, call.by) ? answer(world, 403) : onOwn(world, call));
   }
 }
 
-function onOwn(world: World, call: CallOnOwn) {
+function onOwn(world: World, call: Exclude<CallOnOwn, { readonly type: 'positions' }>) {
   switch (call.type) {
     case 'release':
       return step(world, 'assigned', 'open', null);
-    case 'positions':
-      return report(world, call.at);
     case 'completion':
       return step(world, 'picked_up', 'delivered');
     case 'failure':

@@ -14,7 +14,7 @@ export function readWholeLog(dataFolder: string): Promise<RecordedEvent[]> {
 export async function readOnceAndClose(store: EventStore): Promise<RecordedEvent[]> {
   try {
     const events: RecordedEvent[] = [];
-    for await (const page of readLog(store, 0)) events.push(...page);
+    for await (const page of readLog(store, 0)) events.push(...page.events);
     return events;
   } finally {
     await store.close();

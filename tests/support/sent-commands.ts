@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import { requestIdOf } from '@waybill/shared-kernel/idempotency.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
@@ -93,6 +94,10 @@ export class SentCommands {
     } catch {
       return undefined;
     }
+    if (answer.status === 429) {
+      await sleep(1_000 * Number(answer.headers.get('retry-after')));
+      return this.#send(url, attempt);
+    }
     if (answer.status === 503) {
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
       return undefined;
@@ -106,6 +111,6 @@ export class SentCommands {
 
   /** Ids of the requests, as events name them. */
   #ids(attempts: readonly Attempt[]): Set<string> {
-    return new Set(attempts.map(({ key, path }) => requestIdOf(this.#caller, 'POST', path, key)));
+    return new Set(attempts.map(({ key, path }) => requestIdOf(this.#caller, 'operator', 'POST', path, key)));
   }
 }

@@ -18,8 +18,10 @@ export class CloudedStore extends FaultyStore {
 
   override readStream: EventStore['readStream'] = async (...asked) =>
     (await this.#log.readStream(...asked)).map((event) => this.#seen(event));
-  override readAll: EventStore['readAll'] = async (...asked) =>
-    (await this.#log.readAll(...asked)).map((event) => this.#seen(event));
+  override readAll: EventStore['readAll'] = async (...asked) => {
+    const page = await this.#log.readAll(...asked);
+    return { ...page, events: page.events.map((event) => this.#seen(event)) };
+  };
 
   #seen(event: RecordedEvent): RecordedEvent {
     const cloud = this.clouds.get(`${event.stream}@${event.revision}`);

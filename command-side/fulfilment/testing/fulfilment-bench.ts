@@ -1,5 +1,4 @@
-import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
-import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
+import { seededRandomness, virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import type { DomainEvent } from '@waybill/shared-kernel/decider.js';
@@ -10,6 +9,7 @@ import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { categoryOf, deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
+import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import type { AggregateStreams } from '../../aggregate-streams.js';
 import { aggregatesIn } from '../../aggregates.js';
@@ -17,7 +17,9 @@ import type { DeliveryCommand } from '../../delivery/delivery.js';
 import { envelopes } from '../../envelope.js';
 import { PaymentDesk } from '../../payments/testing/payment-desk.js';
 import { FaultyStore } from '../../testing/faulty-store.js';
-import { fulfilmentOf, sharedByPartitions, type FulfilmentMeans } from '../run-fulfilment.js';
+import { BelievedTime } from '../believed-time.js';
+import { fulfilmentOf, sharedByPartitions, type FulfilmentMeans, type FulfilmentTarget } from '../run-fulfilment.js';
+import { logBeginning, Trail } from '@waybill/shared-kernel/log-position.js';
 
 const longestAfterConflict = 100;
 
@@ -25,29 +27,40 @@ export type Happened = Pick<RecordedEvent, 'revision' | 'type' | 'data' | 'parti
 
 /** A log on which clients act, and what the process manager needs beside it. */
 export class Bench {
-  readonly clock = virtualClock('2026-01-01T10:00:00Z');
-  readonly log = new MemoryEventStore(this.clock);
-  readonly store = new FaultyStore(this.log);
+  readonly clock: VirtualClock;
+  readonly log: MemoryEventStore;
+  readonly store: FaultyStore;
   readonly readStore = openSqliteReadStore(':memory:');
-  readonly broker = openMemoryBroker();
   /** Waits for the test, but not before trying again what met a conflict. */
   readonly timer: Timer = {
     sleep: (ms, signal) => (ms <= longestAfterConflict ? turns(1) : manualTimer().sleep(ms, signal)),
   };
+  /** The host's: no clock of it is ever set. */
+  readonly believedTime: BelievedTime;
   readonly payments: PaymentDesk;
-  readonly #aggregates = aggregatesIn(this.log);
+  /** When what clients do happens, as they say. */
+  occurredAt = '2026-01-01T09:00:00.000Z';
+  readonly #aggregates;
   readonly #randomness = seededRandomness('clients');
+  /** Of all processes: what one draws no other does. */
+  readonly #byItself = seededRandomness('fulfilment');
 
-  constructor() {
-    const { log: store, timer, clock } = this;
+  /** `clock`: of the log, and of everybody. */
+  constructor(clock = virtualClock('2026-01-01T10:00:00Z')) {
+    this.clock = clock;
+    this.log = new MemoryEventStore(clock);
+    this.store = new FaultyStore(this.log);
+    this.believedTime = new BelievedTime({ wallClock: clock, steadyClock: clock });
+    this.#aggregates = aggregatesIn(this.log);
+    const { log: store, timer } = this;
     this.payments = new PaymentDesk({ store, timer, clock, randomness: seededRandomness('payments') });
   }
 
   means(store: EventStore = this.store): FulfilmentMeans {
-    const { broker, readStore, timer, clock } = this;
-    const randomness = seededRandomness('fulfilment');
+    const { readStore, timer, believedTime } = this;
+    const randomness = this.#byItself;
     const askPayment = this.payments.ask;
-    return { broker, store, checkpoints: readStore, positions: readStore, timer, randomness, clock, askPayment };
+    return { store, positions: readStore, timer, randomness, believedTime, askPayment };
   }
 
   /** Puts the product that everybody orders into the catalogue, counted. */
@@ -56,10 +69,10 @@ export class Bench {
     return this.#act(this.#aggregates.products, 'p1', { type: 'ListProduct', product }, 'p1');
   }
 
-  place(orderId: string, imported?: true): Promise<void> {
+  place(orderId: string, imported?: true, paymentToken = 'tok_approve'): Promise<void> {
     const line = { productId: 'p1', merchantId: 'm1', name: 'Tea', quantity: 1, unitPrice: 5, freight: null };
     const order = { orderId, customerId: 'c1', lines: [line], currency: 'KRW', total: 5, promisedBy: null };
-    const sealed = { deliveryAddress: 'sealed.1.c1.AAAA', paymentToken: 'tok_approve' };
+    const sealed = { deliveryAddress: 'sealed.1.c1.AAAA', paymentToken };
     return this.#act(
       this.#aggregates.orders,
       orderId,
@@ -98,13 +111,9 @@ export class Bench {
     const causeId = this.#randomness.uuid();
     try {
       const decided = streams.decider.decide(command, loaded.state);
-      const cause = { id: causeId, occurredAt: '2026-01-01T09:00:00.000Z', correlationId: causeId };
-      const events = envelopes(decided, orderId, {
-        ...cause,
-        traceparent: undefined,
-        actor: undefined,
-        request: undefined,
-      });
+      const cause = { id: causeId, occurredAt: this.occurredAt, correlationId: causeId };
+      const byNobody = { ...cause, traceparent: undefined, actor: undefined, request: undefined };
+      const events = envelopes(decided, orderId, byNobody, this.#randomness);
       if (events.length === 0) return;
       await streams.append(id, loaded, imported === true ? events.map((event) => ({ ...event, imported })) : events);
     } catch (error) {
@@ -113,7 +122,7 @@ export class Bench {
   }
 
   events(): Promise<readonly RecordedEvent[]> {
-    return this.log.readAll(0, 10_000);
+    return wholeLog(this.log);
   }
 
   /** Stream → what happened in it: what must be the same however often the process manager died. */
@@ -167,9 +176,12 @@ export class Driven {
     for (const { partition } of this.#targets) await this.#shared.late.flush(partition);
   }
 
-  /** Looks at the deadlines of all partitions, and works on what comes of it. */
+  /** Looks at the deadlines of all partitions, by what is handled of each, and works on what comes of it. */
   async look(): Promise<void> {
-    for (const target of this.#targets) await target.lookAtDeadlines();
+    for (const target of this.#targets) {
+      const [next] = (await this.#page(target, 10_000)).events;
+      await target.lookAtDeadlines(next === undefined ? this.#bench.clock.now() + 1 : Date.parse(next.recordedAt));
+    }
     await this.work(1000);
   }
 
@@ -179,22 +191,27 @@ export class Driven {
     for (let batch = 0; moved && batch < batches; batch += 1) {
       moved = false;
       for (const target of this.#targets) {
-        const { partition } = target;
-        const position = this.#positions.get(partition) ?? (await target.position());
-        this.#positions.set(partition, position);
-        const page = await this.#store.readAll(position, size);
-        const end = page.at(-1);
+        const { events, end } = await this.#page(target, size);
         if (end === undefined) continue;
-        const events = page.filter(
-          (event) =>
-            partitionOf(event.partitionKey) === partition && target.categories.includes(categoryOf(event.stream)!),
-        );
-        await target.apply(events, end.position);
-        this.#positions.set(partition, end.position);
+        await target.apply(events, end);
+        this.#positions.set(target.partition, end.through);
         moved = true;
       }
       if (await this.#bench.payments.settle()) moved = true;
     }
+  }
+
+  /** What comes next of a partition among the next `size` events of the log, and where those end. */
+  async #page(target: FulfilmentTarget, size: number) {
+    const { partition, categories } = target;
+    const from = this.#positions.get(partition) ?? (await target.position()).through;
+    this.#positions.set(partition, from);
+    const page = await this.#store.readAll(from, size);
+    const events = page.events.filter(
+      (event) => partitionOf(event.partitionKey) === partition && categories.includes(categoryOf(event.stream)!),
+    );
+    const end = page.through === from ? undefined : Trail.from(logBeginning).pass(page.events, page.through).position();
+    return { events, end };
   }
 }
 

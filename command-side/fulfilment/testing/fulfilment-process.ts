@@ -6,39 +6,51 @@ import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-e
 import { openSqliteLeaseStore } from '@waybill/infra/lease/sqlite/lease-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { epochMs, type SteadyClock, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
 import { openMemoryRequestReply } from '@waybill/infra/broker/memory/request-reply.js';
 import { askPayments } from '../../payments/ask-payments.js';
 import { startPaymentService } from '../../payments/payment-service.js';
 import { GatewayOfTests } from '../../payments/testing/gateway.js';
+import { HeadWatch } from '@waybill/shared-kernel/watch-head.js';
 import { startRelay, type RelayMeans } from '../../relay/relay.js';
+import { BelievedTime } from '../believed-time.js';
 import { runFulfilment } from '../run-fulfilment.js';
+import { notedIdentity } from '@waybill/shared-kernel/log-identity.js';
+import { logBeginning } from '@waybill/shared-kernel/log-position.js';
 
 // A process manager among several on one data folder, its first argument. Its clock is ahead by the second, milliseconds.
 // It has a broker, a relay and payments to itself, tells its parent whenever it holds another number of partitions, and
 // works until it is killed.
 
 const [folder, ahead] = process.argv.slice(2) as [string, string];
-const clock: Clock = { now: () => systemClock.now() + Number(ahead) };
+const clock: WallClock = { time: () => new Date(epochMs(systemClock) + Number(ahead)) };
 const store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock });
 const positions = openSqliteReadStore(join(folder, 'read-models.sqlite'));
 const leases = openSqliteLeaseStore(join(folder, 'leases.sqlite'));
 const [timer, randomness] = [systemTimer, systemRandomness];
 
-let checkpoint: RelayCheckpoint = { position: 0, heads: {} };
+let checkpoint: RelayCheckpoint = { ...logBeginning, heads: {} };
 const checkpoints: RelayMeans['checkpoints'] = {
   relayCheckpoint: async () => checkpoint,
   saveRelayCheckpoint: async (reached) => void (checkpoint = reached),
+  resetRelayCheckpoint: (...asked) => positions.resetRelayCheckpoint(...asked),
+  madeFrom: () => positions.madeFrom(),
+  noteMadeFrom: (...asked) => positions.noteMadeFrom(...asked),
 };
-const means = { broker: openMemoryBroker(), store, checkpoints, timer, randomness, clock };
+const headWatch = new HeadWatch({ store, timer });
+const identity = notedIdentity({ store, readStore: positions });
+const means = { broker: openMemoryBroker(), store, identity, headWatch, timer, randomness, clock };
+// The minute for which clocks are watched before deadlines are judged is over in a second.
+const hurriedClock: SteadyClock = { now: () => 60 * steadyClock.now() };
 
-startRelay(means);
+startRelay({ ...means, checkpoints });
 const requestReply = openMemoryRequestReply();
 const report = (fault: Error): void => console.error(fault);
 await startPaymentService({ ...means, requestReply, gateway: new GatewayOfTests(), report });
 const fulfilment = runFulfilment({
   ...means,
+  believedTime: new BelievedTime({ wallClock: clock, steadyClock: hurriedClock }),
   positions,
   askPayment: askPayments(requestReply, { timeout: 10_000, report }),
   assign: leasedPartitions({ leases, timer, randomness, clock: steadyClock }),

@@ -6,10 +6,14 @@ import {
   type Payment,
 } from '@waybill/infra/payment-gateway/simulator/payment.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
-import type { Authorisation, GatewayPayment, PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
+import { epochMs, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import type {
+  Authorisation,
+  GatewayCall,
+  GatewayPayment,
+  PaymentGateway,
+} from '@waybill/shared-kernel/ports/payment-gateway.js';
 import type { Fate } from '../../testing/faulty-store.js';
-import type { GatewayCall } from '../payment.js';
 
 /** What was done to whose money, once each. */
 export interface Booking {
@@ -35,10 +39,10 @@ export class GatewayOfTests implements PaymentGateway {
   readonly #payments = new Map<string, Payment>();
   readonly #calls = new Map<string, number>();
   readonly #underWay = new Set<Promise<unknown>>();
-  readonly #clock: Clock;
+  readonly #clock: WallClock;
 
   /** Without a clock what is pending stays so. */
-  constructor(clock: Clock = { now: () => 0 }) {
+  constructor(clock: WallClock = { time: () => new Date(0) }) {
     this.#clock = clock;
   }
 
@@ -65,7 +69,7 @@ export class GatewayOfTests implements PaymentGateway {
   /** Decides whatever is due by now, and tells. */
   decide(): void {
     for (const payment of [...this.#payments.values()]) {
-      const outcome = fallDue(payment, this.#clock.now());
+      const outcome = fallDue(payment, epochMs(this.#clock));
       if (outcome !== undefined) this.#keep(payment.reference, outcome);
     }
   }
@@ -103,7 +107,7 @@ export class GatewayOfTests implements PaymentGateway {
     this.#calls.set(`${call} ${reference}`, nth);
     const fate = await this.fate(call, reference, nth);
     if (fate === 'lost') throw new Unavailable('payment gateway', 'The call was lost.');
-    const outcome = receive(this.#payments.get(reference), asked, this.#clock.now());
+    const outcome = receive(this.#payments.get(reference), asked, epochMs(this.#clock));
     const wasHeard = fate === 'done';
     const standing = this.#keep(reference, wasHeard ? outcome : { ...outcome, webhooks: outcome.webhooks + 1 });
     if (!wasHeard) throw new Unavailable('payment gateway', 'The answer was lost.');

@@ -7,11 +7,12 @@ import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import type { GatewayPayment } from '@waybill/shared-kernel/ports/payment-gateway.js';
-import type { Body, RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
+import type { Answering, Body, RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
+import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { FaultyStore } from '../../testing/faulty-store.js';
 import { PaymentRecords } from '../payment-records.js';
 import { paymentCorrelationId, paymentService, type PaymentRequest } from '../payment-request.js';
-import { startPaymentService } from '../payment-service.js';
+import { answeredWithinMs, startPaymentService } from '../payment-service.js';
 import { GatewayOfTests } from './gateway.js';
 
 const patient = 20_000;
@@ -40,13 +41,22 @@ export class PaymentBench {
   readonly requestReply = openMemoryRequestReply();
   readonly faults: string[] = [];
   readonly counted: string[] = [];
-  readonly #chance = { randomness: seededRandomness('payments'), timer: { sleep: () => Promise.resolve() } };
+  /** Whoever asked is answered `pending` when it elapses. */
+  readonly patience = manualTimer();
+  readonly #chance = {
+    randomness: seededRandomness('payments'),
+    timer: {
+      sleep: (ms: number, signal?: AbortSignal) =>
+        ms === answeredWithinMs ? this.patience.sleep(ms, signal) : Promise.resolve(),
+    },
+  };
 
+  readonly #services: Answering[] = [];
   readonly #records = new PaymentRecords({ ...this.#chance, store: this.store });
 
   /** A service, in a process of its own. */
   async start(requestReply: RequestReply = this.requestReply): Promise<RequestReply> {
-    await startPaymentService({
+    const service = await startPaymentService({
       requestReply,
       gateway: this.gateway,
       store: this.store,
@@ -55,7 +65,13 @@ export class PaymentBench {
       report: ({ message }) => this.faults.push(message),
       count: (step, outcome) => this.counted.push(`${step} ${outcome}`),
     });
+    this.#services.push(service);
     return requestReply;
+  }
+
+  /** Ends all services, as the end of a process does. */
+  async close(): Promise<void> {
+    await Promise.all(this.#services.map((service) => service.close()));
   }
 
   ask(step: PaymentStep, asked?: Partial<PaymentRequest>, of: RequestReply = this.requestReply): Promise<Body> {

@@ -1,13 +1,14 @@
-import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { Randomness, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import type { OnRequest } from '@waybill/shared-kernel/ports/request-reply.js';
+import type { AggregateLog } from '../../aggregate-streams.js';
 import { paymentCorrelationId, type PaymentRequest } from '../payment-request.js';
 import { startPaymentService } from '../payment-service.js';
 import { GatewayOfTests } from './gateway.js';
 
 export interface DeskMeans {
-  readonly store: Pick<EventStore, 'append' | 'readStream'>;
-  readonly clock: Clock;
+  readonly store: AggregateLog;
+  readonly clock: WallClock;
   readonly randomness: Randomness;
   readonly timer: Timer;
 }
@@ -49,8 +50,9 @@ export class PaymentDesk {
       return { close: () => Promise.resolve() };
     };
     const { gateway } = this;
-    const report = (fault: Error): never => {
-      throw fault;
+    const report = (fault: Error): void => {
+      // What became of one payment's stream is answered, and is no fault of the service.
+      if (!isStreamFault(fault)) throw fault;
     };
     await startPaymentService({ ...this.#means, gateway, report, requestReply: { answer } });
     if (onRequest === undefined) throw new Error('The payment service did not begin.');

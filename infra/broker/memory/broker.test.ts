@@ -1,4 +1,4 @@
 import { brokerContract } from '@waybill/shared-kernel/ports/broker.contract.js';
 import { openMemoryBroker } from './broker.js';
 
-brokerContract('memory', { open: (capacity) => Promise.resolve(openMemoryBroker({ capacity })) });
+brokerContract('memory', { open: (bounds) => Promise.resolve(openMemoryBroker(bounds)) });

@@ -1,16 +1,19 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Broker, Consumer, Message, OnMessages, QueueName } from '@waybill/shared-kernel/ports/broker.js';
+import {
+  queueBounds,
+  type Broker,
+  type Consumer,
+  type EventBatch,
+  type OnBatches,
+  type QueueBounds,
+  type QueueName,
+} from '@waybill/shared-kernel/ports/broker.js';
 import { categoryNameOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { Queue } from './queue.js';
 
-export interface MemoryBrokerOptions {
-  /** Messages a queue holds before `publish` waits for it. */
-  readonly capacity: number;
-}
-
 /** A broker in the memory of this process: what it holds ends with it, and is then read from the log. */
-export function openMemoryBroker(options: MemoryBrokerOptions = { capacity: 10_000 }): Broker {
-  return new MemoryBroker(options);
+export function openMemoryBroker(bounds: Partial<QueueBounds> = {}): Broker {
+  return new MemoryBroker({ ...queueBounds, ...bounds });
 }
 
 interface Bound {
@@ -19,39 +22,45 @@ interface Bound {
 }
 
 class MemoryBroker implements Broker {
-  readonly #capacity: number;
+  readonly #bounds: QueueBounds;
   /** Partition → consumer → its queue. */
   readonly #partitions: Map<string, Bound>[] = [];
-  #published: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor({ capacity }: MemoryBrokerOptions) {
-    this.#capacity = capacity;
+  constructor(bounds: QueueBounds) {
+    this.#bounds = bounds;
   }
 
   async declare({ consumer, partition }: QueueName, categories: readonly Category[]): Promise<void> {
     this.#assertOpen();
-    const queues = (this.#partitions[partition] ??= new Map<string, Bound>());
+    const queues = this.#queues(partition);
     const bound = queues.get(consumer);
-    if (bound === undefined)
-      queues.set(consumer, { queue: new Queue(this.#capacity), categories: new Set(categories) });
-    else for (const category of categories) bound.categories.add(category);
+    if (bound === undefined) {
+      queues.set(consumer, { queue: new Queue(this.#bounds), categories: new Set(categories) });
+      return;
+    }
+    bound.queue.use();
+    for (const category of categories) bound.categories.add(category);
   }
 
-  publish(messages: readonly Message[]): Promise<void> {
-    const published = this.#published.then(() => this.#put(messages));
-    this.#published = published.catch(() => undefined);
-    return published;
+  async publish(batches: readonly EventBatch[]): Promise<void> {
+    this.#assertOpen();
+    for (const batch of batches) {
+      const names = [...new Set(batch.events.map(({ stream }) => categoryNameOf(stream)))];
+      for (const { queue, categories } of this.#queues(batch.partition).values()) {
+        if (names.some((name) => categories.has(name))) queue.add(batch);
+      }
+    }
   }
 
-  async consume(name: QueueName, prefetch: number, onMessages: OnMessages): Promise<Consumer> {
-    return this.#queue(name).take(prefetch, onMessages);
+  async consume(name: QueueName, prefetch: number, onBatches: OnBatches): Promise<Consumer> {
+    return this.#queue(name).take(prefetch, onBatches);
   }
 
   async remove({ consumer, partition }: QueueName): Promise<void> {
-    const queues = this.#partitions[partition];
-    const bound = queues?.get(consumer);
-    queues?.delete(consumer);
+    const queues = this.#queues(partition);
+    const bound = queues.get(consumer);
+    queues.delete(consumer);
     await bound?.queue.remove();
   }
 
@@ -66,24 +75,16 @@ class MemoryBroker implements Broker {
     await Promise.all(queues.map(({ queue }) => queue.remove()));
   }
 
-  async #put(messages: readonly Message[]): Promise<void> {
-    for (const message of messages) {
-      this.#assertOpen();
-      const queues = this.#partitions[message.partition];
-      if (queues === undefined) continue;
-      const category = categoryNameOf(message.event.stream);
-      for (const { queue, categories } of queues.values()) {
-        if (!categories.has(category)) continue;
-        while (queue.isFull) await queue.room();
-        queue.add(message);
-      }
-    }
-    this.#assertOpen();
+  /** Of a partition, without those that nobody used for too long. */
+  #queues(partition: number): Map<string, Bound> {
+    const queues = (this.#partitions[partition] ??= new Map<string, Bound>());
+    for (const [consumer, { queue }] of queues) if (queue.isExpired) queues.delete(consumer);
+    return queues;
   }
 
   #queue({ consumer, partition }: QueueName): Queue {
     this.#assertOpen();
-    const bound = this.#partitions[partition]?.get(consumer);
+    const bound = this.#queues(partition).get(consumer);
     if (bound === undefined) throw new Error(`queue ${consumer}/${partition} is not declared`);
     return bound.queue;
   }

@@ -1,8 +1,6 @@
-import type { Consumer, Message, OnMessages } from '@waybill/shared-kernel/ports/broker.js';
-import { deferred, type Deferred } from './deferred.js';
-
-/** Consumed messages stay in the array until they are this many and half of it: cutting it then costs next to nothing. */
-const worthCutting = 1024;
+import { bytesOf } from '@waybill/shared-kernel/event-batches.js';
+import type { Consumer, EventBatch, OnBatches, QueueBounds } from '@waybill/shared-kernel/ports/broker.js';
+import { deferred } from './deferred.js';
 
 /** Somebody who consumes, or waits for that turn. */
 class Taker implements Consumer {
@@ -13,7 +11,7 @@ class Taker implements Consumer {
   constructor(
     readonly queue: Queue,
     readonly prefetch: number,
-    readonly onMessages: OnMessages,
+    readonly onBatches: OnBatches,
   ) {}
 
   get stopped(): Promise<void> {
@@ -32,47 +30,49 @@ class Taker implements Consumer {
   }
 }
 
-/** A bounded queue in memory: messages by reference, one active taker, the others in the order in which they came. */
+/** A bounded queue in memory: batches by reference, one active taker, the others in the order in which they came. */
 export class Queue {
-  readonly #capacity: number;
-  #messages: Message[] = [];
-  /** Index of the oldest message in `#messages`. */
-  #head = 0;
-  /** How many of the oldest have been handed out before. */
-  #handedOut = 0;
+  readonly #bounds: QueueBounds;
+  readonly #batches: EventBatch[] = [];
+  #bytes = 0;
+  /** How many of those handed out were dropped since. */
+  #droppedOfHanded = 0;
   /** The first is the active one. */
   readonly #takers: Taker[] = [];
+  #usedAtMs = performance.now();
   #isWoken = false;
-  #isRemoved = false;
-  #room: Deferred | undefined;
 
-  /** `capacity`: how many messages it holds before it is full. */
-  constructor(capacity: number) {
-    this.#capacity = capacity;
+  constructor(bounds: QueueBounds) {
+    this.#bounds = bounds;
   }
 
   get depth(): number {
-    return this.#messages.length - this.#head;
+    return this.#batches.length;
   }
 
-  get isFull(): boolean {
-    return !this.#isRemoved && this.depth >= this.#capacity;
+  /** Nobody has used it for so long that it is to go away. */
+  get isExpired(): boolean {
+    return this.#takers.length === 0 && performance.now() - this.#usedAtMs > this.#bounds.expiresMs;
   }
 
-  /** Resolves when it may have room, or was removed. */
-  room(): Promise<void> {
-    this.#room ??= deferred();
-    return this.#room.promise;
+  /** Somebody declared it again. */
+  use(): void {
+    this.#usedAtMs = performance.now();
   }
 
-  add(message: Message): void {
-    if (this.#isRemoved) return;
-    this.#messages.push(message);
+  add(batch: EventBatch): void {
+    this.#batches.push(batch);
+    this.#bytes += sizeOf(batch);
+    const { maxBatches, maxBytes } = this.#bounds;
+    while (this.#batches.length > maxBatches || this.#bytes > maxBytes) {
+      this.#forget(1);
+      this.#droppedOfHanded += 1;
+    }
     this.#wake();
   }
 
-  take(prefetch: number, onMessages: OnMessages): Consumer {
-    const taker = new Taker(this, prefetch, onMessages);
+  take(prefetch: number, onBatches: OnBatches): Consumer {
+    const taker = new Taker(this, prefetch, onBatches);
     this.#takers.push(taker);
     this.#wake();
     return taker;
@@ -82,17 +82,14 @@ export class Queue {
     const index = this.#takers.indexOf(taker);
     if (index === -1) return;
     this.#takers.splice(index, 1);
+    this.use();
     taker.end(failure);
     this.#wake();
   }
 
   /** Empties it for good; resolves when its takers have stopped. */
   async remove(): Promise<void> {
-    this.#isRemoved = true;
-    this.#messages = [];
-    this.#head = 0;
-    this.#handedOut = 0;
-    this.#makeRoom();
+    this.#forget(this.depth);
     await Promise.all(this.#takers.slice().map((taker) => taker.close()));
   }
 
@@ -108,17 +105,13 @@ export class Queue {
   }
 
   async #handOut(taker: Taker): Promise<void> {
-    const messages = this.#messages.slice(this.#head, this.#head + taker.prefetch);
-    const redelivered = Math.min(this.#handedOut, messages.length);
-    this.#handedOut = Math.max(this.#handedOut, messages.length);
+    const handed = this.#batches.slice(0, taker.prefetch);
     taker.isWorking = true;
+    this.#droppedOfHanded = 0;
     let failure: { readonly reason: unknown } | undefined;
     try {
-      const done = await taker.onMessages(messages, redelivered);
-      if (!Number.isInteger(done) || done < 0 || done > messages.length) {
-        throw new RangeError(`${done} of ${messages.length} messages cannot be done`);
-      }
-      this.#forget(done);
+      await taker.onBatches(handed);
+      this.#forget(Math.max(0, handed.length - this.#droppedOfHanded));
     } catch (reason) {
       failure = { reason };
     }
@@ -127,22 +120,12 @@ export class Queue {
     else this.#wake();
   }
 
+  /** The oldest leave it. */
   #forget(count: number): void {
-    if (count === 0 || this.#isRemoved) return;
-    this.#head += count;
-    this.#handedOut -= count;
-    if (this.#head === this.#messages.length) {
-      this.#messages = [];
-      this.#head = 0;
-    } else if (this.#head >= worthCutting && this.#head * 2 >= this.#messages.length) {
-      this.#messages = this.#messages.slice(this.#head);
-      this.#head = 0;
-    }
-    this.#makeRoom();
+    for (const batch of this.#batches.splice(0, count)) this.#bytes -= sizeOf(batch);
   }
+}
 
-  #makeRoom(): void {
-    this.#room?.resolve();
-    this.#room = undefined;
-  }
+function sizeOf({ events }: EventBatch): number {
+  return events.reduce((sum, event) => sum + bytesOf(event), 0);
 }

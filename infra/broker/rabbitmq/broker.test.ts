@@ -15,11 +15,10 @@ if (amqpUrl === '') {
   });
 
   brokerContract('RabbitMQ', {
-    open: async (capacity) => {
-      // A full queue of another test would hold up every publisher to its partition.
+    open: async (bounds) => {
       const names = new ScratchNames();
       used.push(names);
-      return names.open({ url: amqpUrl, tuning: { capacity } });
+      return names.open({ url: amqpUrl, tuning: { bounds } });
     },
   });
 }

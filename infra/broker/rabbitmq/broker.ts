@@ -1,4 +1,4 @@
-import type { Broker, Consumer, OnMessages, QueueName, Message } from '@waybill/shared-kernel/ports/broker.js';
+import type { Broker, Consumer, EventBatch, OnBatches, QueueName } from '@waybill/shared-kernel/ports/broker.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Category } from '@waybill/shared-kernel/stream.js';
 import { systemTimer } from '../../clock/system.js';
@@ -8,7 +8,6 @@ import { DeadLetters } from './dead-letters.js';
 import { Names } from './names.js';
 import type { Notify } from './notice.js';
 import { Publisher } from './publisher.js';
-import { Room } from './room.js';
 import { Topology } from './topology.js';
 import { rabbitMqTuning, type RabbitMqTuning } from './tuning.js';
 
@@ -31,8 +30,7 @@ export interface RabbitMqBroker extends Broker {
 /**
  * A broker on RabbitMQ, from 3.10 on. It connects in the background and whenever the connection is lost: `publish`
  * waits for that, the others for a time and then throw `Unavailable`; consumers go on by themselves, and stop with
- * `Unavailable` when their queue is gone. Messages that another process was handed and has not answered are not
- * counted by `depth`.
+ * `Unavailable` when their queue is gone. What a consumer was handed is not counted by `depth`.
  */
 export function openRabbitMqBroker({ url, prefix = 'waybill', tuning, notify }: RabbitMqOptions): RabbitMqBroker {
   return new RabbitMq(url, new Names(prefix), { ...rabbitMqTuning, ...tuning }, notify ?? (() => undefined));
@@ -46,7 +44,6 @@ class RabbitMq implements RabbitMqBroker {
   readonly #publishing: Connection;
   readonly #consuming: Connection;
   readonly #topology: Topology;
-  readonly #room: Room;
   readonly #publisher: Publisher;
   readonly #deadLetters: DeadLetters;
   /** Name of a queue → its consumers. */
@@ -60,22 +57,20 @@ class RabbitMq implements RabbitMqBroker {
     this.#publishing = new Connection(url, 'waybill publishing', tuning, notify);
     this.#consuming = new Connection(url, 'waybill consuming', tuning, notify);
     this.#topology = new Topology(this.#consuming, names, tuning);
-    this.#room = new Room(this.#topology, tuning.capacity);
-    this.#publisher = new Publisher(this.#publishing, names, this.#topology, this.#room, tuning, notify);
-    this.#deadLetters = new DeadLetters(this.#publishing, names, this.#topology);
+    this.#publisher = new Publisher(this.#publishing, names, tuning, notify);
+    this.#deadLetters = new DeadLetters(this.#publishing, names, this.#topology, tuning);
   }
 
   async declare(queue: QueueName, categories: readonly Category[]): Promise<void> {
     this.#assertOpen();
     await this.#topology.declare(queue, categories);
-    this.#room.forget(queue.partition);
   }
 
-  publish(messages: readonly Message[]): Promise<void> {
-    return this.#publisher.publish(messages);
+  publish(batches: readonly EventBatch[]): Promise<void> {
+    return this.#publisher.publish(batches);
   }
 
-  async consume(queue: QueueName, prefetch: number, onMessages: OnMessages): Promise<Consumer> {
+  async consume(queue: QueueName, prefetch: number, onBatches: OnBatches): Promise<Consumer> {
     this.#assertOpen();
     await this.#waiting(queue);
     const name = this.#names.queue(queue);
@@ -85,7 +80,7 @@ class RabbitMq implements RabbitMqBroker {
       tuning: this.#tuning,
       notify: this.#notify,
     };
-    const consumption = new Consumption({ name, partition: queue.partition }, prefetch, onMessages, means);
+    const consumption = new Consumption({ name, partition: queue.partition }, prefetch, onBatches, means);
     this.#register(name, consumption);
     const over = new AbortController();
     const patience = systemTimer.sleep(this.#tuning.patience, over.signal);
@@ -103,16 +98,12 @@ class RabbitMq implements RabbitMqBroker {
     const consumptions = [...(this.#consumptions.get(this.#names.queue(queue)) ?? [])];
     for (const consumption of consumptions) consumption.expectRemoval();
     await this.#topology.remove(queue);
-    this.#publisher.retry();
     await Promise.all(consumptions.map((consumption) => consumption.close()));
   }
 
   async depth(queue: QueueName): Promise<number> {
     this.#assertOpen();
-    const waiting = await this.#waiting(queue);
-    let held = 0;
-    for (const consumption of this.#consumptions.get(this.#names.queue(queue)) ?? []) held += consumption.held;
-    return waiting + held;
+    return this.#waiting(queue);
   }
 
   async deadLetters(): Promise<number> {

@@ -1,4 +1,3 @@
-import { Duplex } from 'node:stream';
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
@@ -6,9 +5,6 @@ import { connect, type ChannelModel } from 'amqplib';
 import { systemRandomness, systemTimer } from '../../clock/system.js';
 import type { Notify } from './notice.js';
 import type { RabbitMqTuning } from './tuning.js';
-
-/** Bytes that wait in the socket before amqplib holds back. */
-const writeBuffer = 1024 * 1024;
 
 /**
  * One AMQP connection, made anew whenever it is lost, until it is closed. The recovery of amqplib is not used because
@@ -26,10 +22,7 @@ export class Connection {
   #waiting: (() => void)[] = [];
   /** Aborted, it destroys the socket of the connection, or of the attempt at one. */
   #socket = new AbortController();
-  #stream: Duplex | undefined;
-  #isGathering = false;
   #isBlocked = false;
-  #onUnblocked: () => void = () => undefined;
 
   /** `name`: as the server lists it. It connects at once, in the background. */
   constructor(url: string, name: string, tuning: RabbitMqTuning, notify: Notify) {
@@ -49,11 +42,6 @@ export class Connection {
     return this.#isBlocked;
   }
 
-  /** Called when publishing may go on. */
-  set onUnblocked(listener: () => void) {
-    this.#onUnblocked = listener;
-  }
-
   /** The live connection, as soon as there is one. Throws `Unavailable` when `signal` aborts first, or it was closed. */
   async model(signal?: AbortSignal): Promise<ChannelModel> {
     while (this.#model === undefined) {
@@ -70,21 +58,6 @@ export class Connection {
   /** Throws `Unavailable` while there is none. */
   assertUp(): void {
     if (this.#model === undefined) throw this.unavailable();
-  }
-
-  /** What is sent in this turn of the event loop goes out together: a system call for each message costs the most. */
-  gather(): void {
-    const stream = this.#stream;
-    if (stream === undefined || this.#isGathering) return;
-    this.#isGathering = true;
-    stream.cork();
-    // amqplib writes in the next turn.
-    setImmediate(() =>
-      setImmediate(() => {
-        this.#isGathering = false;
-        stream.uncork();
-      }),
-    );
   }
 
   /** Why there is no answer, as far as it is known. */
@@ -113,7 +86,6 @@ export class Connection {
       const began = performance.now();
       const reason = await this.#live();
       this.#model = undefined;
-      this.#stream = undefined;
       this.#isBlocked = false;
       this.#fault = reason;
       // What is left of the socket of a silent peer would stay half-open.
@@ -138,7 +110,6 @@ export class Connection {
     const options = {
       signal,
       noDelay: true,
-      highWaterMark: writeBuffer,
       timeout: this.#tuning.connectTimeout,
       clientProperties: { connection_name: this.#name },
     };
@@ -161,10 +132,8 @@ export class Connection {
     model.on('unblocked', () => {
       this.#isBlocked = false;
       this.#notify({ kind: 'unblocked' });
-      this.#onUnblocked();
     });
     this.#model = model;
-    this.#stream = streamOf(model);
     this.#fault = undefined;
     this.#notify({ kind: 'connected', connection: this.#name });
     this.#wakeAll();
@@ -174,11 +143,6 @@ export class Connection {
   #wakeAll(): void {
     for (const wake of this.#waiting.splice(0)) wake();
   }
-}
-
-/** The socket, which amqplib does not show officially; without it messages go out one by one. */
-function streamOf({ connection }: ChannelModel): Duplex | undefined {
-  return 'stream' in connection && connection.stream instanceof Duplex ? connection.stream : undefined;
 }
 
 function withHeartbeat(url: string, seconds: number): string {

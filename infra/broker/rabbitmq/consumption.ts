@@ -1,5 +1,5 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Consumer, Message, OnMessages } from '@waybill/shared-kernel/ports/broker.js';
+import type { Consumer, EventBatch, OnBatches } from '@waybill/shared-kernel/ports/broker.js';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import type { Connection } from './connection.js';
 import type { DeadLetters } from './dead-letters.js';
@@ -7,14 +7,6 @@ import { decode, Undecodable } from './envelope.js';
 import { Link, type LinkUser } from './link.js';
 import type { Notify } from './notice.js';
 import type { RabbitMqTuning } from './tuning.js';
-
-/** What the server handed out and has no answer to yet. */
-interface Delivery {
-  readonly raw: ConsumeMessage;
-  readonly content: Message | Undecodable;
-  /** It may have been worked on before, here or elsewhere. */
-  isAgain: boolean;
-}
 
 export interface ConsumedQueue {
   /** Name on the server. */
@@ -29,17 +21,10 @@ export interface ConsumptionMeans {
   readonly notify: Notify;
 }
 
-/** What a prefetch may be on the wire. */
-const greatestPrefetch = 65_535;
-
 /** AMQP reply code. */
 const notFound = 404;
 
-/**
- * A consumer of one queue. What an answer leaves out stays here and is handed out again, so the order does not depend
- * on how a server puts back what is returned, and nothing counts towards a delivery limit. Only the end of the channel
- * returns messages, all of them at once.
- */
+/** A consumer of one queue. Only the end of its channel returns what was not done, all of it at once. */
 export class Consumption implements Consumer {
   readonly stopped: Promise<void>;
   /** Resolves when it was attached to the queue for the first time, or has stopped before. */
@@ -47,11 +32,12 @@ export class Consumption implements Consumer {
   isAttached = false;
   readonly #queue: ConsumedQueue;
   readonly #prefetch: number;
-  readonly #onMessages: OnMessages;
+  readonly #onBatches: OnBatches;
   readonly #means: ConsumptionMeans;
   readonly #link: Link<Channel>;
   #channel: Channel | undefined;
-  #held: Delivery[] = [];
+  /** What the server handed out and has no answer to yet. */
+  #held: ConsumeMessage[] = [];
   #isAwake = false;
   #isWorking = false;
   #isClosing = false;
@@ -61,10 +47,10 @@ export class Consumption implements Consumer {
   #resolve!: () => void;
   #reject!: (reason: unknown) => void;
 
-  constructor(queue: ConsumedQueue, prefetch: number, onMessages: OnMessages, means: ConsumptionMeans) {
+  constructor(queue: ConsumedQueue, prefetch: number, onBatches: OnBatches, means: ConsumptionMeans) {
     this.#queue = queue;
     this.#prefetch = prefetch;
-    this.#onMessages = onMessages;
+    this.#onBatches = onBatches;
     this.#means = means;
     this.stopped = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -84,11 +70,6 @@ export class Consumption implements Consumer {
     this.#link = new Link(means.connection, user, means.tuning, means.notify);
   }
 
-  /** Messages handed out by the server and not answered. */
-  get held(): number {
-    return this.#held.length;
-  }
-
   async close(): Promise<void> {
     this.#isClosing = true;
     if (!this.#isWorking) this.#end();
@@ -101,11 +82,8 @@ export class Consumption implements Consumer {
   }
 
   async #use(channel: Channel): Promise<void> {
-    // The next batch comes in while one is worked on.
-    await channel.prefetch(Math.min(this.#prefetch * 2, greatestPrefetch));
+    await channel.prefetch(this.#prefetch);
     await channel.consume(this.#queue.name, (raw) => this.#receive(channel, raw));
-    // An answer comes after the messages that were waiting, so the first batch is as great as it can be.
-    await channel.checkQueue(this.#queue.name);
     this.#channel = channel;
     this.isAttached = true;
     this.#attach();
@@ -119,17 +97,8 @@ export class Consumption implements Consumer {
       this.#gone();
       return;
     }
-    this.#held.push({ raw, content: this.#decode(raw), isAgain: raw.fields.redelivered });
+    this.#held.push(raw);
     if (this.#channel === channel) this.#wake();
-  }
-
-  #decode(raw: ConsumeMessage): Message | Undecodable {
-    try {
-      return decode(raw, this.#queue.partition);
-    } catch (error) {
-      if (error instanceof Undecodable) return error;
-      throw error;
-    }
   }
 
   /** The server hands out what is not answered to the next channel, if need be one of ours. */
@@ -139,7 +108,7 @@ export class Consumption implements Consumer {
     if ('code' in reason && reason.code === notFound) this.#gone();
   }
 
-  /** The queue is not there any more: deleted here on purpose, or by somebody else. */
+  /** The queue is not there any more: deleted here on purpose, or by somebody else, or expired. */
   #gone(): void {
     if (this.#isRemoved) void this.close();
     else this.#end({ reason: new Unavailable('broker', `The queue ${this.#queue.name} is gone.`) });
@@ -160,10 +129,15 @@ export class Consumption implements Consumer {
   async #work(channel: Channel): Promise<void> {
     this.#isWorking = true;
     let failure: { readonly reason: unknown } | undefined;
+    const handed = this.#held.slice(0, this.#prefetch);
     try {
-      const first = this.#held[0]!;
-      if (first.content instanceof Undecodable) await this.#bury(channel, first, first.content);
-      else await this.#handOut(channel);
+      const batches: EventBatch[] = [];
+      for (const raw of handed) {
+        const batch = await this.#decoded(raw);
+        if (batch !== undefined) batches.push(batch);
+      }
+      if (batches.length > 0) await this.#onBatches(batches);
+      if (this.#channel === channel) this.#ack(channel, handed);
     } catch (reason) {
       failure = { reason };
     }
@@ -172,42 +146,23 @@ export class Consumption implements Consumer {
     else this.#wake();
   }
 
-  async #handOut(channel: Channel): Promise<void> {
-    const batch: Message[] = [];
-    let redelivered = 0;
-    for (const { content, isAgain } of this.#held) {
-      if (content instanceof Undecodable || batch.length === this.#prefetch) break;
-      if (isAgain && redelivered === batch.length) redelivered += 1;
-      batch.push(content);
-    }
-    const done = await this.#onMessages(batch, redelivered);
-    if (!Number.isInteger(done) || done < 0 || done > batch.length) {
-      throw new RangeError(`${done} of ${batch.length} messages cannot be done`);
-    }
-    if (this.#channel !== channel) return;
-    for (const delivery of this.#held.slice(done, batch.length)) delivery.isAgain = true;
-    this.#ack(channel, done);
-  }
-
-  /** Moves what cannot be decoded out of the way of the others. */
-  async #bury(channel: Channel, { raw }: Delivery, { message }: Undecodable): Promise<void> {
+  /** What cannot be decoded is put aside, out of the way of the others; that may take as long as the broker is down. */
+  async #decoded(raw: ConsumeMessage): Promise<EventBatch | undefined> {
     try {
-      await this.#means.deadLetters.put(raw, this.#queue.name, message);
+      return decode(raw, this.#queue.partition);
     } catch (error) {
-      if (this.#means.connection.isClosed()) throw error;
-      // The connection or the server is in trouble; it is mended, and then this is tried again.
-      return;
+      if (!(error instanceof Undecodable)) throw error;
+      const { message: reason } = error;
+      await this.#means.deadLetters.put(raw, this.#queue.name, reason);
+      this.#means.notify({ kind: 'dead-lettered', queue: this.#queue.name, reason });
+      return undefined;
     }
-    this.#means.notify({ kind: 'dead-lettered', queue: this.#queue.name, reason: message });
-    if (this.#channel === channel) this.#ack(channel, 1);
   }
 
-  #ack(channel: Channel, count: number): void {
-    if (count === 0) return;
-    const last = this.#held[count - 1]!.raw;
-    this.#held.splice(0, count);
+  #ack(channel: Channel, handed: readonly ConsumeMessage[]): void {
+    this.#held.splice(0, handed.length);
     try {
-      channel.ack(last, true);
+      channel.ack(handed.at(-1)!, true);
     } catch {
       // The channel is closing: the server hands them out again.
     }

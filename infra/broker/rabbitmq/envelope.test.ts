@@ -1,59 +1,48 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Message } from '@waybill/shared-kernel/ports/broker.js';
-import type { ConsumeMessage } from 'amqplib';
 import fc from 'fast-check';
 import { decode, encode, Undecodable } from './envelope.js';
-import { message } from './testing/traffic.js';
+import { routingKeyOf } from './names.js';
+import { batch } from './testing/traffic.js';
 
-type Delivered = Pick<ConsumeMessage, 'content' | 'properties'>;
+const of = batch(7, 3);
+const [event] = of.events;
 
-/** What arrives of a letter, changed on its way. */
-function delivered(body: unknown, headers: unknown, of: Message = message(7, 3)): Delivered {
-  const { options } = encode(of);
-  const content = Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
-  return { content, properties: { ...options, headers } as ConsumeMessage['properties'] };
+function delivered(body: unknown): { readonly content: Buffer } {
+  return { content: Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)) };
 }
 
-const { event } = message(7, 3);
-const headers = { partition: 3, log: '1:first', previous: { order: 6, product: 2 ** 50 } };
-
-function headersOf({ partition, log, previous }: Message): object {
-  return { partition, log, previous };
-}
-
-describe('envelope of a message', () => {
+describe('envelope of a batch', () => {
   test('what is decoded is what was encoded', () => {
-    const { body, options, routingKey } = encode(message(7, 3));
-    expect(decode(delivered(body, options.headers), 3)).toEqual(message(7, 3));
-    expect(routingKey).toBe('3.order.OrderPlaced');
-    expect(options).toMatchObject({ persistent: true, messageId: 'event-7', type: 'OrderPlaced' });
+    const { body, options, routingKey } = encode(of);
+    expect(decode(delivered(body), 3)).toEqual(of);
+    expect(routingKey).toBe('3.order');
+    expect(options).toMatchObject({ persistent: true, contentType: 'application/json' });
   });
 
-  test('the trace goes along where tools look for it', () => {
-    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
-    const of = message(7, 3);
-    expect(encode({ ...of, event: { ...of.event, traceparent } }).options.headers).toEqual({
-      ...headersOf(of),
-      traceparent,
-    });
-    expect(encode(of).options.headers).toEqual(headersOf(of));
+  test('its routing key has each category once, and no more than a key may be long', () => {
+    const streams = ['payment-1', 'order-1', 'payment-2', 'delivery-1'].map((stream) => ({ stream }));
+    expect(routingKeyOf(3, streams)).toBe('3.delivery.order.payment');
+    const long = [...streams, { stream: `${'x'.repeat(300)}-1` }];
+    expect(routingKeyOf(3, long)).toBe('3.delivery.order.payment');
   });
 
-  test.each<[string, unknown, unknown, number]>([
-    ['The header "previous" is not whole numbers by category.', event, { ...headers, previous: undefined }, 3],
-    ['The header "previous" is not whole numbers by category.', event, { ...headers, previous: 6 }, 3],
-    ['The header "previous" is not whole numbers by category.', event, { ...headers, previous: { order: '6' } }, 3],
-    ['The header "previous" is not whole numbers by category.', event, undefined, 3],
-    ['The header "log" is not text.', event, { ...headers, log: undefined }, 3],
-    ['The header "partition" is not 4.', event, headers, 4],
-    ['The body is not JSON.', Buffer.from([0xff]), headers, 3],
-    ['The body is not an object.', null, headers, 3],
-    ['The body is not an object.', [event], headers, 3],
-    ['The field "type" is not text.', { ...event, type: 1 }, headers, 3],
-    ['The field "position" is not a whole number.', { ...event, position: 1.5 }, headers, 3],
-    ['The field "data" is not an object.', { ...event, data: [] }, headers, 3],
-  ])('%s', (reason, body, of, partition) => {
-    expect(() => decode(delivered(body, of), partition)).toThrow(new Undecodable(reason));
+  test.each<[string, unknown, number]>([
+    ['The body is not JSON.', Buffer.from([0xff]), 3],
+    ['The body is not an object.', null, 3],
+    ['"log" is not text.', { ...of, log: undefined }, 3],
+    ['"partition" is not 4.', of, 4],
+    ['"previous" is not whole numbers by category.', { ...of, previous: undefined }, 3],
+    ['"previous" is not whole numbers by category.', { ...of, previous: { since: 1 } }, 3],
+    ['"previous" is not whole numbers by category.', { ...of, previous: { since: 1, positions: { order: '6' } } }, 3],
+    ['"previous" is not whole numbers by category.', { ...of, previous: { since: 0.5, positions: {} } }, 3],
+    ['"through" is not a whole number.', { ...of, through: '7' }, 3],
+    ['"events" is not a list.', { ...of, events: event }, 3],
+    ['An event is not an object.', { ...of, events: [[event]] }, 3],
+    ['The field "type" of an event is not text.', { ...of, events: [event, { ...event, type: 1 }] }, 3],
+    ['The field "position" of an event is not a whole number.', { ...of, events: [{ ...event, position: 1.5 }] }, 3],
+    ['The field "data" of an event is not an object.', { ...of, events: [{ ...event, data: [] }] }, 3],
+  ])('%s', (reason, body, partition) => {
+    expect(() => decode(delivered(body), partition)).toThrow(new Undecodable(reason));
   });
 
   test('whatever arrives is decoded or undecodable, nothing else', () => {
@@ -63,12 +52,12 @@ describe('envelope of a message', () => {
           fc.uint8Array().map((bytes) => Buffer.from(bytes)),
           fc.json().map((text) => Buffer.from(text)),
           fc.record(
-            { ...Object.fromEntries(Object.keys(event).map((field) => [field, fc.jsonValue()])) },
+            { ...Object.fromEntries(Object.keys(of).map((field) => [field, fc.jsonValue()])) },
             { requiredKeys: [] },
           ),
         ),
         (body) => {
-          expect(() => decode(delivered(body, headers), 3)).toThrow(Undecodable);
+          expect(() => decode(delivered(body), 3)).toThrow(Undecodable);
         },
       ),
     );

@@ -1,35 +1,25 @@
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { Message } from '@waybill/shared-kernel/ports/broker.js';
-import type { CategoryHeads } from '@waybill/shared-kernel/category-heads.js';
+import type { EventBatch, PreviousEvents } from '@waybill/shared-kernel/ports/broker.js';
 import type { ConsumeMessage, Options } from 'amqplib';
 import { routingKeyOf } from './names.js';
 
-/** A message as it goes over the wire. */
+/** A batch as it goes over the wire. */
 export interface Letter {
   readonly routingKey: string;
   readonly body: Buffer;
   readonly options: Options.Publish;
 }
 
-/**
- * The event is the body, as JSON; whose it is and its links in the chains go in the headers, and its trace context where
- * tools look for it, as W3C's draft for AMQP has it.
- */
-export function encode({ event, partition, log, previous }: Message): Letter {
+/** The body is the batch as JSON. */
+export function encode(batch: EventBatch): Letter {
   return {
-    routingKey: routingKeyOf(partition, event),
-    body: Buffer.from(JSON.stringify(event)),
-    options: {
-      persistent: true,
-      contentType: 'application/json',
-      messageId: event.id,
-      type: event.type,
-      headers: { partition, log, previous, ...(event.traceparent !== undefined && { traceparent: event.traceparent }) },
-    },
+    routingKey: routingKeyOf(batch.partition, batch.events),
+    body: Buffer.from(JSON.stringify(batch)),
+    options: { persistent: true, contentType: 'application/json', type: 'event-batch' },
   };
 }
 
-/** A delivery that is no message of ours; the text says why. */
+/** A delivery that is no batch of ours; the text says why. */
 export class Undecodable extends Error {}
 
 const texts = [
@@ -45,34 +35,40 @@ const texts = [
 const numbers = ['schemaVersion', 'revision', 'position'] as const satisfies readonly (keyof RecordedEvent)[];
 
 /** Throws `Undecodable` for whatever `encode` would not have made for this partition. */
-export function decode({ content, properties }: Pick<ConsumeMessage, 'content' | 'properties'>, of: number): Message {
-  const { previous, partition, log } = (properties.headers ?? {}) as Readonly<Record<string, unknown>>;
-  if (!isHeads(previous)) throw new Undecodable('The header "previous" is not whole numbers by category.');
-  if (typeof log !== 'string') throw new Undecodable('The header "log" is not text.');
-  if (partition !== of) throw new Undecodable(`The header "partition" is not ${of}.`);
-  let event: unknown;
+export function decode({ content }: Pick<ConsumeMessage, 'content'>, of: number): EventBatch {
+  let body: unknown;
   try {
-    event = JSON.parse(content.toString());
+    body = JSON.parse(content.toString());
   } catch {
     throw new Undecodable('The body is not JSON.');
   }
-  assertEvent(event);
-  return { event, partition: of, log, previous };
+  if (!isObject(body)) throw new Undecodable('The body is not an object.');
+  const { log, partition, previous, events, through } = body;
+  if (typeof log !== 'string') throw new Undecodable('"log" is not text.');
+  if (partition !== of) throw new Undecodable(`"partition" is not ${of}.`);
+  if (!isPrevious(previous)) throw new Undecodable('"previous" is not whole numbers by category.');
+  if (!isWhole(through)) throw new Undecodable('"through" is not a whole number.');
+  if (!Array.isArray(events)) throw new Undecodable('"events" is not a list.');
+  assertEvents(events);
+  return { log, partition, previous, events, through };
 }
 
-function assertEvent(value: unknown): asserts value is RecordedEvent {
-  if (!isObject(value)) throw new Undecodable('The body is not an object.');
-  for (const field of texts) {
-    if (typeof value[field] !== 'string') throw new Undecodable(`The field "${field}" is not text.`);
+function assertEvents(values: unknown[]): asserts values is RecordedEvent[] {
+  for (const value of values) {
+    if (!isObject(value)) throw new Undecodable('An event is not an object.');
+    for (const field of texts) {
+      if (typeof value[field] !== 'string') throw new Undecodable(`The field "${field}" of an event is not text.`);
+    }
+    for (const field of numbers) {
+      if (!isWhole(value[field])) throw new Undecodable(`The field "${field}" of an event is not a whole number.`);
+    }
+    if (!isObject(value['data'])) throw new Undecodable('The field "data" of an event is not an object.');
   }
-  for (const field of numbers) {
-    if (!isWhole(value[field])) throw new Undecodable(`The field "${field}" is not a whole number.`);
-  }
-  if (!isObject(value['data'])) throw new Undecodable('The field "data" is not an object.');
 }
 
-function isHeads(value: unknown): value is CategoryHeads {
-  return isObject(value) && Object.values(value).every(isWhole);
+function isPrevious(value: unknown): value is PreviousEvents {
+  if (!isObject(value) || !isWhole(value['since'])) return false;
+  return isObject(value['positions']) && Object.values(value['positions']).every(isWhole);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -124,7 +124,7 @@ async function inspectQueue(
   const name = names.queue(queue);
   const count = await countOf(channels, name);
   if (count === undefined) return { queue, name, found: undefined };
-  const otherwise = compare ? await differenceOf(channels, name, names) : undefined;
+  const otherwise = compare ? await differenceOf(channels, name) : undefined;
   return { queue, name, found: { messages: count.messageCount, consumers: count.consumerCount, otherwise } };
 }
 
@@ -141,9 +141,9 @@ async function countOf(
 }
 
 /** Declaring what is there as it is changes nothing; as it is not, it is refused. */
-async function differenceOf(channels: Channels, name: string, names: Names): Promise<string | undefined> {
+async function differenceOf(channels: Channels, name: string): Promise<string | undefined> {
   try {
-    await channels.ask((channel) => channel.assertQueue(name, queueProperties(names, rabbitMqTuning.capacity)));
+    await channels.ask((channel) => channel.assertQueue(name, queueProperties(rabbitMqTuning.bounds)));
     return undefined;
   } catch (error) {
     if (codeOf(error) !== preconditionFailed) throw error;

@@ -2,23 +2,31 @@ import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
 import { categoryNameOf, type Category } from '@waybill/shared-kernel/stream.js';
 
-/** Names on the server. They are a storage format: queues outlive the process. */
+/**
+ * Names on the server. They are a storage format: queues outlive the process. What is declared in another way gets
+ * another name, so that programs of both ways can work side by side.
+ */
 export class Names {
-  /** `prefix`: what they all begin with; several installations may share a server. */
-  constructor(private readonly prefix: string) {}
+  /** What was there before batches; nothing declares it any more, and it is deleted where it is met. */
+  readonly older: OlderNames;
 
-  /** Topic exchange that takes every event. */
-  get events(): string {
-    return `${this.prefix}.events`;
+  /** `prefix`: what they all begin with; several installations may share a server. */
+  constructor(private readonly prefix: string) {
+    this.older = new OlderNames(prefix);
   }
 
-  /** Exchange and queue of what cannot be decoded. */
+  /** Topic exchange that takes every batch. */
+  get events(): string {
+    return `${this.prefix}.event-batches`;
+  }
+
+  /** Queue of what cannot be decoded. */
   get deadLetters(): string {
-    return `${this.prefix}.dead-letters`;
+    return `${this.prefix}.undecodable`;
   }
 
   queue({ consumer, partition }: QueueName): string {
-    return `${this.prefix}.${consumer}.${partition}`;
+    return `${this.prefix}.batches.${consumer}.${partition}`;
   }
 
   /** Queue of the requests to a service. */
@@ -27,17 +35,36 @@ export class Names {
   }
 }
 
-/** Routing key of an event, `<partition>.<category>.<type>`. */
-export function routingKeyOf(partition: number, { stream, type }: Pick<RecordedEvent, 'stream' | 'type'>): string {
-  return `${partition}.${categoryNameOf(stream)}.${type}`;
+class OlderNames {
+  constructor(private readonly prefix: string) {}
+
+  /** Exchange that took every event by itself. */
+  get events(): string {
+    return `${this.prefix}.events`;
+  }
+
+  /** Exchange and queue of what could not be decoded or was dropped. */
+  get deadLetters(): string {
+    return `${this.prefix}.dead-letters`;
+  }
+
+  queue({ consumer, partition }: QueueName): string {
+    return `${this.prefix}.${consumer}.${partition}`;
+  }
 }
 
-/** What a queue is bound with that takes events of the category. */
+/** What AMQP takes as a routing key. */
+const longestKey = 255;
+
+/** Routing key of a batch: `<partition>.<category>.<category>…`, as many of its categories as there is room for. */
+export function routingKeyOf(partition: number, events: readonly Pick<RecordedEvent, 'stream'>[]): string {
+  const names = [...new Set(events.map(({ stream }) => categoryNameOf(stream)))].sort();
+  let key = String(partition);
+  for (const name of names) if (Buffer.byteLength(`${key}.${name}`) <= longestKey) key += `.${name}`;
+  return key;
+}
+
+/** What a queue is bound with that takes batches with events of the category. */
 export function bindingKey(partition: number, category: Category): string {
-  return `${partition}.${category}.#`;
-}
-
-/** What queues were bound with that took everything of a partition, before there were bindings by category. */
-export function olderBindingKey(partition: number): string {
-  return `${partition}.#`;
+  return `${partition}.#.${category}.#`;
 }

@@ -6,12 +6,8 @@ export type Notice =
   /** The server takes nothing for want of memory or disk space, and publishing waits. */
   | { readonly kind: 'blocked'; readonly reason: string }
   | { readonly kind: 'unblocked' }
-  /** The server refused so many messages, most likely for a full queue; they are published again. */
-  | { readonly kind: 'refused'; readonly count: number }
-  /** So many messages had no answer for so long that they are published again. */
+  /** So many batches had no answer for so long that they are published again. */
   | { readonly kind: 'unconfirmed'; readonly count: number }
-  /** No queue took a message though one was declared here: somebody deleted it. What it held is in the log. */
-  | { readonly kind: 'returned'; readonly messageId: string; readonly routingKey: string }
   /** A message was not to be understood and lies with the dead letters now. */
   | { readonly kind: 'dead-lettered'; readonly queue: string; readonly reason: string }
   /** A queue was deleted under its consumer. */
@@ -29,12 +25,8 @@ export function noticeFault(notice: Notice): Error | undefined {
       return new Error(`The connection "${notice.connection}" was lost or not to be had: ${notice.reason.message}`);
     case 'blocked':
       return new Error(`The server takes no messages: ${notice.reason}`);
-    case 'refused':
-      return new Error(`The server refused ${notice.count} messages, most likely for a full queue.`);
     case 'unconfirmed':
-      return new Error(`The server did not confirm ${notice.count} messages in time.`);
-    case 'returned':
-      return new Error(`A queue for ${notice.routingKey} was deleted; what it held is in the log.`);
+      return new Error(`The server did not confirm ${notice.count} batches in time.`);
     case 'dead-lettered':
       return new Error(`A message in ${notice.queue} cannot be understood: ${notice.reason}`);
     case 'cancelled':

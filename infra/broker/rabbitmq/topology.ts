@@ -1,17 +1,11 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { BadConfiguration, Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { QueueName } from '@waybill/shared-kernel/ports/broker.js';
+import type { QueueBounds, QueueName } from '@waybill/shared-kernel/ports/broker.js';
 import type { Category } from '@waybill/shared-kernel/stream.js';
 import type { Channel, Options } from 'amqplib';
 import type { Connection } from './connection.js';
-import { bindingKey, olderBindingKey, type Names } from './names.js';
+import { bindingKey, type Names } from './names.js';
 import type { RabbitMqTuning } from './tuning.js';
-
-/**
- * How often a message may come back before the server takes it for poison. From 4.0 on that is 20 unless the queue says
- * otherwise, and −1 for "never" is refused by 3.x, so it is a number that nothing reaches.
- */
-const deliveryLimit = 1_000_000_000;
 
 /** AMQP reply codes. */
 export const notFound = 404;
@@ -22,10 +16,9 @@ export class Topology {
   readonly #connection: Connection;
   readonly #names: Names;
   readonly #tuning: RabbitMqTuning;
-  /** Partition → name of a queue that was declared here → its categories. */
-  readonly #declared = new Map<number, Map<string, ReadonlySet<string>>>();
   #channel: Channel | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  #hasRetired = false;
 
   constructor(connection: Connection, names: Names, tuning: RabbitMqTuning) {
     this.#connection = connection;
@@ -33,26 +26,44 @@ export class Topology {
     this.#tuning = tuning;
   }
 
-  /** Throws `BadConfiguration` where the queue exists with other properties. */
+  /** And deletes what stood in its place before. Throws `BadConfiguration` where the queue exists with other properties. */
   async declare(queue: QueueName, categories: readonly Category[]): Promise<void> {
+    if (!this.#hasRetired) await this.#retireOlder();
     const name = this.#names.queue(queue);
-    const { partition } = queue;
     await this.#ask(async (channel) => {
-      await declareExchanges(channel, this.#names);
-      await channel.assertQueue(name, queueProperties(this.#names, this.#tuning.capacity));
+      await declareExchange(channel, this.#names);
+      await channel.assertQueue(name, queueProperties(this.#tuning.bounds));
       for (const category of categories) {
-        await channel.bindQueue(name, this.#names.events, bindingKey(partition, category));
+        await channel.bindQueue(name, this.#names.events, bindingKey(queue.partition, category));
       }
-      await channel.unbindQueue(name, this.#names.events, olderBindingKey(partition));
+      await channel.deleteQueue(this.#names.older.queue(queue));
     });
-    const declared = this.#declared.get(partition) ?? new Map<string, ReadonlySet<string>>();
-    this.#declared.set(partition, declared.set(name, new Set([...(declared.get(name) ?? []), ...categories])));
   }
 
   async remove(queue: QueueName): Promise<void> {
-    const name = this.#names.queue(queue);
-    this.#declared.get(queue.partition)?.delete(name);
-    await this.#ask((channel) => channel.deleteQueue(name));
+    await this.#ask(async (channel) => {
+      await channel.deleteQueue(this.#names.queue(queue));
+      await channel.deleteQueue(this.#names.older.queue(queue));
+    });
+  }
+
+  /**
+   * Deletes, as a process begins, the exchange of before, where no queue is bound to it any more, then its dead letters,
+   * where there are none. While a program of before is at work, all of it stays; it stops nobody.
+   */
+  async #retireOlder(): Promise<void> {
+    this.#hasRetired = true;
+    const { events, deadLetters } = this.#names.older;
+    try {
+      await this.#ask((channel) => channel.deleteExchange(events, { ifUnused: true }));
+      if ((await this.waiting(deadLetters)) !== 0) return;
+      await this.#ask(async (channel) => {
+        await channel.deleteQueue(deadLetters);
+        await channel.deleteExchange(deadLetters);
+      });
+    } catch {
+      // It is in use, or the server does not answer, which whoever asks next is told.
+    }
   }
 
   /** Messages that wait in a queue, without those handed out; `undefined` where there is no such queue. */
@@ -63,29 +74,6 @@ export class Topology {
       if (codeOf(error) === notFound) return undefined;
       throw error;
     }
-  }
-
-  /** Whether queues of the partition were declared here and not removed. */
-  hasQueues(partition: number): boolean {
-    return (this.#declared.get(partition)?.size ?? 0) > 0;
-  }
-
-  /** Whether a message ought to meet one of those. */
-  isBound(partition: number, category: string): boolean {
-    for (const categories of this.#declared.get(partition)?.values() ?? []) if (categories.has(category)) return true;
-    return false;
-  }
-
-  /** Messages in the longest queue of a partition, of those declared here; one that was deleted is forgotten. */
-  async longest(partition: number): Promise<number> {
-    let longest = 0;
-    const declared = this.#declared.get(partition);
-    for (const name of declared?.keys() ?? []) {
-      const waiting = await this.waiting(name);
-      if (waiting === undefined) declared?.delete(name);
-      else longest = Math.max(longest, waiting);
-    }
-    return longest;
   }
 
   /** One at a time, because an error closes the channel. */
@@ -139,26 +127,23 @@ export class Topology {
 }
 
 /** What a queue is declared with, and keeps. */
-export function queueProperties(names: Names, capacity: number): Options.AssertQueue {
+export function queueProperties({ maxBatches, maxBytes, expiresMs }: QueueBounds): Options.AssertQueue {
   return {
     durable: true,
     arguments: {
       'x-queue-type': 'quorum',
       'x-single-active-consumer': true,
-      'x-max-length': capacity,
-      'x-overflow': 'reject-publish',
-      'x-delivery-limit': deliveryLimit,
-      'x-dead-letter-exchange': names.deadLetters,
+      'x-overflow': 'drop-head',
+      'x-max-length': maxBatches,
+      'x-max-length-bytes': maxBytes,
+      'x-expires': expiresMs,
     },
   };
 }
 
-/** The exchange of the events, and exchange and queue of the dead letters. */
-export async function declareExchanges(channel: Channel, names: Names): Promise<void> {
+/** The exchange of the batches. */
+export async function declareExchange(channel: Channel, names: Names): Promise<void> {
   await channel.assertExchange(names.events, 'topic', { durable: true });
-  await channel.assertExchange(names.deadLetters, 'fanout', { durable: true });
-  await channel.assertQueue(names.deadLetters, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
-  await channel.bindQueue(names.deadLetters, names.deadLetters, '');
 }
 
 /** AMQP's reply code, where an error bears one. */

@@ -1,11 +1,10 @@
 import type { BackOff } from '@waybill/shared-kernel/back-off.js';
+import { queueBounds, type QueueBounds } from '@waybill/shared-kernel/ports/broker.js';
 
 /** What rarely needs changing. Times in milliseconds. */
 export interface RabbitMqTuning {
-  /** Most messages a queue holds before `publish` waits. A queue keeps what it was declared with. */
-  readonly capacity: number;
-  /** Most published messages that are not confirmed yet. */
-  readonly window: number;
+  /** A queue keeps what it was declared with. */
+  readonly bounds: QueueBounds;
   /** Seconds after which a silent connection is suspected; it is given up after two of them. */
   readonly heartbeatSeconds: number;
   /** What a new connection may take. */
@@ -16,13 +15,12 @@ export interface RabbitMqTuning {
   readonly patience: number;
   /** What a clean goodbye may take before the connection is cut. */
   readonly closeTimeout: number;
-  /** Waits between attempts: to connect, to open a channel, to publish what was refused. */
+  /** Waits between attempts to connect or to open a channel. */
   readonly backOff: BackOff;
 }
 
 export const rabbitMqTuning: RabbitMqTuning = {
-  capacity: 10_000,
-  window: 1000,
+  bounds: queueBounds,
   heartbeatSeconds: 10,
   connectTimeout: 10_000,
   confirmTimeout: 60_000,

@@ -1,16 +1,21 @@
-import { excludeSystemEvents } from '@eventstore/db-client';
+import { streamNameFilter } from '@eventstore/db-client';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import { categories } from '@waybill/shared-kernel/stream.js';
 import type { Changes } from '../changes.js';
-import type { Connection } from './connection.js';
 import { faultOf } from './fault.js';
+import type { Nodes } from './nodes.js';
 import { positionOf, readPositionOf } from './position.js';
 
 export interface DoorbellMeans {
-  readonly connection: Connection;
-  /** The position of the last event of the log. */
+  /** A subscription ends with the connection that it was made on. */
+  readonly nodes: Pick<Nodes, 'connection' | 'left'>;
+  /** The position of the last record of the log, whoever wrote it. */
   readonly head: () => Promise<number>;
+  /** The position of the last event of ours that a reader of this store has met since it was asked to forget. */
+  readonly lastMet: () => number;
+  readonly forgetMet: () => void;
   readonly changes: Changes;
   readonly timer: Timer;
   readonly randomness: Randomness;
@@ -25,7 +30,8 @@ export interface DoorbellMeans {
  * log, page by page, from the reader's own position. So no event is lost or doubled when a subscription dies, nobody
  * is cut off for being slow (the server drops whoever is 500 events behind; newer ones only say `fellBehind`), and
  * neither `caughtUp` nor a checkpoint is needed, which would run ahead of what has been worked on. (A persistent
- * subscription gives no order.) It costs that what is appended live is sent twice to a process that follows.
+ * subscription gives no order.) It costs that what is appended live is sent twice to a process that follows. It hears
+ * our streams alone: over what other programs write readers are sent on at each look, not at each record.
  * Rings until `signal` aborts; never rejects.
  */
 export async function ringFor(means: DoorbellMeans, signal: AbortSignal): Promise<void> {
@@ -42,15 +48,21 @@ export async function ringFor(means: DoorbellMeans, signal: AbortSignal): Promis
   }
 }
 
-/** One subscription, from the head of the log. Returns when `signal` aborts, rejects when it has died. */
+/**
+ * One subscription, from the head of the log. Returns when `signal` aborts or its connection was left, rejects when it
+ * has died.
+ */
 async function listen(means: DoorbellMeans, signal: AbortSignal, confirmed: () => void): Promise<void> {
-  const { connection, head, changes, timer, watchMs } = means;
-  const { client, credentials } = connection;
+  const { nodes, head, lastMet, changes, timer, watchMs } = means;
+  // The server may have been given an older log while nobody listened.
+  means.forgetMet();
   // Subscribing from a position is exclusive, so everything after this one will ring.
   let heard = await head();
+  const { left } = nodes;
+  const { client, credentials } = nodes.connection;
   const subscription = client.subscribeToAll({
     fromPosition: readPositionOf(heard),
-    filter: excludeSystemEvents(),
+    filter: streamNameFilter({ prefixes: categories.map((category) => `${category}-`) }),
     credentials,
     requiresLeader: true,
   });
@@ -58,7 +70,8 @@ async function listen(means: DoorbellMeans, signal: AbortSignal, confirmed: () =
   const end = (error: Error = new Unavailable('event store', 'The subscription to EventStoreDB has ended.')) => {
     over.abort(error);
   };
-  signal.addEventListener('abort', () => end(), { once: true, signal: over.signal });
+  for (const ending of [signal, left])
+    ending.addEventListener('abort', () => end(), { once: true, signal: over.signal });
   // When the server dies, one error is all that comes: no end, no close.
   subscription
     .on('error', end)
@@ -74,13 +87,16 @@ async function listen(means: DoorbellMeans, signal: AbortSignal, confirmed: () =
     changes.announce();
   });
   try {
-    // It can also die in silence. What was in the log one look ago must have rung by now.
-    for (let owed = heard; ;) {
+    // It can also die in silence. What of ours was met by reading one look ago must have rung by now.
+    for (let [owed, seen] = [heard, heard]; ;) {
       await timer.sleep(watchMs, over.signal);
-      if (signal.aborted) return;
+      if (signal.aborted || left.aborted) return;
       if (over.signal.aborted) throw over.signal.reason;
       if (heard < owed) throw new Unavailable('event store', 'The subscription to EventStoreDB has fallen silent.');
-      owed = await head();
+      owed = lastMet();
+      const end = await head();
+      if (end !== seen) changes.announce();
+      seen = end;
     }
   } finally {
     end();

@@ -10,7 +10,7 @@ import {
 } from '@eventstore/db-client';
 import { describe, expect, test } from '@jest/globals';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { faultOf, isStreamNotFound, isWrongExpectedVersion } from './fault.js';
+import { faultOf, isStreamDeleted, isStreamNotFound, isWrongExpectedVersion } from './fault.js';
 
 function withCode(code: number, message = ''): Error {
   return Object.assign(new Error(message), { code });
@@ -31,7 +31,6 @@ describe('an error of the client', () => {
 
   test.each([
     ['of an unknown kind', Object.assign(new UnknownError(), { code: 2 })],
-    ['of a tombstoned stream', StreamDeletedError.fromStreamName('order-1')],
     ['that is none of its own', new TypeError('x is not a function')],
     ['that is no error', 'no'],
   ])('%s is not, and says more than nothing', (_, error) => {
@@ -53,5 +52,7 @@ describe('an error of the client', () => {
     expect(isWrongExpectedVersion(new UnknownError())).toBe(false);
     expect(isStreamNotFound(new StreamNotFoundError(null as never, 'order-1'))).toBe(true);
     expect(isStreamNotFound(wrong)).toBe(false);
+    expect(isStreamDeleted(StreamDeletedError.fromStreamName('order-1'))).toBe(true);
+    expect(isStreamDeleted(wrong)).toBe(false);
   });
 });

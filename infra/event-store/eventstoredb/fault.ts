@@ -35,10 +35,6 @@ export function faultOf(error: unknown): Error {
         [],
         'The events are too large for one append to EventStoreDB (1 MiB unless it is set up otherwise).',
       );
-    case ErrorType.STREAM_DELETED:
-      return new Error('The stream was tombstoned in EventStoreDB: its events are gone and none can follow.', {
-        cause: error,
-      });
     case ErrorType.ACCESS_DENIED:
       return new Error('EventStoreDB denies access: check user and password in its connection string.', {
         cause: error,
@@ -48,6 +44,12 @@ export function faultOf(error: unknown): Error {
   }
 }
 
+/** No connection to the node is to be had, or it is not ready: another may be. */
+export function isUnreachable(error: unknown): boolean {
+  const { type, code, message } = partsOf(error);
+  return type === ErrorType.UNAVAILABLE || code === 14 || message.startsWith('Failed to discover');
+}
+
 export function isWrongExpectedVersion(error: unknown): error is WrongExpectedVersionError {
   return partsOf(error).type === ErrorType.WRONG_EXPECTED_VERSION;
 }
@@ -55,6 +57,22 @@ export function isWrongExpectedVersion(error: unknown): error is WrongExpectedVe
 /** Unknown, or soft-deleted. */
 export function isStreamNotFound(error: unknown): boolean {
   return partsOf(error).type === ErrorType.STREAM_NOT_FOUND;
+}
+
+export function isStreamDeleted(error: unknown): boolean {
+  return partsOf(error).type === ErrorType.STREAM_DELETED;
+}
+
+/** Whether it is an answer, which asking again would not change, rather than a failure to give one. */
+export function isAnswer(error: unknown): boolean {
+  return (
+    isWrongExpectedVersion(error) || isStreamNotFound(error) || isStreamDeleted(error) || isNoRecordsPosition(error)
+  );
+}
+
+/** A read of the log from a position at which no record begins. */
+export function isNoRecordsPosition(error: unknown): boolean {
+  return /Unexpected ReadAllResult|InvalidPosition/.test(partsOf(error).message);
 }
 
 function partsOf(error: unknown): {

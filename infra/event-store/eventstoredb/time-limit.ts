@@ -1,8 +1,11 @@
 import type { StreamingRead } from '@eventstore/db-client';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 
+/** No answer came, of any kind. */
+export class NoAnswer extends Unavailable {}
+
 /**
- * Settles as the answer does, or rejects with `Unavailable` when that takes longer; what comes later is dropped. A
+ * Settles as the answer does, or rejects with `NoAnswer` when that takes longer; what comes later is dropped. A
  * deadline given to the client does the same for the unary append only, and not while it looks for a node: a server
  * that is frozen is noticed by nothing else before the keepalive, after about 20 s.
  */
@@ -13,7 +16,7 @@ export function within<T>(limitMs: number, answer: Promise<T>): Promise<T> {
   });
 }
 
-/** All that a read gives. Rejects with `Unavailable` when nothing comes for so long. */
+/** All that a read gives. Rejects with `NoAnswer` when nothing comes for so long. */
 export function collect<T>(read: StreamingRead<T>, limitMs: number): Promise<readonly T[]> {
   return new Promise((resolve, reject) => {
     const items: T[] = [];
@@ -38,6 +41,6 @@ export function collect<T>(read: StreamingRead<T>, limitMs: number): Promise<rea
   });
 }
 
-function silence(limitMs: number): Unavailable {
-  return new Unavailable('event store', `EventStoreDB has not answered for ${Math.round(limitMs)} ms.`);
+function silence(limitMs: number): NoAnswer {
+  return new NoAnswer('event store', `EventStoreDB has not answered for ${Math.round(limitMs)} ms.`);
 }

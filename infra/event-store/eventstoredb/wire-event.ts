@@ -47,16 +47,16 @@ export function movedWireEventOf(recorded: RecordedEvent): EventData {
 }
 
 /**
- * `undefined` for what is not of our log: the server's own events and links (`$…`, also in streams of that name), and
- * those of other programs that share the server, which have not our envelope.
+ * `undefined` for what cannot be read as an event of our log: the server's own events and links (`$…`, also in streams of
+ * that name), those of other programs that share the server, which have not our envelope, and what was damaged.
  *
  * `recordedAt` is the time of the one node that leads as it takes the event, or the one that the event was moved here
- * with. It never goes backwards as long as that node's clock is only ever slewed and those of a cluster agree. It is not mended here: a time that depended on where
- * the reading began would differ from reader to reader.
+ * with. It never goes backwards as long as that node's clock is only ever slewed and those of a cluster agree. It is not
+ * mended here: a time that depended on where the reading began would differ from reader to reader.
  */
 export function recordedEventOf(recorded: Recorded): RecordedEvent | undefined {
-  const { streamId, id, type, metadata } = recorded;
-  if (streamId.startsWith('$') || type.startsWith('$') || !isEnvelope(metadata)) return undefined;
+  const { streamId, id, type, metadata, data } = recorded;
+  if (streamId.startsWith('$') || type.startsWith('$') || !isEnvelope(metadata) || !isBody(data)) return undefined;
   // Field by field, as this runs for every event of every scan and `...rest` takes ten times as long.
   const event: { -readonly [Field in keyof RecordedEvent]: RecordedEvent[Field] } = {
     id,
@@ -66,7 +66,7 @@ export function recordedEventOf(recorded: Recorded): RecordedEvent | undefined {
     correlationId: metadata.$correlationId,
     causationId: metadata.$causationId,
     partitionKey: metadata.partitionKey,
-    data: recorded.data as Data,
+    data,
     stream: streamId,
     revision: Number(recorded.revision),
     position: positionOf(recorded.position),
@@ -79,6 +79,27 @@ export function recordedEventOf(recorded: Recorded): RecordedEvent | undefined {
   return event;
 }
 
+/** What is wrong with a record of a stream of ours that cannot be read as an event, in words that go into a sentence. */
+export function faultIn({ metadata, data }: Recorded): string {
+  if (!isObject(metadata)) return 'its metadata are not our envelope';
+  if (typeof metadata['partitionKey'] !== 'string') return 'it has no partition key';
+  return isBody(data) ? 'its metadata are not our envelope' : 'its stored body is not JSON';
+}
+
+/** Whether a record was written by us, be it readable or not: its metadata are our envelope, or what is left of it. */
+export function isOurs({ metadata }: Recorded): boolean {
+  return isEnvelope(metadata) || (isObject(metadata) && 'schemaVersion' in metadata && 'occurredAt' in metadata);
+}
+
 function isEnvelope(metadata: unknown): metadata is Envelope {
-  return typeof metadata === 'object' && metadata !== null && 'schemaVersion' in metadata && 'partitionKey' in metadata;
+  return isObject(metadata) && 'schemaVersion' in metadata && typeof metadata['partitionKey'] === 'string';
+}
+
+/** Data that are said to be JSON and are not come as bytes, as text, or as what JSON makes of a `Buffer`. */
+function isBody(data: unknown): data is Data {
+  return isObject(data) && !(data['type'] === 'Buffer' && Array.isArray(data['data']));
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }

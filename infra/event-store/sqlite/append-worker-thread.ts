@@ -1,8 +1,8 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { GroupCommit } from './group-commit.js';
 import { openLog } from './log-file.js';
-import { LogWriter, type Batch } from './log-writer.js';
-import { failureOf, messageOf, type WorkerSays } from './worker-protocol.js';
+import { LogWriter } from './log-writer.js';
+import { batchOf, failureOf, messageOf, type SentBatch, type WorkerSays } from './worker-protocol.js';
 
 export interface WorkerData {
   readonly file: string;
@@ -42,8 +42,8 @@ function serve(starter: MessagePort, { file, patienceMs }: WorkerData): void {
   const connect = (port: MessagePort) => {
     ports.add(port);
     port.on('close', () => ports.delete(port));
-    port.on('message', (batch: Batch) => {
-      commits.submit(batch, (answer) => {
+    port.on('message', (sent: SentBatch) => {
+      commits.submit(batchOf(sent), (answer) => {
         answered.add(port);
         say(port, messageOf(answer));
       });

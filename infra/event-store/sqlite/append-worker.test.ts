@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import type { Appended } from '@waybill/shared-kernel/ports/event-store.js';
 import { startAppendWorker } from './append-worker.js';
@@ -6,6 +6,7 @@ import { openLog } from './log-file.js';
 import { openSqliteEventStore } from './sqlite-event-store.js';
 import { logFileForEach } from './testing/log-file-for-each.js';
 import { newEvent } from './testing/new-event.js';
+import { systemClock } from '../../clock/system.js';
 
 let file: string;
 logFileForEach((path) => {
@@ -14,7 +15,7 @@ logFileForEach((path) => {
 
 test('several stores share one worker, each getting its own answers', async () => {
   const worker = await startAppendWorker(file);
-  const stores = [1, 2, 3].map(() => openSqliteEventStore(file, { clock: Date, appender: worker.port() }));
+  const stores = [1, 2, 3].map(() => openSqliteEventStore(file, { clock: systemClock, appender: worker.port() }));
   const answers = await Promise.all(
     stores.flatMap((store, number) =>
       Array.from({ length: 100 }, async (_, index) => {
@@ -35,10 +36,15 @@ test('several stores share one worker, each getting its own answers', async () =
 
 test('a subscription of one store wakes by what another appends, without looking at the file', async () => {
   const worker = await startAppendWorker(file);
-  const never = { clock: Date, pollMs: 2 ** 30 };
+  const never = { clock: systemClock, pollMs: 2 ** 30 };
   const [reader, writer] = [1, 2].map(() => openSqliteEventStore(file, { ...never, appender: worker.port() }));
   const subscription = reader?.subscribe(0, 10, new AbortController().signal)[Symbol.asyncIterator]();
-  expect((await subscription?.next())?.value).toEqual({ events: [], caughtUp: true });
+  expect((await subscription?.next())?.value).toEqual({
+    events: [],
+    marks: [],
+    through: expect.any(Number),
+    isEnd: true,
+  });
   const next = subscription?.next();
   await writer?.append('order-1', -1, [newEvent('a')]);
   expect((await next)?.value).toMatchObject({ events: [{ id: 'a' }] });
@@ -48,7 +54,7 @@ test('a subscription of one store wakes by what another appends, without looking
 
 test('appends under way are unavailable when the worker ends, later ones too; reading goes on', async () => {
   const worker = await startAppendWorker(file);
-  const store = openSqliteEventStore(file, { clock: Date, appender: worker.port() });
+  const store = openSqliteEventStore(file, { clock: systemClock, appender: worker.port() });
   await store.append('order-1', -1, [newEvent('a')]);
   const other = openLog(file);
   other.exec('BEGIN IMMEDIATE');
@@ -60,13 +66,16 @@ test('appends under way are unavailable when the worker ends, later ones too; re
   other.exec('ROLLBACK');
   other.close();
   await expect(store.append('order-4', -1, [newEvent('d')])).rejects.toMatchObject(unavailable);
-  expect((await store.readAll(0, 10)).map(({ id }) => id)).toEqual(['a']);
+  expect((await store.readAll(0, 10)).events.map(({ id }) => id)).toEqual(['a']);
   await store.close();
 });
 
 test.each(['here', 'worker'])('what is asked for while others are on their way follows them (%s)', async (mode) => {
   const worker = await startAppendWorker(file);
-  const store = openSqliteEventStore(file, { clock: Date, ...(mode === 'worker' && { appender: worker.port() }) });
+  const store = openSqliteEventStore(file, {
+    clock: systemClock,
+    ...(mode === 'worker' && { appender: worker.port() }),
+  });
   const other = openLog(file);
   other.exec('BEGIN IMMEDIATE');
   const appends: Promise<Appended>[] = [];
@@ -82,9 +91,32 @@ test.each(['here', 'worker'])('what is asked for while others are on their way f
   await worker.close();
 });
 
+test.each(['here', 'worker'])('an append that waits for the lock is stamped when it got it (%s)', async (mode) => {
+  const worker = await startAppendWorker(file);
+  const store = openSqliteEventStore(file, {
+    clock: systemClock,
+    ...(mode === 'worker' && { appender: worker.port() }),
+  });
+  const other = openLog(file);
+  other.exec('BEGIN IMMEDIATE');
+  const append = store.append('order-1', -1, [newEvent('a')]);
+  await sleep(100);
+  const stillLocked = new Date().toISOString();
+  // Longer than what clocks round off.
+  await sleep(5);
+  other.exec('COMMIT');
+  await append;
+  const [event] = await store.readStream('order-1', 0, 10);
+  other.close();
+  await store.close();
+  await worker.close();
+  expect(event!.recordedAt >= stillLocked).toBe(true);
+  expect(event!.recordedAt <= new Date().toISOString()).toBe(true);
+});
+
 test('a lock held for long comes back through the port as what it is', async () => {
   const worker = await startAppendWorker(file, { patienceMs: 30 });
-  const store = openSqliteEventStore(file, { clock: Date, appender: worker.port() });
+  const store = openSqliteEventStore(file, { clock: systemClock, appender: worker.port() });
   const other = openLog(file);
   other.exec('BEGIN IMMEDIATE');
   await expect(store.append('order-1', -1, [newEvent('a')])).rejects.toMatchObject({
@@ -100,7 +132,7 @@ test('a lock held for long comes back through the port as what it is', async () 
 
 test('closing commits what has reached the worker', async () => {
   const worker = await startAppendWorker(file);
-  const store = openSqliteEventStore(file, { clock: Date, appender: worker.port() });
+  const store = openSqliteEventStore(file, { clock: systemClock, appender: worker.port() });
   const append = store.append('order-1', -1, [newEvent('a')]);
   await store.close();
   await worker.close();

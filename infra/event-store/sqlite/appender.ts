@@ -1,9 +1,7 @@
 import { type Unavailable, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
-import { timestamp, type Clock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Appended } from '@waybill/shared-kernel/ports/event-store.js';
 import { closedStore, type Append } from '../append.js';
 import type { Answer } from './group-commit.js';
-import type { Batch } from './log-writer.js';
 
 interface Pending {
   readonly append: Append;
@@ -19,16 +17,14 @@ const largestBatch = 100;
  * busier it is, the larger the batches. `send` takes a batch to where the log is written; `settle` takes the answer.
  */
 export class Appender {
-  readonly #clock: Clock;
-  readonly #send: (batch: Batch) => void;
+  readonly #send: (appends: readonly Append[]) => void;
   #collected: Pending[] = [];
   #sent: readonly Pending[] = [];
   #scheduled = false;
   #fault: Unavailable | undefined;
   #whenIdle: (() => void)[] = [];
 
-  constructor(clock: Clock, send: (batch: Batch) => void) {
-    this.#clock = clock;
+  constructor(send: (appends: readonly Append[]) => void) {
     this.#send = send;
   }
 
@@ -84,7 +80,7 @@ export class Appender {
       this.#scheduled = false;
       this.#sent = this.#collected.splice(0, largestBatch);
       if (this.#sent.length === 0) return;
-      this.#send({ now: timestamp(this.#clock), appends: this.#sent.map(({ append }) => append) });
+      this.#send(this.#sent.map(({ append }) => append));
     });
   }
 }

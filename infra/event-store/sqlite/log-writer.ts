@@ -5,8 +5,8 @@ import { isSameEvent, type Append } from '../append.js';
 
 /** Appends of one thread that are committed together. */
 export interface Batch {
-  /** The time of the thread's clock, RFC 3339 UTC. */
-  readonly now: string;
+  /** The time of the thread's clock, RFC 3339 UTC; asked for once the log is locked for the batch. */
+  readonly now: () => string;
   readonly appends: readonly Append[];
 }
 
@@ -46,7 +46,8 @@ export class LogWriter {
     return this.#database.immediate(() => {
       let [position, lastRecordedAt] = this.#last.get() ?? [beginning, ''];
       return batches.map(({ now, appends }) => {
-        const recordedAt = now > lastRecordedAt ? now : lastRecordedAt;
+        const lockedAt = now();
+        const recordedAt = lockedAt > lastRecordedAt ? lockedAt : lastRecordedAt;
         return appends.map((append) => {
           const outcome = this.#append(append, position, recordedAt);
           if ('actual' in outcome) return this.#repeated(append) ?? outcome;
@@ -59,13 +60,15 @@ export class LogWriter {
   }
 
   /**
-   * Revisions of a stream have no gaps. So if the first event's place is free and the one before it is not, all places
-   * after it are free as well, and the index refuses an append before it has written anything.
+   * Revisions of a stream have no gaps but where its first rows were deleted. So if the first event's place is free and
+   * the one before it is not, all places after it are free as well, and the index refuses an append before it has
+   * written anything.
    */
   #append({ stream, expected, bodies }: Append, after: number, recordedAt: string): Outcome {
     let revision = expected;
     let position = after;
-    if (expected >= 0 && this.#has.get(stream, expected) === undefined) return this.#conflict(stream);
+    const before = expected >= 0 ? this.#has.get(stream, expected) : this.#lastOfStream.get(stream);
+    if ((before === undefined) !== expected < 0) return this.#conflict(stream);
     for (const body of bodies) {
       const { changes } = this.#insertNext.run((position += 1), stream, (revision += 1), recordedAt, body);
       if (changes === 0) return this.#conflict(stream);

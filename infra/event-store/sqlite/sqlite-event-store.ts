@@ -1,28 +1,30 @@
 import type { MessagePort } from 'node:worker_threads';
-import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import { StreamCut, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent, RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { epochMs, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import {
   beginning,
+  largestPage,
   type Appended,
+  type Cut,
   type EventStore,
-  type SubscriptionBatch,
+  type LogPage,
 } from '@waybill/shared-kernel/ports/event-store.js';
+import { steadyClock } from '../../clock/steady.js';
 import type { Database, Statement } from '../../sqlite/database.js';
 import { whenFree } from '../../sqlite/when-free.js';
-import { appendOf, closedStore, recordedEvent } from '../append.js';
+import { appendOf, closedStore } from '../append.js';
 import { Changes } from '../changes.js';
 import { follow } from '../follow.js';
+import { foundIn, recordedEvent, recordedEvents, type StoredEvent } from '../stored-event.js';
 import { Appender } from './appender.js';
 import { GroupCommit } from './group-commit.js';
 import { openLog } from './log-file.js';
 import { LogWriter } from './log-writer.js';
-import { faultOf, type WorkerSays } from './worker-protocol.js';
-
-type Row = readonly [position: number, stream: string, revision: number, recordedAt: string, body: string];
+import { faultOf, type SentBatch, type WorkerSays } from './worker-protocol.js';
 
 export interface SqliteEventStoreOptions {
-  readonly clock: Clock;
+  readonly clock: WallClock;
   /** A port of an `AppendWorker` on the same file; without it appends are committed in this thread. */
   readonly appender?: MessagePort;
   /** How long an append or a read may wait for other processes' locks before it is `Unavailable`. 10 s by default. */
@@ -45,19 +47,27 @@ export class SqliteEventStore implements EventStore {
   readonly #changes: Changes;
   readonly #port: MessagePort | undefined;
   readonly #patienceMs: number | undefined;
-  readonly #reaches: Statement<[number]>;
-  readonly #forwards: Statement<Row>;
-  readonly #backwards: Statement<Row>;
-  readonly #all: Statement<Row>;
-  readonly #allBackwards: Statement<Row>;
+  readonly #next: Statement<[revision: number]>;
+  readonly #forwards: Statement<StoredEvent>;
+  readonly #backwards: Statement<StoredEvent>;
+  readonly #all: Statement<StoredEvent>;
+  readonly #allBackwards: Statement<StoredEvent>;
+  readonly #cut: Statement<[stream: string, revision: number, before: number]>;
   readonly #head: Statement<[number | null]>;
 
   /** Takes over the connection. */
   constructor(database: Database, { clock, appender: port, patienceMs, pollMs = 25 }: SqliteEventStoreOptions) {
     const columns = 'SELECT position, stream, revision, recorded_at, body FROM events';
-    this.#reaches = database.prepare('SELECT 1 FROM events WHERE stream = ? AND revision = ?');
+    this.#next = database.prepare(
+      'SELECT revision FROM events WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT 1',
+    );
     this.#forwards = database.prepare(`${columns} WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT ?`);
     this.#backwards = database.prepare(`${columns} WHERE stream = ? AND revision <= ? ORDER BY revision DESC LIMIT ?`);
+    this.#cut = database.prepare(
+      `SELECT stream, MIN(revision), MIN(before) FROM (
+         SELECT stream, revision, LAG(revision, 1, -1) OVER (PARTITION BY stream ORDER BY revision) AS before FROM events
+       ) WHERE revision > before + 1 GROUP BY stream ORDER BY stream`,
+    );
     this.#all = database.prepare(`${columns} WHERE position > ? ORDER BY position LIMIT ?`);
     this.#allBackwards = database.prepare(`${columns} WHERE position < ? ORDER BY position DESC LIMIT ?`);
     this.#head = database.prepare('SELECT max(position) FROM events');
@@ -74,29 +84,59 @@ export class SqliteEventStore implements EventStore {
 
   readStream(stream: string, from: number, limit: number): Promise<readonly RecordedEvent[]> {
     return this.#whenFree(() => {
+      if (limit <= 0) return [];
       // Most ask whether anything came after what they know, and nothing did: a lookup costs half of a scan.
-      if (this.#reaches.get(stream, Math.max(0, from)) === undefined) return [];
-      return this.#forwards.all(stream, from, finite(limit)).map((row) => recordedEvent(...row));
+      const first = this.#next.get(stream, Math.max(0, from))?.[0];
+      if (first === undefined) return [];
+      if (first > Math.max(0, from)) throw new StreamCut(stream, first);
+      return recordedEvents(this.#forwards.all(stream, from, finite(limit)));
     });
   }
 
   readStreamBackwards(stream: string, from: number, limit: number): Promise<readonly RecordedEvent[]> {
-    return this.#read(this.#backwards, stream, finite(from), finite(limit));
+    return this.#whenFree(() => recordedEvents(this.#backwards.all(stream, finite(from), finite(limit))));
   }
 
-  readAll(after: number, limit: number): Promise<readonly RecordedEvent[]> {
-    return this.#read(this.#all, after, finite(limit));
+  /** By what is there alone: of a stream without any rows nobody can tell that it had some. */
+  cutOf(stream: string): Promise<Cut | undefined> {
+    return this.#whenFree(() => {
+      const firstRevision = this.#next.get(stream, 0)?.[0] ?? 0;
+      return firstRevision === 0 ? undefined : { firstRevision };
+    });
   }
 
-  readAllBackwards(before: number, limit: number): Promise<readonly RecordedEvent[]> {
-    return this.#read(this.#allBackwards, finite(before), finite(limit));
+  /** Every stream that does not begin with its first event, or has a gap, by name. Takes a look at every stream. */
+  cutStreams(): Promise<readonly StreamCut[]> {
+    return this.#whenFree(() =>
+      this.#cut.all().map(([stream, revision, before]) => new StreamCut(stream, revision, before + 1)),
+    );
+  }
+
+  readAll(after: number, limit: number): Promise<LogPage> {
+    return this.#readPage(this.#all, after, limit);
+  }
+
+  readAllBackwards(before: number, limit: number): Promise<LogPage> {
+    return this.#readPage(this.#allBackwards, before, limit);
+  }
+
+  /**
+   * Positions have no gaps, so at a place in the middle that is empty a row was deleted. An event that cannot be read
+   * is `unreadable`, as its id is in its body.
+   */
+  recordAt(position: number): Promise<{ readonly id: string } | 'unreadable' | 'absent' | 'none'> {
+    return this.#whenFree(() => {
+      const row = this.#all.get(position - 1, 1);
+      if (row === undefined) return 'none';
+      return row[0] === position ? (recordedEvent(row) ?? 'unreadable') : 'absent';
+    });
   }
 
   head(): Promise<number> {
     return this.#whenFree(() => this.#head.get()?.[0] ?? beginning);
   }
 
-  subscribe(after: number, limit: number, signal: AbortSignal): AsyncIterable<SubscriptionBatch> {
+  subscribe(after: number, limit: number, signal: AbortSignal): AsyncIterable<LogPage> {
     return follow(this, this.#changes, after, limit, signal);
   }
 
@@ -108,8 +148,15 @@ export class SqliteEventStore implements EventStore {
     this.#database.close();
   }
 
-  #read(statement: Statement<Row>, ...parameters: readonly (string | number)[]): Promise<readonly RecordedEvent[]> {
-    return this.#whenFree(() => statement.all(...parameters).map((row) => recordedEvent(...row)));
+  /** Asks for one more than is handed out: it tells whether anything comes after. */
+  #readPage(statement: Statement<StoredEvent>, from: number, limit: number): Promise<LogPage> {
+    const most = Math.min(limit, largestPage);
+    return this.#whenFree(() => {
+      const rows = statement.all(finite(from), most + 1);
+      const isEnd = rows.length <= most;
+      if (!isEnd) rows.pop();
+      return { ...foundIn(rows), through: rows.at(-1)?.[0] ?? from, isEnd };
+    });
   }
 
   #whenFree<T>(work: () => T): Promise<T> {
@@ -119,7 +166,7 @@ export class SqliteEventStore implements EventStore {
     }, this.#patienceMs);
   }
 
-  #appendHere(clock: Clock): Appender {
+  #appendHere(clock: WallClock): Appender {
     const commits = new GroupCommit(
       new LogWriter(this.#database),
       () => {
@@ -127,17 +174,17 @@ export class SqliteEventStore implements EventStore {
       },
       this.#patienceMs,
     );
-    const appender = new Appender(clock, (batch) => {
-      commits.submit(batch, (answer) => {
+    const appender = new Appender((appends) => {
+      commits.submit({ now: () => timestamp(clock), appends }, (answer) => {
         appender.settle(answer);
       });
     });
     return appender;
   }
 
-  #appendThrough(port: MessagePort, clock: Clock): Appender {
-    const appender = new Appender(clock, (batch) => {
-      port.postMessage(batch);
+  #appendThrough(port: MessagePort, clock: WallClock): Appender {
+    const appender = new Appender((appends) => {
+      port.postMessage({ now: epochMs(clock), sentAt: steadyClock.now(), appends } satisfies SentBatch);
     });
     port.on('message', (message: WorkerSays) => {
       if ('outcomes' in message) appender.settle(message);

@@ -1,12 +1,28 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { BadDataFile, Unavailable, WaybillError } from '@waybill/shared-kernel/errors.js';
+import { steadyClock } from '../../clock/steady.js';
+import type { Append } from '../append.js';
 import type { Answer } from './group-commit.js';
-import type { Outcome } from './log-writer.js';
+import type { Batch, Outcome } from './log-writer.js';
 
 /** An error on its way between threads, where classes do not survive. */
 export interface Failure {
   readonly kind: string;
   readonly message: string;
+}
+
+/** A batch on its way to the log worker, which cannot ask the clock of the thread that sent it. */
+export interface SentBatch {
+  /** The time of that clock when it was sent, milliseconds since 1970. */
+  readonly now: number;
+  /** When that was by the steady clock, which all threads of a process share. */
+  readonly sentAt: number;
+  readonly appends: readonly Append[];
+}
+
+/** The batch as it was sent: the time is the sender's, and what has passed since. */
+export function batchOf({ now, sentAt, appends }: SentBatch): Batch {
+  return { now: () => new Date(now + steadyClock.now() - sentAt).toISOString(), appends };
 }
 
 /** What the log worker says on the port of a store: `grown` alone when the log has grown by others' appends. */

@@ -4,6 +4,7 @@ import type { NewEvent } from '@waybill/shared-kernel/message.js';
 import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import { startAppendWorker } from './append-worker.js';
 import { openSqliteEventStore } from './sqlite-event-store.js';
+import { systemClock } from '../../clock/system.js';
 
 /**
  * A process that appends to a log from many lanes at once, each to a stream of its own and to one that all processes
@@ -37,7 +38,7 @@ async function main(
   tell: (what: Acknowledged) => void,
 ) {
   const worker = mode === 'worker' ? await startAppendWorker(file) : undefined;
-  const store = openSqliteEventStore(file, { clock: Date, ...(worker && { appender: worker.port() }) });
+  const store = openSqliteEventStore(file, { clock: systemClock, ...(worker && { appender: worker.port() }) });
 
   const append = async (stream: string, expected: number) => {
     const events = [event(), event()];
@@ -69,5 +70,10 @@ async function main(
   await worker?.close();
 }
 
-await main(process.argv.slice(2), (what) => process.send?.(what));
+/** Resolves when the last that was told is on its way: what is not would be lost with the line. */
+let told = Promise.resolve();
+await main(process.argv.slice(2), (what) => {
+  told = new Promise((resolve) => process.send?.(what, undefined, undefined, () => resolve()));
+});
+await told;
 process.disconnect();

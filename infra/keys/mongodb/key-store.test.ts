@@ -10,7 +10,8 @@ import { systemRandomness } from '../../clock/system.js';
 import { freePort } from '../../testing/loopback-port.js';
 import { describeWithServer, ScratchDatabase } from '../../mongodb/testing/server-under-test.js';
 import { wrapKey } from '../key-wrap.js';
-import { rotationContract } from '../testing/rotation.contract.js';
+import { openAt, type KeyStorePlace } from '../testing/key-store-place.js';
+import { asKeyIsWrapped, inAnotherProcess, rotationContract } from '../testing/rotation.contract.js';
 import { openSqliteKeyStore, wrappedKeysIn } from '../sqlite/key-store.js';
 import { openMongoDbKeyStore, type MongoDbKeyStore, type MongoDbKeyStoreOptions } from './key-store.js';
 
@@ -45,11 +46,12 @@ describeWithServer('with a MongoDB server', () => {
   const masterKeyText = newMasterKey();
   afterAll(() => database.dispose());
 
-  rotationContract('mongodb', () => {
+  const newPlace = (): KeyStorePlace => {
     const own = new ScratchDatabase();
     rotated.push(own);
-    return Promise.resolve((given) => Promise.resolve(open({ url: own.url, ...given })));
-  });
+    return { kind: 'mongodb', url: own.url, masterKeyFile: join(folder, 'none') };
+  };
+  rotationContract('mongodb', newPlace);
   const rotated: ScratchDatabase[] = [];
   afterAll(() => Promise.all(rotated.map((each) => each.dispose())));
 
@@ -58,6 +60,21 @@ describeWithServer('with a MongoDB server', () => {
   });
 
   const source = { masterKeyFile: join(folder, 'none'), masterKeyText, randomness: systemRandomness };
+
+  test('a key that is destroyed between being read and being stored by a rotation is not brought back', async () => {
+    const place = newPlace();
+    const old = openAt(place, { masterKeyText }, systemRandomness);
+    opened.push(old);
+    await old.create('somebody');
+    const given = { masterKeyText: newMasterKey(), previousMasterKeyText: masterKeyText };
+    const destroy = (): void => inAnotherProcess({ place, given, destroy: 'somebody' });
+    // What a rotation wraps first is the proof.
+    const keys = openAt(place, given, asKeyIsWrapped(destroy, 1));
+    opened.push(keys);
+    expect(await keys.rotate()).toEqual({ wrappedAnew: 0 });
+    expect(await keys.find('somebody')).toBeUndefined();
+    expect(await keys.create('somebody')).toBeUndefined();
+  });
 
   describe('the master key', () => {
     const other = new ScratchDatabase();

@@ -9,7 +9,7 @@ import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { seededRandomness } from '../../clock/seeded.js';
 import { systemRandomness } from '../../clock/system.js';
 import { Database } from '../../sqlite/database.js';
-import { rotationContract } from '../testing/rotation.contract.js';
+import { asKeyIsWrapped, rotationContract } from '../testing/rotation.contract.js';
 import { openSqliteKeyStore } from './key-store.js';
 
 const root = mkdtempSync(join(tmpdir(), 'waybill-keys-'));
@@ -22,6 +22,9 @@ afterAll(() => {
 beforeEach(() => {
   folder = mkdtempSync(join(root, 'keys-'));
 });
+
+/** Of a file that is opened beside its store. */
+const anySchema = { applicationId: 0, version: 0, migrate: () => undefined };
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
@@ -38,15 +41,36 @@ keyStoreContract('sqlite', { open: () => Promise.resolve(open()) });
 
 rotationContract('sqlite', () => {
   const own = mkdtempSync(join(root, 'rotated-'));
-  const files = { file: join(own, 'keys.sqlite'), masterKeyFile: join(own, 'master.key') };
-  return Promise.resolve(async (given) => openSqliteKeyStore({ ...files, ...given }));
+  return { kind: 'sqlite', file: join(own, 'keys.sqlite'), masterKeyFile: join(own, 'master.key') };
+});
+
+test('a key that is to be destroyed between being read and being stored by a rotation waits until it is done', async () => {
+  const [previousMasterKeyText, masterKeyText] = [systemRandomness.bytes(32), systemRandomness.bytes(32)].map(text);
+  const old = open(previousMasterKeyText);
+  await old.create('somebody');
+  const other = new Database(join(folder, 'keys.sqlite'), { what: 'test', schema: anySchema });
+  const destroy = (): void => {
+    expect(() => other.exec("UPDATE keys SET wrapped = NULL WHERE subject = 'somebody'")).toThrow('is locked');
+  };
+  const place = { file: join(folder, 'keys.sqlite'), masterKeyFile: join(folder, 'master.key') };
+  // What a rotation wraps first is the proof.
+  const keys = openSqliteKeyStore({
+    ...place,
+    masterKeyText,
+    previousMasterKeyText,
+    randomness: asKeyIsWrapped(destroy, 1),
+  });
+  expect(await keys.rotate()).toEqual({ wrappedAnew: 1 });
+  await old.destroy('somebody');
+  expect(await keys.find('somebody')).toBeUndefined();
+  other.close();
+  await Promise.all([old.close(), keys.close()]);
 });
 
 test('a file of the version before goes on', async () => {
   const keys = open();
   const key = await keys.create('somebody');
   await keys.close();
-  const anySchema = { applicationId: 0, version: 0, migrate: () => undefined };
   const file = new Database(join(folder, 'keys.sqlite'), { what: 'test', schema: anySchema });
   file.exec('DROP TABLE erased_up_to; PRAGMA user_version = 1');
   file.close();

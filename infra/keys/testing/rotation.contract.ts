@@ -1,37 +1,64 @@
+import { execFileSync } from 'node:child_process';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import { dataKeyLength, serviceSubject } from '@waybill/shared-kernel/ports/keys.js';
 import { systemRandomness } from '../../clock/system.js';
-import type { MasterKeySource } from '../fitting-master-key.js';
 import type { RotatableKeyStore } from '../rotatable.js';
+import type { ToldOfKeys } from './another-process.js';
+import { openAt, type GivenMasterKeys, type KeyStorePlace } from './key-store-place.js';
 
-type Given = Pick<MasterKeySource, 'masterKeyText' | 'previousMasterKeyText'> & { readonly randomness: Randomness };
+/** Has another process do something, which is done when this returns. */
+export function inAnotherProcess(told: ToldOfKeys): void {
+  const program = fileURLToPath(new URL('./another-process.js', import.meta.url));
+  execFileSync(process.execPath, [program], { input: JSON.stringify(told) });
+}
 
-/** Makes an empty store, and gives how to open it, as other processes would, each with what it is given. */
-export type EmptyStore = () => Promise<(given: Given) => Promise<RotatableKeyStore>>;
+/** Length of the nonce that is drawn as a key is wrapped, bytes. */
+const nonceLength = 12;
 
-/** What every store promises whose master key can be exchanged. */
-export function rotationContract(name: string, emptyStore: EmptyStore): void {
+/**
+ * Randomness of a store in which something comes between what it reads and what it writes: as it wraps a key, once it
+ * has wrapped so many.
+ */
+export function asKeyIsWrapped(work: () => void, wrapped = 0): Randomness {
+  let nonces = 0;
+  return {
+    ...systemRandomness,
+    bytes: (length) => {
+      if (length === nonceLength) {
+        nonces += 1;
+        if (nonces === wrapped + 1) work();
+      }
+      return systemRandomness.bytes(length);
+    },
+  };
+}
+
+/** What every store promises whose master key can be exchanged. `emptyPlace`: of one that is new. */
+export function rotationContract(name: string, emptyPlace: () => KeyStorePlace): void {
   describe(`rotation of the master key: ${name}`, () => {
     const [old, present] = ['old', 'new'].map(() => Buffer.from(systemRandomness.bytes(32)).toString('base64'));
-    const withOld = { masterKeyText: old, randomness: systemRandomness };
-    const withNew = { masterKeyText: present, randomness: systemRandomness };
+    const withOld = { masterKeyText: old };
+    const withNew = { masterKeyText: present };
     const withBoth = { ...withNew, previousMasterKeyText: old };
     const opened: RotatableKeyStore[] = [];
-    let openStore: Awaited<ReturnType<EmptyStore>>;
+    let place: KeyStorePlace;
 
-    const open = async (given: Given): Promise<RotatableKeyStore> => {
-      const store = await openStore(given);
+    const open = async (given: GivenMasterKeys, randomness = systemRandomness): Promise<RotatableKeyStore> => {
+      const store = openAt(place, given, randomness);
       opened.push(store);
       return store;
     };
-    beforeEach(async () => {
-      openStore = await emptyStore();
+    beforeEach(() => {
+      place = emptyPlace();
     });
     afterEach(async () => {
       await Promise.all(opened.splice(0).map((store) => store.close()));
     });
 
-    const subjects = Array.from({ length: 30 }, (_, index) => `subject-${index}`);
+    const subjects = [serviceSubject, ...Array.from({ length: 29 }, (_, index) => `subject-${index}`)];
     const found = (store: RotatableKeyStore) => Promise.all(subjects.map((subject) => store.find(subject)));
     async function filled(): Promise<readonly (Uint8Array | undefined)[]> {
       const store = await open(withOld);
@@ -74,7 +101,17 @@ export function rotationContract(name: string, emptyStore: EmptyStore): void {
       expect(await rotating.rotate()).toEqual({ wrappedAnew: 0 });
       const store = await open(withNew);
       expect(await Promise.all(more.map((subject) => store.find(subject)))).toEqual(made);
-      expect(await found(store)).toEqual(keys.map((key, index) => (index === 7 ? undefined : key)));
+      expect(await found(store)).toEqual(keys.map((key, index) => (subjects[index] === 'subject-7' ? undefined : key)));
+    });
+
+    test('that is done between the look at the master key and the storing of a key leaves none by the old one', async () => {
+      await filled();
+      const rotate = (): void => inAnotherProcess({ place, given: withBoth });
+      const made = await (await open(withBoth, asKeyIsWrapped(rotate))).create('made-meanwhile');
+      expect(made).toHaveLength(dataKeyLength);
+      const store = await open(withNew);
+      expect(await store.find('made-meanwhile')).toEqual(made);
+      expect(await store.rotate()).toEqual({ wrappedAnew: 0 });
     });
 
     test('broken off at any moment nothing is lost, and the next one does the rest', async () => {
@@ -85,12 +122,19 @@ export function rotationContract(name: string, emptyStore: EmptyStore): void {
           if ((left -= 1) < 0) throw new Error('killed');
           return systemRandomness.bytes(length);
         };
-        const breaking = await open({ ...withBoth, randomness: { ...systemRandomness, bytes } });
+        const breaking = await open(withBoth, { ...systemRandomness, bytes });
         await expect(breaking.rotate()).rejects.toThrow('killed');
         expect(await found(await open(withBoth))).toEqual(keys);
       }
       await (await open(withBoth)).rotate();
       expect(await found(await open(withNew))).toEqual(keys);
+    });
+
+    test('that two begin a store with at once is that of one, and the other is refused', async () => {
+      const begin = (): void => inAnotherProcess({ place, given: withOld, create: 'nobody' });
+      const find = async () => (await open(withNew, asKeyIsWrapped(begin))).find('somebody');
+      await expect(find()).rejects.toThrow('is not the one that wraps the keys');
+      expect(await (await open(withOld)).create('somebody')).toHaveLength(dataKeyLength);
     });
 
     test('takes the key that is to be exchanged', async () => {

@@ -1,6 +1,7 @@
 import { leaseContract } from '@waybill/shared-kernel/ports/lease.contract.js';
 import { virtualClock } from '../../clock/seeded.js';
-import { openMemoryLeaseStore, type MemoryLeases } from './lease-store.js';
+import { leaseRecordsContract } from '../testing/lease-records.contract.js';
+import { memoryLeaseRecords, openMemoryLeaseStore, type MemoryLeases } from './lease-store.js';
 
 const leases: MemoryLeases = new Map();
 let processes = 0;
@@ -12,3 +13,5 @@ leaseContract('memory', {
     return { ...clock, store: openMemoryLeaseStore(leases, clock) };
   },
 });
+
+leaseRecordsContract('memory', () => memoryLeaseRecords(leases));

@@ -1,4 +1,4 @@
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import type { LeaseRecord, LeaseRecords } from '../lease-record.js';
 import { leaseStore } from '../lease-store.js';
@@ -7,11 +7,11 @@ import { leaseStore } from '../lease-store.js';
 export type MemoryLeases = Map<string, LeaseRecord>;
 
 /** Leases in the memory of this process. */
-export function openMemoryLeaseStore(leases: MemoryLeases, clock: Clock): LeaseStore {
-  return leaseStore(memoryRecords(leases), clock);
+export function openMemoryLeaseStore(leases: MemoryLeases, clock: SteadyClock): LeaseStore {
+  return leaseStore(memoryLeaseRecords(leases), clock);
 }
 
-function memoryRecords(leases: MemoryLeases): LeaseRecords {
+export function memoryLeaseRecords(leases: MemoryLeases): LeaseRecords {
   /** Puts in what becomes of a record where the condition holds. */
   function change(name: string, next: (present: LeaseRecord | undefined) => LeaseRecord | undefined): boolean {
     const record = next(leases.get(name));

@@ -2,7 +2,8 @@ import { afterAll } from '@jest/globals';
 import { leaseContract } from '@waybill/shared-kernel/ports/lease.contract.js';
 import { virtualClock } from '../../clock/seeded.js';
 import { describeWithServer, ScratchDatabase } from '../../mongodb/testing/server-under-test.js';
-import { openMongoDbLeaseStore } from './lease-store.js';
+import { leaseRecordsContract } from '../testing/lease-records.contract.js';
+import { openMongoDbLeaseRecords, openMongoDbLeaseStore } from './lease-store.js';
 
 describeWithServer('with a MongoDB server', () => {
   const database = new ScratchDatabase();
@@ -16,4 +17,6 @@ describeWithServer('with a MongoDB server', () => {
       return { ...clock, store: openMongoDbLeaseStore({ url: database.url }, clock) };
     },
   });
+
+  leaseRecordsContract('mongodb', () => openMongoDbLeaseRecords({ url: database.url }));
 });

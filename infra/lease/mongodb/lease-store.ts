@@ -1,4 +1,4 @@
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Lease, LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import type { Collection, Db } from 'mongodb';
 import { steadyClock } from '../../clock/steady.js';
@@ -8,8 +8,12 @@ import type { LeaseRecord, LeaseRecords } from '../lease-record.js';
 import { leaseStore } from '../lease-store.js';
 
 /** Leases in a MongoDB database. */
-export function openMongoDbLeaseStore(options: MongoDbOptions, clock: Clock = steadyClock): LeaseStore {
-  return leaseStore(new MongoDbRecords(new MongoDbConnection('lease store', options)), clock);
+export function openMongoDbLeaseStore(options: MongoDbOptions, clock: SteadyClock = steadyClock): LeaseStore {
+  return leaseStore(openMongoDbLeaseRecords(options), clock);
+}
+
+export function openMongoDbLeaseRecords(options: MongoDbOptions): LeaseRecords {
+  return new MongoDbRecords(new MongoDbConnection('lease store', options));
 }
 
 interface StoredLease extends Omit<LeaseRecord, 'name'> {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 import { leaseContract } from '@waybill/shared-kernel/ports/lease.contract.js';
 import { virtualClock } from '../../clock/seeded.js';
-import { openSqliteLeaseStore } from './lease-store.js';
+import { leaseRecordsContract } from '../testing/lease-records.contract.js';
+import { openSqliteLeaseRecords, openSqliteLeaseStore } from './lease-store.js';
 
 let folder = '';
 let processes = 0;
@@ -24,3 +25,5 @@ leaseContract('sqlite', {
     return { ...clock, store: openSqliteLeaseStore(join(folder, 'leases.sqlite'), clock) };
   },
 });
+
+leaseRecordsContract('sqlite', () => openSqliteLeaseRecords(join(folder, 'leases.sqlite')));

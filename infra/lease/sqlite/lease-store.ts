@@ -1,4 +1,4 @@
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Lease, LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import { steadyClock } from '../../clock/steady.js';
 import { openDatabase, type Database, type Schema, type Statement } from '../../sqlite/database.js';
@@ -26,7 +26,11 @@ const patience = 1_000;
  * Leases in a SQLite file of their own, for the processes of one machine. `synchronous=NORMAL`: what a power cut takes
  * back, nobody is left to hold.
  */
-export function openSqliteLeaseStore(file: string, clock: Clock = steadyClock): LeaseStore {
+export function openSqliteLeaseStore(file: string, clock: SteadyClock = steadyClock): LeaseStore {
+  return leaseStore(openSqliteLeaseRecords(file), clock);
+}
+
+export function openSqliteLeaseRecords(file: string): LeaseRecords {
   const database = openDatabase(file, {
     what: 'lease store',
     schema,
@@ -34,7 +38,7 @@ export function openSqliteLeaseStore(file: string, clock: Clock = steadyClock): 
     cacheMegabytes: 1,
     remedy: 'Stop all processes and delete it: they make it again.',
   });
-  return leaseStore(new SqliteRecords(database), clock);
+  return new SqliteRecords(database);
 }
 
 type Row = [name: string, owner: string | null, token: number, beat: number, ttl: number];

@@ -72,7 +72,7 @@ describe('processes over one file of leases', () => {
     await Promise.all(members.map((member) => member.tell({ ask: names })));
     await until(() => members.every(({ got }) => got !== undefined));
     expect(members.flatMap(({ got }) => got ?? []).sort()).toEqual([...names].sort());
-  }, 60_000);
+  });
 
   test('share the partitions evenly, whoever joins, is killed or is shut down', async () => {
     /** Waits until they hold so many each, in some order, and together all. */
@@ -100,5 +100,5 @@ describe('processes over one file of leases', () => {
     await members[1]!.end('SIGTERM');
     expect(members[1]!.process.exitCode).toBe(0);
     await share(8);
-  }, 60_000);
+  });
 });

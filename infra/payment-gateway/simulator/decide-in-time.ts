@@ -1,10 +1,10 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
-import type { Clock, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import { epochMs, type Timer, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Ledger } from './ledger.js';
 
 export interface DecidingMeans {
   readonly ledger: Pick<Ledger, 'decide'>;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   readonly timer: Timer;
   /** Something may have been decided. */
   readonly decided: () => void;
@@ -30,7 +30,7 @@ export function decideInTime({ ledger, clock, timer, decided, report }: Deciding
     try {
       const next = await ledger.decide();
       decided();
-      return next === undefined ? longestSleep : Math.min(longestSleep, Math.max(0, next - clock.now()));
+      return next === undefined ? longestSleep : Math.min(longestSleep, Math.max(0, next - epochMs(clock)));
     } catch (error) {
       report(asError(error));
       return 1_000;

@@ -1,4 +1,4 @@
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { epochMs, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { GatewayStatus } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { uuidV5 } from '@waybill/shared-kernel/uuid-v5.js';
 import { openDatabase, type Database, type Schema, type Statement } from '../../sqlite/database.js';
@@ -63,7 +63,7 @@ const namespace = '5f2a6f0e-6a3a-4d0f-8a55-0c2f4b1d7e90';
 export class Ledger {
   readonly #database: Database;
   readonly #group: WriteGroup;
-  readonly #clock: Clock;
+  readonly #clock: WallClock;
   readonly #find: Statement<PaymentRow>;
   readonly #due: Statement<PaymentRow>;
   readonly #next: Statement<[number | null]>;
@@ -75,7 +75,7 @@ export class Ledger {
   readonly #entries: Statement<EntryRow>;
 
   /** Throws `BadDataFile` or `Unavailable`. */
-  constructor(file: string, clock: Clock) {
+  constructor(file: string, clock: WallClock) {
     // NORMAL: the disk belongs to the log, and no money is lost with these books when the power is cut.
     const database = openDatabase(file, {
       what: 'payment simulator',
@@ -103,7 +103,7 @@ export class Ledger {
   /** What a request came to, once that outlives the process. */
   receive(asked: Asked): Promise<Outcome> {
     return this.#group.commit(() => {
-      const now = this.#clock.now();
+      const now = epochMs(this.#clock);
       const payment = this.#payment(asked.reference);
       const outcome = receive(payment, asked, now);
       if (outcome.payment !== payment) this.#write(outcome, now);
@@ -114,7 +114,7 @@ export class Ledger {
   /** Decides the pending payments whose time has come, and says when the next one is due. */
   decide(): Promise<number | undefined> {
     return this.#group.commit(() => {
-      const now = this.#clock.now();
+      const now = epochMs(this.#clock);
       for (const row of this.#due.all(now)) {
         const outcome = fallDue(paymentOf(row), now);
         if (outcome !== undefined) this.#write(outcome, now);
@@ -127,7 +127,7 @@ export class Ledger {
   tell(reference: string): Promise<void> {
     return this.#group.commit(() => {
       const payment = this.#payment(reference);
-      if (payment !== undefined) this.#tell(payment, this.#clock.now());
+      if (payment !== undefined) this.#tell(payment, epochMs(this.#clock));
     });
   }
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { NotFound, RuleViolated, Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Clock, Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { Randomness, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { GatewayPayment } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { listen } from '../../http/listen.js';
 import { isOurFault, problemAnswer, RequestRefused } from '../../http/problem.js';
@@ -20,7 +20,7 @@ export interface SimulatorOptions {
   /** Made where there is none. Several simulators may share it. */
   readonly ledgerFile: string;
   readonly webhookSecret: string;
-  readonly clock: Clock;
+  readonly clock: WallClock;
   readonly timer: Timer;
   readonly randomness: Randomness;
   /** Told of what went wrong and is not told to whoever asked. */

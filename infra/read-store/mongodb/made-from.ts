@@ -14,8 +14,12 @@ export async function madeFromIn(db: Db): Promise<string | undefined> {
   return (await madeFromsOf(db).findOne({ _id: 'log' }))?.log;
 }
 
-/** Once: what is there stays. */
-export async function noteMadeFromIn(db: Db, log: string): Promise<void> {
+/** Once: what is there stays, unless it is `insteadOf`. */
+export async function noteMadeFromIn(db: Db, log: string, insteadOf?: string): Promise<void> {
+  if (insteadOf !== undefined) {
+    const { matchedCount } = await madeFromsOf(db).updateOne({ _id: 'log', log: insteadOf }, { $set: { log } });
+    if (matchedCount === 1) return;
+  }
   try {
     await madeFromsOf(db).insertOne({ _id: 'log', log });
   } catch (error) {

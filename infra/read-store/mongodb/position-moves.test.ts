@@ -1,4 +1,6 @@
 import { expect, test } from '@jest/globals';
+import type { LogPosition } from '@waybill/shared-kernel/log-position.js';
+import { at } from '@waybill/shared-kernel/testing/at.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { PositionMoves } from './position-moves.js';
 
@@ -7,8 +9,8 @@ class Writing {
   readonly groups: Record<string, number>[] = [];
   readonly ends: ((error?: Error) => void)[] = [];
 
-  readonly write = (positions: ReadonlyMap<string, number>): Promise<void> => {
-    this.groups.push(Object.fromEntries(positions));
+  readonly write = (positions: ReadonlyMap<string, LogPosition>): Promise<void> => {
+    this.groups.push(Object.fromEntries(Array.from(positions, ([id, { through }]) => [id, through])));
     return new Promise((resolve, reject) => {
       this.ends.push((error) => {
         if (error === undefined) resolve();
@@ -21,9 +23,9 @@ class Writing {
 test('moves that come while others are written are written together afterwards, of each the furthest', async () => {
   const writing = new Writing();
   const moves = new PositionMoves(writing.write);
-  const first = [moves.move('a', 1, true), moves.move('b', 2, true)];
+  const first = [moves.move('a', at(1), true), moves.move('b', at(2), true)];
   await until(() => writing.groups.length === 1);
-  const later = [moves.move('a', 5, true), moves.move('c', 3, false), moves.move('a', 4, true)];
+  const later = [moves.move('a', at(5), true), moves.move('c', at(3), false), moves.move('a', at(4), true)];
   writing.ends[0]!();
   await Promise.all(first);
   await until(() => writing.groups.length === 2);
@@ -38,7 +40,7 @@ test('moves that come while others are written are written together afterwards, 
 test('one that is not urgent goes with the next that is', async () => {
   const writing = new Writing();
   const moves = new PositionMoves(writing.write);
-  const both = [moves.move('a', 1, false), moves.move('b', 2, true)];
+  const both = [moves.move('a', at(1), false), moves.move('b', at(2), true)];
   await until(() => writing.groups.length === 1);
   writing.ends[0]!();
   await Promise.all(both);
@@ -48,17 +50,17 @@ test('one that is not urgent goes with the next that is', async () => {
 test('one that is not urgent goes alone when no other comes', async () => {
   const moved: string[] = [];
   const moves = new PositionMoves(async (positions) => void moved.push(...positions.keys()));
-  await moves.move('a', 1, false);
-  await moves.move('b', 2, false);
+  await moves.move('a', at(1), false);
+  await moves.move('b', at(2), false);
   expect(moved).toEqual(['a', 'b']);
 });
 
 test('a failure is told to those whose moves were written, and the next are tried', async () => {
   const writing = new Writing();
   const moves = new PositionMoves(writing.write);
-  const lost = expect(moves.move('a', 1, true)).rejects.toThrow('gone');
+  const lost = expect(moves.move('a', at(1), true)).rejects.toThrow('gone');
   await until(() => writing.groups.length === 1);
-  const next = moves.move('a', 1, true);
+  const next = moves.move('a', at(1), true);
   writing.ends[0]!(new Error('gone'));
   await lost;
   await until(() => writing.groups.length === 2);

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { further, type LogPosition } from '@waybill/shared-kernel/log-position.js';
 
 /** Puts each of these in place of one that is behind it, or of none. */
-export type MoveForwards = (positions: ReadonlyMap<string, number>) => Promise<void>;
+export type MoveForwards = (positions: ReadonlyMap<string, LogPosition>) => Promise<void>;
 
 interface Mover {
   readonly resolve: () => void;
@@ -17,7 +18,7 @@ const patience = 20;
  */
 export class PositionMoves {
   readonly #write: MoveForwards;
-  #waiting = new Map<string, number>();
+  #waiting = new Map<string, LogPosition>();
   #movers: Mover[] = [];
   #isRunning = false;
   #isUrgent = false;
@@ -31,9 +32,9 @@ export class PositionMoves {
    * Resolves when the position is there or further. `isUrgent`: someone may be waiting for it. Else, as where a batch
    * held nothing for the collection, it goes with others or after a while: such moves are most of all.
    */
-  move(id: string, position: number, isUrgent: boolean): Promise<void> {
+  move(id: string, position: LogPosition, isUrgent: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, Math.max(position, this.#waiting.get(id) ?? position));
+      this.#waiting.set(id, further(this.#waiting.get(id) ?? position, position));
       this.#movers.push({ resolve, reject });
       if (isUrgent) {
         this.#isUrgent = true;

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { at } from '@waybill/shared-kernel/testing/at.js';
 import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { readStoreContract, sampleCollection, sampleWrite } from '@waybill/shared-kernel/ports/read-store.contract.js';
 import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
@@ -6,7 +7,7 @@ import { MongoClient, type Collection, type Db } from 'mongodb';
 import { describeWithServer, mongoDbUrl, ScratchDatabase } from '../../mongodb/testing/server-under-test.js';
 import { collectionName, indexesOf } from './collection-layout.js';
 import { groupPipeline } from './groups.js';
-import { listFilter, listOrder } from './list-filter.js';
+import { listFilter, listOrder, orderedDrivers } from './list-filter.js';
 import { openMongoDbReadStore } from './read-store.js';
 import type { MongoDbDocument } from './stored-document.js';
 
@@ -19,7 +20,7 @@ describe('a list', () => {
     [{ startsWith: { merchant: ['m'] } }, 'poor.v1: merchant is not in "searched"'],
     [{ contains: { word: 'common' } }, 'poor.v1: word is not in "multiple"'],
   ])('by %j, which no index answers, is refused', (query, message) => {
-    expect(() => listFilter(collection, { ...query, limit: 1 })).toThrow(message);
+    expect(() => orderedDrivers(collection, { ...query, limit: 1 })).toThrow(message);
   });
 
   test.each([
@@ -64,7 +65,7 @@ describeWithServer('with a MongoDB server', () => {
   }
 
   const commit = (...writes: ReturnType<typeof sampleWrite>[]) =>
-    store.commit({ collection, partition: 0, writes, position: 1 });
+    store.commit({ collection, partition: 0, writes, position: at(1) });
 
   describe('a collection', () => {
     const indexNames = async (of: CollectionSpec): Promise<unknown[]> => {
@@ -72,7 +73,7 @@ describeWithServer('with a MongoDB server', () => {
       return indexes.map(({ name }): unknown => name).sort();
     };
     const names = ['_id_', 'by:', 'by:customer', 'by:status', 'by:customer+status', 'by:amount'];
-    names.push('with:merchant', 'search:word', 'groups:day+status+amount', 'quarantined');
+    names.push('with:merchant', 'search:word', 'groups:day+status+amount', 'quarantined', 'sums');
     names.sort();
 
     test('has an index for each of its queries', async () => {
@@ -189,7 +190,7 @@ describeWithMongoDb('the plan of MongoDB, which no other server tells,', () => {
         words: ['common', `rare${index}`],
       }),
     );
-    await store.commit({ collection, partition: 0, writes, position: 1 });
+    await store.commit({ collection, partition: 0, writes, position: at(1) });
   });
 
   afterAll(async () => {

@@ -1,3 +1,4 @@
+import type { LogPosition } from '@waybill/shared-kernel/log-position.js';
 import type { CollectionVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import {
   isQuarantined,
@@ -6,11 +7,17 @@ import {
   type Group,
   type GroupQuery,
   type IndexedDocument,
+  type ListPage,
   type ListQuery,
+  type PageQuery,
   type QuarantinedDocument,
   type ReadStore,
   type RelayCheckpoint,
   type StoredDocument,
+  type Sum,
+  type SumKey,
+  type SumQuery,
+  type WrongSum,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Collection, Db } from 'mongodb';
 import { MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
@@ -22,16 +29,19 @@ import {
   moveForwardsIn,
   positionsIn,
   relayCheckpointIn,
+  resetConsumerPositionIn,
+  resetRelayCheckpointIn,
   saveRelayCheckpointIn,
 } from './checkpoints.js';
 import { collectionName } from './collection-layout.js';
 import { CommitLane } from './commit-lane.js';
 import { prepare, writeConditionally } from './conditional-writes.js';
 import { declare, dropDocuments, forget } from './declaration.js';
-import { groupOf, groupPipeline } from './groups.js';
-import { listFilter, listOrder } from './list-filter.js';
+import { groupOf, groupPipeline, sumOf, sumsPipeline } from './groups.js';
+import { orderedDrivers } from './list-filter.js';
 import { madeFromIn, noteMadeFromIn } from './made-from.js';
 import { PositionMoves } from './position-moves.js';
+import { readPage, readThrough, type Ask } from './read-page.js';
 import { indexedDocument, storedDocument, storedProjection, type MongoDbDocument } from './stored-document.js';
 import { saveVersionsIn, versionsIn } from './versions.js';
 
@@ -85,24 +95,23 @@ class MongoDbReadStore implements ReadStore {
     return [];
   }
 
-  async position(collection: CollectionSpec, partition: number): Promise<number> {
+  async position(collection: CollectionSpec, partition: number): Promise<LogPosition> {
     return (await this.positions(collection))[partition]!;
   }
 
-  positions(collection: CollectionSpec): Promise<readonly number[]> {
+  positions(collection: CollectionSpec): Promise<readonly LogPosition[]> {
     return this.#connection.read((db) => positionsIn(db, collection));
   }
 
   async list(collection: CollectionSpec, query: ListQuery): Promise<readonly StoredDocument[]> {
-    const filter = listFilter(collection, query);
-    const found = await this.#read(collection, (documents, maxTimeMS) =>
-      documents
-        .find(filter, { projection: storedProjection, maxTimeMS })
-        .sort(listOrder(collection))
-        .limit(query.limit)
-        .toArray(),
-    );
-    return found.map(storedDocument);
+    const driver = orderedDrivers(collection, query).find(({ isWhole }) => isWhole);
+    if (driver === undefined) throw new Error(`${collectionName(collection)} has no index for the whole of this list`);
+    const { documents } = await readThrough(this.#askOf(collection), collection, query, driver);
+    return documents;
+  }
+
+  page(collection: CollectionSpec, query: PageQuery): Promise<ListPage> {
+    return readPage(this.#askOf(collection), collection, query);
   }
 
   async quarantined(
@@ -122,6 +131,18 @@ class MongoDbReadStore implements ReadStore {
       documents.aggregate(groupPipeline(query), { maxTimeMS }).toArray(),
     );
     return rows.map(groupOf);
+  }
+
+  async sums(collection: CollectionSpec, query: SumQuery): Promise<readonly (Omit<SumKey, 'owner'> & Sum)[]> {
+    const rows = await this.#read(collection, (documents, maxTimeMS) =>
+      documents.aggregate(sumsPipeline(query), { maxTimeMS }).toArray(),
+    );
+    return rows.map(sumOf);
+  }
+
+  /** They are counted from the documents whenever they are asked for. */
+  wrongSums(): Promise<readonly WrongSum[]> {
+    return Promise.resolve([]);
   }
 
   async scan(
@@ -160,20 +181,34 @@ class MongoDbReadStore implements ReadStore {
     await this.#connection.write((db) => saveRelayCheckpointIn(db, checkpoint));
   }
 
-  consumerPosition(consumer: string, partition: number): Promise<number> {
+  resetRelayCheckpoint(expected: LogPosition, checkpoint: RelayCheckpoint): Promise<boolean> {
+    return this.#connection.write((db) => resetRelayCheckpointIn(db, expected, checkpoint));
+  }
+
+  consumerPosition(consumer: string, partition: number): Promise<LogPosition> {
     return this.#connection.read((db) => consumerPositionIn(db, consumer, partition));
   }
 
-  saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void> {
+  saveConsumerPosition(consumer: string, partition: number, position: LogPosition): Promise<void> {
     return this.#moves.move(consumerId(consumer, partition), position, true);
+  }
+
+  resetConsumerPosition(
+    consumer: string,
+    partition: number,
+    expected: LogPosition,
+    position: LogPosition,
+  ): Promise<boolean> {
+    const id = consumerId(consumer, partition);
+    return this.#connection.write((db) => resetConsumerPositionIn(db, id, expected, position));
   }
 
   madeFrom(): Promise<string | undefined> {
     return this.#connection.read(madeFromIn);
   }
 
-  async noteMadeFrom(log: string): Promise<void> {
-    await this.#connection.write((db) => noteMadeFromIn(db, log));
+  async noteMadeFrom(log: string, insteadOf?: string): Promise<void> {
+    await this.#connection.write((db) => noteMadeFromIn(db, log, insteadOf));
   }
 
   /** What others commit is not known without asking, so no two answers are equal. */
@@ -205,6 +240,10 @@ class MongoDbReadStore implements ReadStore {
     );
     this.#lanes.set(name, lane);
     return lane;
+  }
+
+  #askOf(collection: CollectionSpec): Ask {
+    return (question) => this.#read(collection, question);
   }
 
   #read<T>(

@@ -5,10 +5,12 @@ import type {
   Fields,
   FieldValue,
   IndexedDocument,
+  Share,
   StoredDocument,
+  SumKey,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ObjectId } from 'mongodb';
-import { checkFields, degradedText, sectionsText } from '../storable.js';
+import { checkFields, degradedText, highPart, sectionsText } from '../storable.js';
 
 /** A document as MongoDB has it. */
 export interface MongoDbDocument {
@@ -27,8 +29,16 @@ export interface MongoDbDocument {
   readonly degraded?: string | null;
   readonly single: Readonly<Record<string, FieldValue>>;
   readonly multiple: Readonly<Record<string, readonly string[]>>;
+  /** Of a collection with sums: see `sums.ts`. */
+  readonly shares?: readonly StoredShare[];
   /** The commit that wrote it, to tell our own write from another's with the same revisions. */
   readonly commit: ObjectId;
+}
+
+/** What a document adds to a sum, in two parts, see `highPart`. */
+export interface StoredShare extends SumKey {
+  readonly high: number;
+  readonly low: number;
 }
 
 /** All that makes a `StoredDocument`. */
@@ -48,7 +58,7 @@ export function documentOf(
   commit: ObjectId,
 ): MongoDbDocument {
   checkFields(collection, write);
-  const { fields, multiple, searched = [] } = collection;
+  const { fields, multiple, searched = [], sums } = collection;
   const single: Record<string, FieldValue> = {};
   for (const field of Object.keys(fields)) single[field] = write.fields.single[field] ?? null;
   const sets: Record<string, readonly string[]> = {};
@@ -63,8 +73,17 @@ export function documentOf(
     ...(write.degraded !== undefined && { degraded: degradedText(write.degraded) }),
     single,
     multiple: sets,
+    ...(sums === true && { shares: (write.fields.shares ?? []).map(storedShare) }),
     commit,
   };
+}
+
+function storedShare({ owner, day, unit, name, amount }: Share): StoredShare {
+  return { owner, day, unit, name, high: Math.trunc(amount / highPart), low: amount % highPart };
+}
+
+function shareOf({ owner, day, unit, name, high, low }: StoredShare): Share {
+  return { owner, day, unit, name, amount: high * highPart + low };
 }
 
 function setOf(values: readonly string[] = []): readonly string[] {
@@ -91,14 +110,15 @@ function withSections(document: MongoDbDocument, sections: Readonly<Record<strin
 
 /** A whole document, with its fields. For audits: what cannot be read counts as empty. */
 export function indexedDocument(
-  { fields, multiple, searched = [] }: CollectionSpec,
+  { fields, multiple, searched = [], sums }: CollectionSpec,
   document: MongoDbDocument,
 ): IndexedDocument {
   // Anybody may have changed anything in the database.
-  const { revisions, single, multiple: sets } = document as Partial<MongoDbDocument>;
+  const { revisions, single, multiple: sets, shares = [] } = document as Partial<MongoDbDocument>;
   const legible: Fields = {
     single: Object.fromEntries(Object.keys(fields).map((field) => [field, single?.[field] ?? null])),
     multiple: Object.fromEntries([...multiple, ...searched].map((field) => [field, sets?.[field] ?? []])),
+    ...(sums === true && { shares: shares.map(shareOf) }),
   };
   const whole = { ...document, revisions: revisions ?? {}, degraded: legibleDegraded(document.degraded) };
   return { ...withSections(whole, legibleSections(document.sections)), fields: legible };

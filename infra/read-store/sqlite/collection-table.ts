@@ -23,14 +23,20 @@ export function multipleColumn(field: string): string {
  *   documents with a value are found in the list's order.
  * - `search`: an FTS5 index of the values of the fields of `searched`. It costs a fifth of rows in `values`, and what
  *   it finds is in no order.
+ * - `words`: the entries of `search`, word by word, which are counted there up to any number: a `MATCH` for the beginning
+ *   of words gathers all that it finds before it gives the first.
  *
- * Documents without a place in the list are in neither of the last two.
+ * Documents without a place in the list are in none of the last three.
+ *
+ * - `sums`: the sums of the documents' shares, each in two parts, see `highPart`.
  */
 export interface CollectionTable {
   readonly spec: CollectionSpec;
   readonly documents: string;
   readonly values: string;
   readonly search: string;
+  readonly words: string;
+  readonly sums: string;
   /** Fields by the order of their columns: single-valued, then of whole values, then searched. */
   readonly single: readonly string[];
   readonly multiple: readonly string[];
@@ -60,6 +66,8 @@ export function collectionTable(spec: CollectionSpec): CollectionTable {
     documents: quoted(name),
     values: quoted(`${name}:values`),
     search: quoted(`${name}:search`),
+    words: quoted(`${name}:words`),
+    sums: quoted(`${name}:sums`),
     single,
     multiple: spec.multiple,
     searched: spec.searched ?? [],
@@ -70,15 +78,17 @@ export function collectionTable(spec: CollectionSpec): CollectionTable {
 }
 
 /** The columns of the fields, in their order. */
-export function fieldColumns({ single, multiple, searched }: CollectionTable): readonly string[] {
-  return [...single.map(singleColumn), ...multiple.map(multipleColumn), ...searched.map(multipleColumn)];
+export function fieldColumns({ spec, single, multiple, searched }: CollectionTable): readonly string[] {
+  const shares = spec.sums === true ? ['shares'] : [];
+  return [...single.map(singleColumn), ...multiple.map(multipleColumn), ...searched.map(multipleColumn), ...shares];
 }
 
 /** The statements that make it. */
 export function createStatements(table: CollectionTable): string {
   const statements = [createDocuments(table)];
   if (table.multiple.length > 0) statements.push(createValues(table));
-  if (table.searched.length > 0) statements.push(createSearch(table));
+  if (table.searched.length > 0) statements.push(createSearch(table), createWords(table));
+  if (table.spec.sums === true) statements.push(createSums(table));
   for (const { fields, name } of table.indexes) {
     const columns = [...fields.map(singleColumn), table.order, 'key'];
     statements.push(`CREATE INDEX ${name} ON ${table.documents} (${columns.join(', ')})`);
@@ -105,6 +115,7 @@ function createDocuments({ spec, documents, single, multiple, searched }: Collec
     'degraded TEXT',
     ...single.map((field) => `${singleColumn(field)} ${spec.fields[field] === 'text' ? 'TEXT' : 'NUMERIC'}`),
     ...[...multiple, ...searched].map((field) => `${multipleColumn(field)} TEXT NOT NULL`),
+    ...(spec.sums === true ? ['shares TEXT NOT NULL'] : []),
     'sections TEXT NOT NULL',
   ];
   return `CREATE TABLE ${documents} (${columns.join(', ')})`;
@@ -123,6 +134,20 @@ function createSearch({ search }: CollectionTable): string {
   )`;
 }
 
+function createSums({ sums }: CollectionTable): string {
+  return `CREATE TABLE ${sums} (
+    owner TEXT NOT NULL, day TEXT NOT NULL, unit TEXT NOT NULL, name TEXT NOT NULL,
+    count INTEGER NOT NULL, high INTEGER NOT NULL, low INTEGER NOT NULL,
+    PRIMARY KEY (owner, day, unit, name)
+  ) WITHOUT ROWID`;
+}
+
+/** The statement that makes the table of words. */
+export function createWords({ spec, words }: Pick<CollectionTable, 'spec' | 'words'>): string {
+  const search = `${spec.name}@${spec.version}:search`.replaceAll("'", "''");
+  return `CREATE VIRTUAL TABLE IF NOT EXISTS ${words} USING fts5vocab ('${search}', 'instance')`;
+}
+
 /** The statement that makes the index of the documents that are quarantined. */
 export function createQuarantine({ spec, documents }: Pick<CollectionTable, 'spec' | 'documents'>): string {
   const name = quoted(`${spec.name}@${spec.version}:quarantined`);
@@ -130,6 +155,6 @@ export function createQuarantine({ spec, documents }: Pick<CollectionTable, 'spe
 }
 
 /** The statements that drop it. */
-export function dropStatements({ documents, values, search }: CollectionTable): string {
-  return [documents, values, search].map((name) => `DROP TABLE IF EXISTS ${name}`).join(';\n');
+export function dropStatements({ documents, values, search, words, sums }: CollectionTable): string {
+  return [documents, values, words, search, sums].map((name) => `DROP TABLE IF EXISTS ${name}`).join(';\n');
 }

@@ -3,7 +3,8 @@ import type { Database, Statement } from '../../sqlite/database.js';
 import { checkFields, degradedText, sectionsText } from '../storable.js';
 import { fieldColumns, type CollectionTable } from './collection-table.js';
 import { SearchWriter } from './search-writer.js';
-import { sortedJson } from './stored-row.js';
+import { sharesText, sortedJson } from './stored-row.js';
+import { SumWriter } from './sum-writer.js';
 import { valueList } from './value-list.js';
 import { ValueWriter } from './value-writer.js';
 
@@ -19,7 +20,8 @@ export class CollectionWriter {
   readonly #find: Statement<[id: number, revisions: string, degraded: string | null, ...fields: FieldValue[]]>;
   /** By the columns of fields that they set. */
   readonly #updates = new Map<string, Statement<[]>>();
-  readonly #followers: readonly (ValueWriter | SearchWriter)[];
+  readonly #followers: readonly (ValueWriter | SearchWriter | SumWriter)[];
+  readonly #sums: SumWriter | undefined;
 
   constructor(database: Database, table: CollectionTable) {
     this.#database = database;
@@ -33,7 +35,9 @@ export class CollectionWriter {
     this.#find = database.prepare(
       `SELECT ${['id', 'revisions', 'degraded', ...this.#columns].join(', ')} FROM ${table.documents} WHERE key = ?`,
     );
+    this.#sums = table.spec.sums === true ? new SumWriter(database, table) : undefined;
     this.#followers = [
+      ...(this.#sums === undefined ? [] : [this.#sums]),
       ...(table.multiple.length > 0 ? [new ValueWriter(database, table)] : []),
       ...(table.searched.length > 0 ? [new SearchWriter(database, table)] : []),
     ];
@@ -42,12 +46,14 @@ export class CollectionWriter {
   /** Writes what still is as it was expected; answers the keys of what is not. */
   write({ writes, partition }: Batch): readonly string[] {
     const conflicts: string[] = [];
+    this.#sums?.begin();
     for (const write of writes) {
       const { expected } = write;
       const isWritten =
         expected === undefined ? this.#create(write, partition) : this.#change(write, sortedJson(expected));
       if (!isWritten) conflicts.push(write.key);
     }
+    this.#sums?.end();
     return conflicts;
   }
 
@@ -82,6 +88,7 @@ export class CollectionWriter {
     for (const field of this.#table.single) values.push(fields.single[field] ?? null);
     for (const field of this.#table.multiple) values.push(valueList(fields.multiple[field] ?? []));
     for (const field of this.#table.searched) values.push(valueList(fields.multiple[field] ?? []));
+    if (this.#table.spec.sums === true) values.push(sharesText(fields.shares ?? []));
     return values;
   }
 

@@ -1,7 +1,7 @@
-import type { FieldValue, ListQuery } from '@waybill/shared-kernel/ports/read-store.js';
+import type { FieldValue, ListQuery, Place } from '@waybill/shared-kernel/ports/read-store.js';
 import type { SqlValue } from '../../sqlite/database.js';
 import { multipleColumn, singleColumn, type CollectionTable, type FieldIndex } from './collection-table.js';
-import { searchQuery } from './search-tokens.js';
+import { searchQuery, wordRange, type Beginning } from './search-tokens.js';
 import { storedColumns } from './stored-row.js';
 import { beginning, whole } from './value-list.js';
 
@@ -11,19 +11,22 @@ export interface Bound {
   readonly parameters: readonly SqlValue[];
 }
 
-/** Where a list is read from; everything else the query asks is then tested on each document found there. */
-export type Driver =
-  /** An index over single fields, in the list's order. */
+/** Where a list is read from, in its order; everything else the query asks is then tested on each document found there. */
+export type OrderedDriver =
+  /** An index over single fields. */
   | { readonly kind: 'index'; readonly index: FieldIndex }
-  /** The rows of a value, in the list's order. */
-  | { readonly kind: 'value'; readonly field: string; readonly value: string }
-  /** What a search finds, to be sorted. */
-  | { readonly kind: 'search'; readonly query: string };
+  /** The rows of a value. */
+  | { readonly kind: 'value'; readonly field: string; readonly value: string };
 
-/** Every way to read a query's list, those in the list's order first. Throws where the spec has none. */
-export function drivers(table: CollectionTable, query: ListQuery): readonly [Driver, ...Driver[]] {
-  const { equal = {}, contains = {}, startsWith = {} } = query;
-  const found: Driver[] = [];
+export type Driver =
+  | OrderedDriver
+  /** What a search for one word finds, to be tested and sorted. */
+  | { readonly kind: 'search'; readonly beginning: Beginning };
+
+/** Every way to read a query's list in its order. Throws where the spec has none. */
+export function orderedDrivers(table: CollectionTable, query: ListQuery): readonly [OrderedDriver, ...OrderedDriver[]] {
+  const { equal = {}, contains = {} } = query;
+  const found: OrderedDriver[] = [];
   const index = table.indexes
     .filter(({ fields }) => fields.every((field) => equal[field] !== undefined))
     .reduce<FieldIndex | undefined>(
@@ -32,10 +35,6 @@ export function drivers(table: CollectionTable, query: ListQuery): readonly [Dri
     );
   if (index !== undefined) found.push({ kind: 'index', index });
   for (const [field, value] of Object.entries(contains)) found.push({ kind: 'value', field, value });
-  const beginnings = Object.entries(startsWith).flatMap(([field, prefixes]) =>
-    prefixes.map((prefix) => ({ field: numberOf(table, 'searched', field), prefix })),
-  );
-  if (beginnings.length > 0) found.push({ kind: 'search', query: searchQuery(beginnings) });
   const [first, ...others] = found;
   if (first === undefined) {
     const fields = Object.keys(equal).join(', ') || 'nothing';
@@ -44,10 +43,22 @@ export function drivers(table: CollectionTable, query: ListQuery): readonly [Dri
   return [first, ...others];
 }
 
+/** The beginnings of words that a query searches for, the longest first. Throws for fields that are not searched. */
+export function searchedBeginnings(table: CollectionTable, { startsWith = {} }: ListQuery): readonly Beginning[] {
+  return Object.entries(startsWith)
+    .flatMap(([field, prefixes]) => prefixes.map((prefix) => ({ field: numberOf(table, 'searched', field), prefix })))
+    .sort((one, other) => other.prefix.length - one.prefix.length);
+}
+
 function numberOf(table: CollectionTable, kind: 'multiple' | 'searched', field: string): number {
   const number = table[kind].indexOf(field);
   if (number === -1) throw new Error(`${table.spec.name}@${table.spec.version}: ${field} is not in "${kind}"`);
   return number;
+}
+
+/** The part of a list that is looked at: as the query says, and no further than `through`, inclusive. */
+interface Part extends Pick<ListQuery, 'from' | 'to' | 'after'> {
+  readonly through?: Place | undefined;
 }
 
 /** Conditions that must all hold, and what is bound to them. */
@@ -65,11 +76,12 @@ class Conditions {
     else this.add(`d.${singleColumn(field)} = ?`, value);
   }
 
-  /** The part of the list between `from`, `to` and `after`, as one range of an index that ends with place and key. */
-  addRange({ from, to, after }: ListQuery, place: string, key: string): void {
-    // Also leaves out the documents without a place.
-    this.add(`${place} >= ?`, from ?? '');
-    // One upper bound, the lower of the two: SQLite takes but one into the range and would walk to the other.
+  /** The part of the list as one range of an index that ends with place and key. */
+  addRange({ from, to, after, through }: Part, place: string, key: string): void {
+    // One bound at either end, the nearer of two: SQLite takes but one into the range and would walk to the other.
+    // The lower one also leaves out the documents without a place.
+    if (through !== undefined) this.add(`(${place}, ${key}) >= (?, ?)`, through.order, through.key);
+    else this.add(`${place} >= ?`, from ?? '');
     if (after !== undefined && (to === undefined || after.order <= to)) {
       this.add(`(${place}, ${key}) < (?, ?)`, after.order, after.key);
     } else if (to !== undefined) {
@@ -77,25 +89,30 @@ class Conditions {
     }
   }
 
+  get isEmpty(): boolean {
+    return this.#tests.length === 0;
+  }
+
   get sql(): string {
-    return this.#tests.length === 0 ? 'TRUE' : this.#tests.join(' AND ');
+    return this.isEmpty ? 'TRUE' : this.#tests.join(' AND ');
   }
 }
 
 /** The entries that the driver reads. */
-function entriesOf(table: CollectionTable, query: ListQuery, driver: Driver): Conditions {
+function entriesOf(table: CollectionTable, query: ListQuery, driver: Driver, through?: Place): Conditions {
   const entries = new Conditions();
+  const part = { ...query, through };
   switch (driver.kind) {
     case 'index':
       for (const field of driver.index.fields) entries.addEqual(field, query.equal?.[field] ?? null);
-      entries.addRange(query, `d.${table.order}`, 'd.key');
+      entries.addRange(part, `d.${table.order}`, 'd.key');
       return entries;
     case 'value':
       entries.add('v.field = ? AND v.value = ?', numberOf(table, 'multiple', driver.field), driver.value);
-      entries.addRange(query, 'v.place', 'v.key');
+      entries.addRange(part, 'v.place', 'v.key');
       return entries;
     case 'search':
-      entries.add(`${table.search} MATCH ?`, driver.query);
+      entries.add(`${table.search} MATCH ?`, searchQuery(driver.beginning));
       return entries;
     default:
       return driver satisfies never;
@@ -105,7 +122,7 @@ function entriesOf(table: CollectionTable, query: ListQuery, driver: Driver): Co
 /** What the query asks of the documents that the driver finds. */
 function restOf(table: CollectionTable, query: ListQuery, driver: Driver): Conditions {
   const rest = new Conditions();
-  const { equal = {}, contains = {}, startsWith = {} } = query;
+  const { equal = {}, contains = {} } = query;
   if (driver.kind === 'search') rest.addRange(query, `d.${table.order}`, 'd.key');
   for (const [field, value] of Object.entries(equal)) {
     if (driver.kind !== 'index' || !driver.index.fields.includes(field)) rest.addEqual(field, value);
@@ -115,10 +132,16 @@ function restOf(table: CollectionTable, query: ListQuery, driver: Driver): Condi
       rest.add(`instr(d.${multipleColumn(field)}, ?) > 0`, whole(value));
     }
   }
-  for (const [field, prefixes] of Object.entries(startsWith)) {
-    for (const prefix of prefixes) rest.add(`instr(d.${multipleColumn(field)}, ?) > 0`, beginning(prefix));
+  // The longest word is the rarest, as a rule, and ends the test.
+  for (const { field, prefix } of searchedBeginnings(table, query)) {
+    rest.add(`instr(d.${multipleColumn(table.searched[field]!)}, ?) > 0`, beginning(prefix));
   }
   return rest;
+}
+
+/** Whether every entry of the driver is a document of the list. */
+export function answersWhole(table: CollectionTable, query: ListQuery, driver: Driver): boolean {
+  return restOf(table, query, driver).isEmpty;
 }
 
 function sourceOf(table: CollectionTable, driver: Driver): string {
@@ -135,7 +158,7 @@ function sourceOf(table: CollectionTable, driver: Driver): string {
 }
 
 /** How many entries a driver has, counted up to `limit`. */
-export function countStatement(table: CollectionTable, query: ListQuery, driver: Driver, limit: number): Bound {
+export function countStatement(table: CollectionTable, query: ListQuery, driver: OrderedDriver, limit: number): Bound {
   const entries = entriesOf(table, query, driver);
   return {
     sql: `SELECT count(*) FROM (SELECT 1 FROM ${sourceOf(table, driver)} WHERE ${entries.sql} LIMIT ?) counted`,
@@ -143,11 +166,35 @@ export function countStatement(table: CollectionTable, query: ListQuery, driver:
   };
 }
 
-/** The documents of a query, read from a driver. */
-export function listStatement(table: CollectionTable, query: ListQuery, driver: Driver): Bound {
+/** How many documents have a word with this beginning, counted up to `limit`; more than once where they have several. */
+export function countWordsStatement({ words }: CollectionTable, searched: Beginning, limit: number): Bound {
+  return {
+    sql: `SELECT count(*) FROM (SELECT 1 FROM ${words} WHERE term >= ? AND term < ? LIMIT ?) counted`,
+    parameters: [...wordRange(searched), limit],
+  };
+}
+
+/** The place of the entry of a driver after which `candidates` are looked at, and that of the next, if there is one. */
+export function throughStatement(
+  table: CollectionTable,
+  query: ListQuery,
+  driver: OrderedDriver,
+  candidates: number,
+): Bound {
   const entries = entriesOf(table, query, driver);
+  const [place, key] = driver.kind === 'index' ? [`d.${table.order}`, 'd.key'] : ['v.place', 'v.key'];
+  return {
+    sql: `SELECT ${place}, ${key} FROM ${sourceOf(table, driver)} WHERE ${entries.sql}
+      ORDER BY ${place} DESC, ${key} DESC LIMIT 2 OFFSET ?`,
+    parameters: [...entries.parameters, candidates - 1],
+  };
+}
+
+/** The documents of a query, each followed by its place, read from a driver, no further than `through`. */
+export function listStatement(table: CollectionTable, query: ListQuery, driver: Driver, through?: Place): Bound {
+  const entries = entriesOf(table, query, driver, through);
   const rest = restOf(table, query, driver);
-  const columns = storedColumns.map((column) => `d.${column}`).join(', ');
+  const columns = [...storedColumns.map((column) => `d.${column}`), `d.${table.order}`].join(', ');
   const source = sourceOf(table, driver);
   const newestFirst = `ORDER BY d.${table.order} DESC, d.key DESC`;
   return {

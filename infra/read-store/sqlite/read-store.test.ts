@@ -3,13 +3,30 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { at } from '@waybill/shared-kernel/testing/at.js';
 import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { readStoreContract, sampleCollection, sampleWrite } from '@waybill/shared-kernel/ports/read-store.contract.js';
-import type { DocumentWrite, ListQuery, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  DocumentWrite,
+  ListPage,
+  ListQuery,
+  Place,
+  ReadStore,
+  StoredDocument,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { Database } from '../../sqlite/database.js';
 import { collectionTable } from './collection-table.js';
 import { groupStatement } from './group-statement.js';
-import { countStatement, drivers, listStatement, type Bound } from './list-statement.js';
+import {
+  countStatement,
+  countWordsStatement,
+  listStatement,
+  orderedDrivers,
+  searchedBeginnings,
+  throughStatement,
+  type Bound,
+  type Driver,
+} from './list-statement.js';
 import { openSqliteReadStore } from './read-store.js';
 import { openReadModels } from './schema.js';
 import { searchQuery } from './search-tokens.js';
@@ -51,7 +68,7 @@ describe('with many documents', () => {
   beforeAll(async () => {
     store = openSqliteReadStore(file);
     await store.declare(collection);
-    await store.commit({ collection, partition: 0, writes: all, position: all.length });
+    await store.commit({ collection, partition: 0, writes: all, position: at(all.length) });
     database = openReadModels(file, true);
   });
 
@@ -93,8 +110,8 @@ describe('with many documents', () => {
     test('reads an index, in order, and no table from end to end', () => {
       for (const range of ranges) {
         const query = { ...filter, ...range, limit: 20 };
-        for (const driver of drivers(table, query)) {
-          for (const statement of [listStatement(table, query, driver), countStatement(table, query, driver, 1001)]) {
+        for (const driver of drivers(query)) {
+          for (const statement of statementsOf(query, driver)) {
             const plan = planOf(statement);
             expect(plan.filter((step) => step.startsWith('SCAN') && !isOfResults(step))).toEqual([]);
             // What a search found is in no order; that it is little is seen to before.
@@ -107,7 +124,7 @@ describe('with many documents', () => {
     test('is the same from whatever it is read', () => {
       for (const range of ranges) {
         const query = { ...filter, ...range, limit: 20 };
-        const lists = drivers(table, query).map((driver) => {
+        const lists = drivers(query).map((driver) => {
           const { sql, parameters } = listStatement(table, query, driver);
           return database
             .prepare<[key: string]>(sql)
@@ -119,6 +136,24 @@ describe('with many documents', () => {
     });
   });
 
+  /** Every way to read a list: those in its order, then by each word that is searched for. */
+  function drivers(query: ListQuery): readonly Driver[] {
+    const searches = searchedBeginnings(table, query).map((beginning) => ({ kind: 'search', beginning }) as const);
+    return [...orderedDrivers(table, query), ...searches];
+  }
+
+  function statementsOf(query: ListQuery, driver: Driver): readonly Bound[] {
+    const list = listStatement(table, query, driver);
+    if (driver.kind === 'search') return [list, countWordsStatement(table, driver.beginning, 1001)];
+    const through = { order: '2026-01-01T00:05:00.000Z', key: 'k000300' };
+    return [
+      list,
+      listStatement(table, query, driver, through),
+      countStatement(table, query, driver, 1001),
+      throughStatement(table, query, driver, 1000),
+    ];
+  }
+
   /** Whether a step goes through what a search, or a query inside, found. */
   function isOfResults(step: string): boolean {
     return step.includes('VIRTUAL TABLE INDEX') || step === 'SCAN wanted' || step === 'SCAN counted';
@@ -128,9 +163,17 @@ describe('with many documents', () => {
     'a list by %j goes on where the page before ended, instead of walking there',
     (filter) => {
       const query = { ...filter, to: '2026-01-02', after, limit: 20 };
-      const [driver, other] = drivers(table, query);
-      expect(planOf(listStatement(table, query, other ?? driver)).join()).toMatch(
-        /\((single:at|place),key\)<\(\?,\?\)/,
+      const [driver, other] = orderedDrivers(table, query);
+      const through = { order: '2026-01-01T00:05:00.000Z', key: 'k000300' };
+      for (const statement of [
+        listStatement(table, query, other ?? driver),
+        listStatement(table, query, other ?? driver, through),
+        throughStatement(table, query, other ?? driver, 10),
+      ]) {
+        expect(planOf(statement).join()).toMatch(/\((single:at|place),key\)<\(\?,\?\)/);
+      }
+      expect(planOf(listStatement(table, query, other ?? driver, through)).join()).toMatch(
+        /\((single:at|place),key\)>\(\?,\?\)/,
       );
     },
   );
@@ -145,14 +188,11 @@ describe('with many documents', () => {
   test('a word that most documents have is found newest first, page after page', async () => {
     const query = { startsWith: { word: ['comm', 'od'] }, contains: { merchant: 'm1' }, limit: 100 };
     const found: string[] = [];
-    for (let last: StoredDocument | undefined; ;) {
-      const page: readonly StoredDocument[] = await store.list(collection, {
-        ...query,
-        ...(last !== undefined && { after: { order: (last.sections['order'] as { at: string }).at, key: last.key } }),
-      });
-      found.push(...page.map(({ key }) => key));
-      last = page.at(-1);
-      if (last === undefined) break;
+    for (let after: Place | undefined; ;) {
+      const page: ListPage = await store.page(collection, { ...query, ...(after !== undefined && { after }) });
+      found.push(...page.documents.map(({ key }) => key));
+      after = page.next;
+      if (after === undefined) break;
     }
     const expected = all.filter((_, index) => index % 2 === 1 && index % 3 === 1).map(({ key }) => key);
     expect(found).toEqual(expected.reverse());
@@ -164,10 +204,10 @@ describe('with many documents', () => {
     await expect(store.list(poor, { equal: { status: 'placed' }, limit: 1 })).rejects.toThrow(
       'poor@1 has no index for a list by status',
     );
-    await expect(store.list(poor, { startsWith: { merchant: ['m'] }, limit: 1 })).rejects.toThrow(
+    await expect(store.page(poor, { startsWith: { merchant: ['m'] }, limit: 1 })).rejects.toThrow(
       'poor@1: merchant is not in "searched"',
     );
-    await expect(store.list(poor, { contains: { word: 'common' }, limit: 1 })).rejects.toThrow(
+    await expect(store.page(poor, { contains: { word: 'common' }, limit: 1 })).rejects.toThrow(
       'poor@1: word is not in "multiple"',
     );
   });
@@ -180,7 +220,7 @@ describe('beside one another', () => {
     await store.declare(collection);
     const batches = Array.from({ length: 500 }, (_, revision) => {
       const write = sampleWrite('a', { amount: revision, words: [`w${revision}`] }, revision);
-      return { collection, partition: 0, writes: [write], position: revision + 1 };
+      return { collection, partition: 0, writes: [write], position: at(revision + 1) };
     });
     const job: BatchesToCommit = { file, batches };
     const worker = new Worker(new URL('testing/commit-batches.js', import.meta.url), { workerData: job });
@@ -191,7 +231,8 @@ describe('beside one another', () => {
     const seen: StoredDocument[] = [];
     const pause = (): Promise<boolean> => new Promise((resolve) => setImmediate(() => resolve(false)));
     while (!(await Promise.race([ended, pause()]))) seen.push(...(await store.list(collection, { limit: 2 })));
-    seen.push(...(await store.list(collection, { equal: { amount: 499 }, startsWith: { word: ['w499'] }, limit: 2 })));
+    const last = await store.page(collection, { equal: { amount: 499 }, startsWith: { word: ['w499'] }, limit: 2 });
+    seen.push(...last.documents);
     expect(seen.at(-1)?.revisions).toEqual({ order: 499 });
     const torn = seen.filter(
       ({ revisions, sections }) => (sections['order'] as { amount: number }).amount !== revisions['order'],
@@ -207,11 +248,11 @@ describe('beside one another', () => {
     await expect(reader.declare(collection)).rejects.toThrow(Unavailable);
     await writer.declare(collection);
     await reader.declare(collection);
-    await writer.commit({ collection, partition: 0, writes: [sampleWrite('a')], position: 1 });
+    await writer.commit({ collection, partition: 0, writes: [sampleWrite('a')], position: at(1) });
     expect(await reader.count(collection)).toBe(1);
-    await expect(reader.commit({ collection, partition: 0, writes: [sampleWrite('b')], position: 2 })).rejects.toThrow(
-      BadDataFile,
-    );
+    await expect(
+      reader.commit({ collection, partition: 0, writes: [sampleWrite('b')], position: at(2) }),
+    ).rejects.toThrow(BadDataFile);
     await reader.close();
     await writer.close();
   });
@@ -248,7 +289,7 @@ describe('a file', () => {
       { ...sampleWrite('a'), sections, revisions: { order: 1, delivery: 2 } },
       { ...sampleWrite('b'), sections: turned, revisions: { delivery: 2, order: 1 } },
     ];
-    await store.commit({ collection, partition: 0, writes, position: 1 });
+    await store.commit({ collection, partition: 0, writes, position: at(1) });
     const database = openReadModels(file, true);
     const rows = database.prepare<[string, string]>('SELECT revisions, sections FROM "orders@1"').all();
     expect(rows[0]).toEqual(rows[1]);
@@ -263,13 +304,13 @@ describe('a file', () => {
       collection,
       partition: 0,
       writes: [sampleWrite('a', { words: ['old', 'kept'] })],
-      position: 1,
+      position: at(1),
     });
     const changed = sampleWrite('a', { words: ['new', 'kept'] }, 1);
-    await store.commit({ collection, partition: 0, writes: [changed], position: 2 });
+    await store.commit({ collection, partition: 0, writes: [changed], position: at(2) });
     const database = openReadModels(file, true);
     const count = database.prepare<[number]>('SELECT count(*) FROM "orders@1:search" WHERE "orders@1:search" MATCH ?');
-    const found = ['old', 'kept', 'new'].map((prefix) => count.get(searchQuery([{ field: 0, prefix }]))?.[0]);
+    const found = ['old', 'kept', 'new'].map((prefix) => count.get(searchQuery({ field: 0, prefix }))?.[0]);
     expect(found).toEqual([0, 1, 1]);
     database.close();
     await store.close();
@@ -290,4 +331,27 @@ describe('a file', () => {
     await expect(store.declare({ ...collection, ...fault })).rejects.toThrow(message);
     await store.close();
   });
+});
+
+test.each([
+  ['shares of a document', (table: ReturnType<typeof collectionTable>) => `UPDATE ${table.documents} SET shares = 'x'`],
+  ['parts of a sum', (table: ReturnType<typeof collectionTable>) => `UPDATE ${table.sums} SET high = 'x', low = 'y'`],
+])('damaged %s stop nothing: what is wrong is told, and the document is written again', async (_, damage) => {
+  const file = newFile();
+  const store = openSqliteReadStore(file);
+  await store.declare(collection);
+  const first = sampleWrite('k1', { day: '2026-01-01', amount: 5, merchants: [] });
+  await store.commit({ collection, partition: 0, position: at(1), writes: [first] });
+  expect(await store.wrongSums(collection)).toEqual([]);
+  const database = openReadModels(file, false);
+  database.exec(damage(collectionTable(collection)));
+  database.close();
+  expect(await store.wrongSums(collection)).toHaveLength(1);
+  const query = { owner: '', from: '2026-01-01', to: '2026-01-02' };
+  expect(await store.sums(collection, query)).toHaveLength(1);
+  expect(await store.scan(collection, undefined, 10)).toHaveLength(1);
+  const again = sampleWrite('k1', { day: '2026-01-01', amount: 6, merchants: [] }, 1);
+  const conflicts = await store.commit({ collection, partition: 0, position: at(2), writes: [again] });
+  expect(conflicts).toEqual([]);
+  await store.close();
 });

@@ -1,8 +1,8 @@
 import { storedCheckpoint } from '@waybill/shared-kernel/category-heads.js';
 import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { logBeginning, type Anchor, type LogPosition } from '@waybill/shared-kernel/log-position.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { CollectionVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
-import { beginning } from '@waybill/shared-kernel/ports/event-store.js';
 import {
   isQuarantined,
   type Batch,
@@ -11,11 +11,17 @@ import {
   type Group,
   type GroupQuery,
   type IndexedDocument,
+  type ListPage,
   type ListQuery,
+  type PageQuery,
   type QuarantinedDocument,
   type ReadStore,
   type RelayCheckpoint,
   type StoredDocument,
+  type Sum,
+  type SumKey,
+  type SumQuery,
+  type WrongSum,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Database, SqlValue, Statement } from '../../sqlite/database.js';
 import { whenFree } from '../../sqlite/when-free.js';
@@ -28,9 +34,11 @@ import {
   type CollectionTable,
 } from './collection-table.js';
 import { CollectionWriter } from './collection-writer.js';
-import { groupStatement, type GroupRow } from './group-statement.js';
-import { countStatement, drivers, listStatement, type Bound, type Driver } from './list-statement.js';
+import { groupOf, groupStatement, type GroupRow } from './group-statement.js';
+import { answersWhole, listStatement, orderedDrivers, type Bound } from './list-statement.js';
+import { readPage } from './read-page.js';
 import { openReadModels } from './schema.js';
+import { findWrongSums, sumOf, sumsStatement, type SumRow } from './sums.js';
 import { indexedDocument, storedColumns, storedDocument, type StoredRow } from './stored-row.js';
 
 export interface SqliteReadStoreOptions {
@@ -42,9 +50,6 @@ export interface SqliteReadStoreOptions {
 export function openSqliteReadStore(file: string, { readonly = false }: SqliteReadStoreOptions = {}): ReadStore {
   return new SqliteReadStore(openReadModels(file, readonly), readonly);
 }
-
-/** So many documents are gathered and tested, or sorted, without a second thought. */
-const worthGathering = 1000;
 
 interface Declared {
   readonly table: CollectionTable;
@@ -104,37 +109,48 @@ class SqliteReadStore implements ReadStore {
       const conflicts = writer.write(batch);
       if (conflicts.length === 0) {
         this.#run(
-          `INSERT INTO positions VALUES (?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET position = excluded.position WHERE excluded.position > position`,
+          `INSERT INTO positions (name, version, partition, position, anchors) VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET position = excluded.position, anchors = excluded.anchors
+           WHERE excluded.position > positions.position`,
           collection.name,
           collection.version,
           partition,
-          position,
+          position.through,
+          JSON.stringify(position.anchors),
         );
       }
       return conflicts;
     });
   }
 
-  async position(collection: CollectionSpec, partition: number): Promise<number> {
-    return (await this.positions(collection))[partition] ?? beginning;
+  async position({ name, version }: CollectionSpec, partition: number): Promise<LogPosition> {
+    const [row] = await this.#all<PositionRow>({
+      sql: 'SELECT position, anchors FROM positions WHERE name = ? AND version = ? AND partition = ?',
+      parameters: [name, version, partition],
+    });
+    return positionOf(row);
   }
 
-  async positions({ name, version }: CollectionSpec): Promise<readonly number[]> {
-    const positions = Array<number>(partitionCount).fill(beginning);
-    const rows = await this.#all<[partition: number, position: number]>({
-      sql: 'SELECT partition, position FROM positions WHERE name = ? AND version = ?',
+  async positions({ name, version }: CollectionSpec): Promise<readonly LogPosition[]> {
+    const positions = Array<LogPosition>(partitionCount).fill(logBeginning);
+    const rows = await this.#all<[...PositionRow, partition: number]>({
+      sql: 'SELECT position, anchors, partition FROM positions WHERE name = ? AND version = ?',
       parameters: [name, version],
     });
-    for (const [partition, position] of rows) positions[partition] = position;
+    for (const [position, anchors, partition] of rows) positions[partition] = positionOf([position, anchors]);
     return positions;
   }
 
   async list(collection: CollectionSpec, query: ListQuery): Promise<readonly StoredDocument[]> {
     const { table } = this.#of(collection);
-    const driver = await this.#best(table, query);
-    const rows = await this.#all<StoredRow>(listStatement(table, query, driver));
-    return rows.map(storedDocument);
+    const driver = orderedDrivers(table, query).find((each) => answersWhole(table, query, each));
+    if (driver === undefined) throw new Error(`${nameOf(collection)} has no index for the whole of this list`);
+    const rows = await this.#all<[...StoredRow, order: string]>(listStatement(table, query, driver));
+    return rows.map((row) => storedDocument(row));
+  }
+
+  page(collection: CollectionSpec, query: PageQuery): Promise<ListPage> {
+    return readPage((statement) => this.#all(statement), this.#of(collection).table, query);
   }
 
   async quarantined(
@@ -153,7 +169,18 @@ class SqliteReadStore implements ReadStore {
 
   async groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]> {
     const rows = await this.#all<GroupRow>(groupStatement(this.#of(collection).table, query));
-    return rows.map(([by, and, count, sum]) => ({ by, and, count, sum }));
+    return rows.map(groupOf);
+  }
+
+  async sums(collection: CollectionSpec, query: SumQuery): Promise<readonly (Omit<SumKey, 'owner'> & Sum)[]> {
+    const rows = await this.#all<SumRow>(sumsStatement(this.#of(collection).table, query));
+    return rows.map(sumOf);
+  }
+
+  async wrongSums(collection: CollectionSpec): Promise<readonly WrongSum[]> {
+    const { table } = this.#of(collection);
+    if (collection.sums !== true) return [];
+    return findWrongSums(this.#database, () => openReadModels(this.#database.file, true), table);
   }
 
   async scan(
@@ -204,42 +231,83 @@ class SqliteReadStore implements ReadStore {
   }
 
   async relayCheckpoint(): Promise<RelayCheckpoint> {
-    const [row] = await this.#all<[position: number, heads: string]>({
-      sql: 'SELECT position, heads FROM relay',
+    const [row] = await this.#all<[...PositionRow, heads: string]>({
+      sql: 'SELECT position, anchors, heads FROM relay',
       parameters: [],
     });
-    if (row === undefined) return { position: beginning, heads: {} };
-    return storedCheckpoint(row[0], JSON.parse(row[1]) as RelayCheckpoint['heads']);
+    if (row === undefined) return { ...logBeginning, heads: {} };
+    const [position, anchors, heads] = row;
+    return storedCheckpoint(positionOf([position, anchors]), JSON.parse(heads) as RelayCheckpoint['heads']);
   }
 
-  async saveRelayCheckpoint({ position, heads }: RelayCheckpoint): Promise<void> {
-    await this.#writes.commit(() => {
-      this.#run(
-        `INSERT INTO relay VALUES (1, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position,
-         heads = excluded.heads WHERE excluded.position > relay.position`,
-        position,
+  async saveRelayCheckpoint(checkpoint: RelayCheckpoint): Promise<void> {
+    await this.#putRelay(checkpoint, 'excluded.position > relay.position');
+  }
+
+  resetRelayCheckpoint(expected: LogPosition, checkpoint: RelayCheckpoint): Promise<boolean> {
+    return this.#putRelay(checkpoint, 'relay.position = ?', expected.through);
+  }
+
+  /** Whether it was put in place of the one there, if there was one. */
+  #putRelay(
+    { through, anchors, heads }: RelayCheckpoint,
+    givesWay: string,
+    ...parameters: readonly SqlValue[]
+  ): Promise<boolean> {
+    return this.#writes.commit(() => {
+      const { changes } = this.#run(
+        `INSERT INTO relay (id, position, heads, anchors) VALUES (1, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET position = excluded.position, heads = excluded.heads, anchors = excluded.anchors
+         WHERE ${givesWay}`,
+        through,
         JSON.stringify(heads),
+        JSON.stringify(anchors),
+        ...parameters,
       );
+      return changes === 1;
     });
   }
 
-  async consumerPosition(consumer: string, partition: number): Promise<number> {
-    const [row] = await this.#all<[number]>({
-      sql: 'SELECT position FROM consumers WHERE consumer = ? AND partition = ?',
+  async consumerPosition(consumer: string, partition: number): Promise<LogPosition> {
+    const [row] = await this.#all<PositionRow>({
+      sql: 'SELECT position, anchors FROM consumers WHERE consumer = ? AND partition = ?',
       parameters: [consumer, partition],
     });
-    return row?.[0] ?? beginning;
+    return positionOf(row);
   }
 
-  async saveConsumerPosition(consumer: string, partition: number, position: number): Promise<void> {
-    await this.#writes.commit(() => {
-      this.#run(
-        `INSERT INTO consumers VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET position = excluded.position
-         WHERE excluded.position > consumers.position`,
+  async saveConsumerPosition(consumer: string, partition: number, position: LogPosition): Promise<void> {
+    await this.#putConsumer(consumer, partition, position, 'excluded.position > consumers.position');
+  }
+
+  resetConsumerPosition(
+    consumer: string,
+    partition: number,
+    expected: LogPosition,
+    position: LogPosition,
+  ): Promise<boolean> {
+    return this.#putConsumer(consumer, partition, position, 'consumers.position = ?', expected.through);
+  }
+
+  /** Whether it was put in place of the one there. */
+  #putConsumer(
+    consumer: string,
+    partition: number,
+    { through, anchors }: LogPosition,
+    givesWay: string,
+    ...parameters: readonly SqlValue[]
+  ): Promise<boolean> {
+    return this.#writes.commit(() => {
+      const { changes } = this.#run(
+        `INSERT INTO consumers (consumer, partition, position, anchors) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET position = excluded.position, anchors = excluded.anchors WHERE ${givesWay}`,
         consumer,
         partition,
-        position,
+        through,
+        JSON.stringify(anchors),
+        ...parameters,
       );
+      return changes === 1;
     });
   }
 
@@ -248,9 +316,13 @@ class SqliteReadStore implements ReadStore {
     return row?.[0];
   }
 
-  async noteMadeFrom(log: string): Promise<void> {
+  async noteMadeFrom(log: string, insteadOf?: string): Promise<void> {
     await this.#writes.commit(() => {
-      this.#run('INSERT INTO made_from VALUES (1, ?) ON CONFLICT DO NOTHING', log);
+      this.#run(
+        'INSERT INTO made_from VALUES (1, ?) ON CONFLICT DO UPDATE SET log = excluded.log WHERE made_from.log = ?',
+        log,
+        insteadOf ?? null,
+      );
     });
   }
 
@@ -273,32 +345,6 @@ class SqliteReadStore implements ReadStore {
   async close(): Promise<void> {
     await this.#writes.idle();
     this.#database.close();
-  }
-
-  /**
-   * The driver that reads the fewest entries, as far as counting pays. Whatever a search finds must be sorted, so it is
-   * taken only where that is little: when it finds much, the list in its order soon meets enough of it.
-   */
-  async #best(table: CollectionTable, query: ListQuery): Promise<Driver> {
-    const [first, ...others] = drivers(table, query);
-    let best = first;
-    if (others.length === 0) return best;
-    let fewest = Infinity;
-    for (const driver of [first, ...others]) {
-      if (fewest <= worthGathering && driver.kind === 'search') continue;
-      const count = await this.#count(table, query, driver);
-      if (count < fewest) {
-        best = driver;
-        fewest = count;
-      }
-    }
-    return best;
-  }
-
-  /** Entries of a driver, up to one more than is worth gathering. */
-  async #count(table: CollectionTable, query: ListQuery, driver: Driver): Promise<number> {
-    const [row] = await this.#all<[number]>(countStatement(table, query, driver, worthGathering + 1));
-    return row?.[0] ?? 0;
   }
 
   #isThere({ name, version }: CollectionSpec, spec: string): boolean {
@@ -336,6 +382,14 @@ class SqliteReadStore implements ReadStore {
     }
     return statement as Statement<Row>;
   }
+}
+
+type PositionRow = [position: number, anchors: string];
+
+function positionOf(row: PositionRow | undefined): LogPosition {
+  if (row === undefined) return logBeginning;
+  const [through, anchors] = row;
+  return { through, anchors: JSON.parse(anchors) as readonly Anchor[] };
 }
 
 function nameOf({ name, version }: CollectionSpec): string {

@@ -1,13 +1,13 @@
 import type { CollectionSpec } from '@waybill/shared-kernel/ports/read-store.js';
-import { openDatabase, type Database, type Schema } from '../../sqlite/database.js';
-import { collectionTable, createQuarantine } from './collection-table.js';
+import { openDatabase, writeAheadSettings, type Database, type Schema } from '../../sqlite/database.js';
+import { collectionTable, createQuarantine, createWords } from './collection-table.js';
 
 /** "WbRm". */
 const applicationId = 0x5762526d;
 
 const schema: Schema = {
   applicationId,
-  version: 2,
+  version: 4,
   migrate: (database, from) => {
     if (from < 1) {
       database.exec(`
@@ -37,6 +37,20 @@ const schema: Schema = {
         database.exec(createQuarantine(collectionTable(JSON.parse(spec) as CollectionSpec)));
       }
     }
+    if (from < 3) {
+      // Those of before name no events; they get anchors as they move.
+      database.exec(`
+        ALTER TABLE positions ADD COLUMN anchors TEXT NOT NULL DEFAULT '[]';
+        ALTER TABLE consumers ADD COLUMN anchors TEXT NOT NULL DEFAULT '[]';
+        ALTER TABLE relay ADD COLUMN anchors TEXT NOT NULL DEFAULT '[]';
+      `);
+    }
+    if (from < 4) {
+      for (const [spec] of database.prepare<[string]>('SELECT spec FROM collections').all()) {
+        const table = collectionTable(JSON.parse(spec) as CollectionSpec);
+        if (table.searched.length > 0) database.exec(createWords(table));
+      }
+    }
   },
 };
 
@@ -56,6 +70,6 @@ export function openReadModels(file: string, readonly: boolean): Database {
     cacheMegabytes: 64,
     remedy: 'Delete it: it is made again from the log.',
   });
-  if (!readonly) database.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
+  if (!readonly) database.exec(writeAheadSettings(checkpointPages));
   return database;
 }

@@ -12,7 +12,19 @@ export function searchText(valuesByField: readonly (readonly string[])[]): strin
   return valuesByField.flatMap((values, field) => values.map((value) => token(field, value))).join(' ');
 }
 
-/** A query for documents that have values with all these beginnings. */
-export function searchQuery(beginnings: readonly { readonly field: number; readonly prefix: string }[]): string {
-  return beginnings.map(({ field, prefix }) => `"${token(field, prefix)}" *`).join(' AND ');
+/** The beginning of a value of a field, by its number. */
+export interface Beginning {
+  readonly field: number;
+  readonly prefix: string;
+}
+
+/** A query for documents that have a value with this beginning. */
+export function searchQuery({ field, prefix }: Beginning): string {
+  return `"${token(field, prefix)}" *`;
+}
+
+/** Between which words those with this beginning stand: from the first, inclusive, to the second. */
+export function wordRange({ field, prefix }: Beginning): readonly [from: string, to: string] {
+  const word = token(field, prefix).replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return [word, `${word}\u{10ffff}`];
 }

@@ -1,4 +1,11 @@
-import type { Degraded, FieldValue, IndexedDocument, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  Degraded,
+  FieldValue,
+  IndexedDocument,
+  Share,
+  StoredDocument,
+} from '@waybill/shared-kernel/ports/read-store.js';
+import { isSumKey, sumKeyOf, sumKeyText } from '../storable.js';
 import type { CollectionTable } from './collection-table.js';
 import { valuesOf } from './value-list.js';
 
@@ -49,7 +56,7 @@ function legible(text: string): string {
 
 /** A document of a row that goes on with the columns of its fields. For audits: what cannot be read counts as empty. */
 export function indexedDocument(
-  { single, multiple, searched }: CollectionTable,
+  { spec, single, multiple, searched }: CollectionTable,
   row: readonly [...StoredRow, ...FieldValue[]],
 ): IndexedDocument {
   const values = row.slice(storedColumns.length);
@@ -59,8 +66,31 @@ export function indexedDocument(
       multiple: Object.fromEntries(
         [...multiple, ...searched].map((field, index) => [field, valuesOf(values[single.length + index] as string)]),
       ),
+      ...(spec.sums === true && { shares: sharesOf(values.at(-1) as string) }),
     },
   });
+}
+
+/** Shares as text, a line each: the same text for the same. As JSON, a key holds no line break. */
+export function sharesText(shares: readonly Share[]): string {
+  return shares
+    .map((share) => sumKeyText(share) + String(share.amount))
+    .sort()
+    .join('\n');
+}
+
+/** The key of each sum that a document adds to, and what. A line that cannot be read adds nothing: an audit tells of it. */
+export function sharesIn(text: string): readonly (readonly [sum: string, amount: number])[] {
+  if (text === '') return [];
+  return text.split('\n').flatMap((line) => {
+    const end = line.lastIndexOf(']') + 1;
+    const [sum, amount] = [line.slice(0, end), Number(line.slice(end))];
+    return Number.isSafeInteger(amount) && isSumKey(sum) ? [[sum, amount] as const] : [];
+  });
+}
+
+function sharesOf(text: string): readonly Share[] {
+  return sharesIn(text).map(([sum, amount]) => ({ ...sumKeyOf(sum), amount }));
 }
 
 /** JSON with the names of the outermost object in order, so that equal documents are equal as text. */

@@ -1,6 +1,7 @@
 import type { SnapshotStore, StoredSnapshot } from '@waybill/shared-kernel/ports/snapshots.js';
 import type { Collection, Db } from 'mongodb';
-import { isDuplicate, MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
+import { MongoDbConnection, type MongoDbOptions } from '../../mongodb/connection.js';
+import { putInPlace } from '../../mongodb/put-in-place.js';
 import { mongoDbTuning } from '../../mongodb/tuning.js';
 
 /** Snapshots in a collection of a MongoDB database, which may be dropped at any time. */
@@ -37,18 +38,9 @@ class MongoDbSnapshotStore implements SnapshotStore {
   }
 
   save(stream: string, { revision, schemaVersion, text }: StoredSnapshot): Promise<void> {
-    const snapshot: StoredSnapshot = { revision, schemaVersion, text };
-    return this.#connection.write(async (db) => {
-      if (await replace(db, stream, snapshot)) return;
-      // Either it is there and stays, or not there yet.
-      try {
-        await snapshotsOf(db).insertOne({ _id: stream, ...snapshot });
-      } catch (error) {
-        if (!isDuplicate(error)) throw error;
-        // Perhaps made in between, and of a revision before this one.
-        await replace(db, stream, snapshot);
-      }
-    });
+    const stored: Stored = { _id: stream, revision, schemaVersion, text };
+    const isOlder = { $or: [{ revision: { $lt: revision } }, { schemaVersion: { $ne: schemaVersion } }] };
+    return this.#connection.write((db) => putInPlace(snapshotsOf(db), stored, isOlder));
   }
 
   async remove(stream: string): Promise<void> {
@@ -58,14 +50,4 @@ class MongoDbSnapshotStore implements SnapshotStore {
   close(): Promise<void> {
     return this.#connection.close();
   }
-}
-
-/** Puts it in place of one that gives way to it; whether there was one. */
-async function replace(db: Db, stream: string, snapshot: StoredSnapshot): Promise<boolean> {
-  const { revision, schemaVersion } = snapshot;
-  const { matchedCount } = await snapshotsOf(db).updateOne(
-    { _id: stream, $or: [{ revision: { $lt: revision } }, { schemaVersion: { $ne: schemaVersion } }] },
-    { $set: snapshot },
-  );
-  return matchedCount === 1;
 }

@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { BadDataFile, InvalidInput } from '@waybill/shared-kernel/errors.js';
-import { timestamp, type Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { BadDataFile, InvalidInput, StreamCut } from '@waybill/shared-kernel/errors.js';
+import type { StreamFault } from '@waybill/shared-kernel/stream-faults.js';
+import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { openLog } from '@waybill/infra/event-store/sqlite/log-file.js';
 import { SqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { checkDatabase, copyDatabase } from '@waybill/infra/sqlite/copy-database.js';
-import { describeFile, keysFolder, manifestName, type Manifest } from './manifest.js';
+import { closing } from '../closing.js';
+import { faultsOfFile } from '../log-faults.js';
+import { describeFile, keysFolder, manifestName, type LogFault, type Manifest } from './manifest.js';
 import { syncFolder } from './sync-folder.js';
 
 const keysNote = `These keys open the personal data in the backup beside them.
@@ -53,7 +56,7 @@ function partsOf(dataFolder: string): readonly Part[] {
 export async function makeBackup(
   dataFolder: string,
   folder: string,
-  clock: Clock,
+  clock: WallClock,
   onProgress: (done: number, total: number) => void,
 ): Promise<Manifest> {
   const { log } = dataFiles(dataFolder);
@@ -79,7 +82,7 @@ export async function makeBackup(
   const manifest: Manifest = {
     format: 1,
     createdAt,
-    log: { position: String(await headOf(join(folder, basename(log)), clock)) },
+    log: await describeLog(join(folder, basename(log)), clock),
     files,
   };
   await writeFile(join(folder, manifestName), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o600, flush: true });
@@ -103,11 +106,14 @@ async function openEmpty(folder: string): Promise<void> {
   }
 }
 
-async function headOf(log: string, clock: Clock): Promise<number> {
-  const store = new SqliteEventStore(openLog(log, { readonly: true }), { clock });
-  try {
-    return await store.head();
-  } finally {
-    await store.close();
-  }
+async function describeLog(file: string, clock: WallClock): Promise<Manifest['log']> {
+  const head = await closing(new SqliteEventStore(openLog(file, { readonly: true }), { clock }), (log) => log.head());
+  const faults = await faultsOfFile(file, clock);
+  return { position: String(head), ...(faults.length > 0 && { faults: faults.map(logFault) }) };
+}
+
+function logFault(fault: StreamFault): LogFault {
+  const { stream, message } = fault;
+  if (fault instanceof StreamCut) return { stream, message };
+  return { stream, revision: fault.revision, position: String(fault.position), message };
 }

@@ -11,8 +11,20 @@ export interface Manifest {
   /** RFC 3339 UTC. */
   readonly createdAt: string;
   /** Position of the last event in the copy. */
-  readonly log: { readonly position: string };
+  readonly log: {
+    readonly position: string;
+    /** What of it cannot be had: events that cannot be read, streams of which events are gone. Absent: nothing that is known. */
+    readonly faults?: readonly LogFault[];
+  };
   readonly files: readonly ManifestFile[];
+}
+
+/** Of an event, its revision and position; else of a stream. */
+export interface LogFault {
+  readonly stream: string;
+  readonly revision?: number;
+  readonly position?: string;
+  readonly message: string;
 }
 
 export interface ManifestFile {

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { StreamFault } from '@waybill/shared-kernel/stream-faults.js';
+import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { dataFiles } from '@waybill/infra/config.js';
 import { lockDataFolder, prepareDataFolder } from '@waybill/infra/data-folder.js';
 import { checkDatabase } from '@waybill/infra/sqlite/copy-database.js';
@@ -19,7 +20,13 @@ export interface Restoring {
   /** The keys of a later backup, in place of its own. */
   readonly keys?: string | undefined;
   readonly dataFolder: string;
-  readonly clock: Clock;
+  readonly clock: WallClock;
+}
+
+export interface Restored {
+  readonly manifest: Manifest;
+  /** Why nobody can tell whether some customers are erased: see `eraseAgain`. */
+  readonly doubted: readonly StreamFault[];
 }
 
 /**
@@ -30,7 +37,7 @@ export interface Restoring {
 export async function restoreBackup(
   { folder, keys, dataFolder, clock }: Restoring,
   onProgress: (done: number, total: number) => void,
-): Promise<Manifest> {
+): Promise<Restored> {
   const manifest = await readManifest(folder);
   const own = keys === undefined ? manifest.files : manifest.files.filter(({ path }) => !isKey(path));
   const files = [...own.map(({ path }) => join(folder, path)), ...(keys === undefined ? [] : await keysIn(keys))];
@@ -46,8 +53,8 @@ export async function restoreBackup(
       if (file.endsWith('.sqlite')) checkDatabase(file);
       onProgress(index + 1, 2 * files.length);
     }
-    await putIn(files, dataFolder, clock, (done) => onProgress(files.length + done, 2 * files.length));
-    return manifest;
+    const doubted = await putIn(files, dataFolder, clock, (done) => onProgress(files.length + done, 2 * files.length));
+    return { manifest, doubted };
   } finally {
     lock.release();
   }
@@ -84,16 +91,16 @@ async function keysIn(folder: string): Promise<readonly string[]> {
 async function putIn(
   files: readonly string[],
   dataFolder: string,
-  clock: Clock,
+  clock: WallClock,
   onCopied: (done: number) => void,
-): Promise<void> {
+): Promise<readonly StreamFault[]> {
   const waiting = join(dataFolder, waitingFolder);
   await mkdir(waiting, { mode: 0o700 });
   for (const [index, file] of files.entries()) {
     await copyFile(file, join(waiting, basename(file)));
     onCopied(index + 1);
   }
-  await eraseAgain(dataFiles(waiting), clock);
+  const doubted = await eraseAgain(dataFiles(waiting), clock);
   for (const file of files) {
     const handle = await open(join(waiting, basename(file)), 'r+');
     await handle.sync().finally(() => handle.close());
@@ -101,4 +108,5 @@ async function putIn(
   for (const file of files) await rename(join(waiting, basename(file)), join(dataFolder, basename(file)));
   await rm(waiting, { recursive: true });
   await syncFolder(dataFolder);
+  return doubted;
 }

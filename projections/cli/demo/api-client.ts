@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BadConfiguration, NotFound, RuleViolated, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Role } from '@waybill/infra/http/caller.js';
 
@@ -44,7 +45,7 @@ export interface ApiAddresses {
   readonly readUrl: string;
 }
 
-/** A client of both APIs. What is refused rejects with `NotFound`, `RuleViolated` or `Unavailable`, tokens that are with `BadConfiguration`. */
+/** A client of both APIs. It comes again where it is told to come later (429). What else is refused rejects with `NotFound`, `RuleViolated` or `Unavailable`, tokens that are with `BadConfiguration`. */
 export function apiClient(
   { writeUrl, readUrl }: ApiAddresses,
   tokenOf: (caller: Caller) => Promise<string>,
@@ -70,6 +71,11 @@ async function askApi(
   request: RequestInit & { readonly method: string },
 ): Promise<Body> {
   const response = await ask(`${baseUrl}${path}`, request);
+  if (response.status === 429) {
+    await response.body?.cancel();
+    await sleep(1_000 * Number(response.headers.get('retry-after') ?? 1));
+    return askApi(baseUrl, path, request);
+  }
   const answer: unknown = await response.json().catch(() => undefined);
   if (response.ok) return answer as Body;
   const why = field(answer, 'detail') ?? field(answer, 'title') ?? response.status;
@@ -81,7 +87,6 @@ async function askApi(
       );
     case 404:
       throw new NotFound('path', path);
-    case 429:
     case 503:
       throw new Unavailable('server', said);
     default:

@@ -1,5 +1,5 @@
 import { NotFound, RuleViolated, Unavailable } from '@waybill/shared-kernel/errors.js';
-import { timestamp, type Clock, type Timer } from '@waybill/shared-kernel/ports/clock.js';
+import { type SteadyClock, type Timer, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import type { ApiClient, Caller } from './api-client.js';
 import type { DemoPlan, Fate, PlannedOrder } from './plan.js';
@@ -13,7 +13,8 @@ export interface EnactedOrder {
 
 export interface EnactMeans {
   readonly api: ApiClient;
-  readonly clock: Clock;
+  readonly clock: WallClock;
+  readonly steadyClock: SteadyClock;
   readonly timer: Timer;
   /** Orders begun a second. */
   readonly rate: number;
@@ -29,19 +30,19 @@ const mostAtOnce = 16;
 
 /** Lets people and couriers of a plan work, through the write API. A repeat of the same plan changes nothing. */
 export async function enact(plan: DemoPlan, means: EnactMeans): Promise<readonly EnactedOrder[]> {
-  const { api, clock, timer, rate, onProgress } = means;
+  const { api, steadyClock, timer, rate, onProgress } = means;
   for (const { merchantId, ...product } of plan.products) {
     await api.command({ sub: merchantId, role: 'merchant' }, '/v1/products', product.productId, product);
   }
   for (const customer of plan.customers) {
     await api.command({ sub: customer.customerId, role: 'customer' }, '/v1/customers', customer.customerId, customer);
   }
-  const began = clock.now();
+  const began = steadyClock.now();
   const enacted: EnactedOrder[] = [];
   const next = plan.orders.entries();
   const worker = async () => {
     for (const [index, order] of next) {
-      await timer.sleep(Math.max(0, began + (index * 1000) / rate - clock.now()));
+      await timer.sleep(Math.max(0, began + (index * 1000) / rate - steadyClock.now()));
       enacted[index] = await new OrderActor(`${plan.name}-${index}`, order, means).act();
       onProgress(enacted.filter(Boolean).length, plan.orders.length);
     }

@@ -98,6 +98,6 @@ function judgeDeadLetters(count: number | undefined): Check {
   return warning(
     'dead letters',
     `${count} messages could not be understood and were put aside.`,
-    'Look at them in waybill.dead-letters (the header x-waybill-reason says why), then purge it: what is true is in the log.',
+    'Look at them in waybill.undecodable (the header x-waybill-reason says why), then purge it: what is true is in the log.',
   );
 }

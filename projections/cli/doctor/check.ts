@@ -36,6 +36,15 @@ export function down(name: string, detail: string, mend: string): DownCheck {
   return { name, state: 'bad', detail, mend, isDown: true };
 }
 
+/** How many things one check names. */
+const mostNamed = 10;
+
+/** Things in a sentence, the first of many. */
+export function named(all: readonly string[]): string {
+  const more = all.length > mostNamed ? `; and ${all.length - mostNamed} more` : '';
+  return `${all.slice(0, mostNamed).join('; ')}${more}.`;
+}
+
 /** What a request over HTTP to it failed with. `variable`: says where it is. */
 export function unanswered(name: string, where: string, error: unknown, variable: string): DownCheck {
   const said = asError(asError(error).cause ?? error).message;

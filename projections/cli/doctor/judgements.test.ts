@@ -5,16 +5,17 @@ import { describe, expect, test } from '@jest/globals';
 import type { InspectedBroker } from '@waybill/infra/broker/rabbitmq/inspect.js';
 import { readConfig } from '@waybill/infra/config.js';
 import type { InspectedMongoDb } from '@waybill/infra/read-store/mongodb/inspect.js';
+import { StreamUnreadable } from '@waybill/shared-kernel/errors.js';
 import type { Lease } from '@waybill/shared-kernel/ports/lease.js';
 import type { Lag } from '@waybill/shared-kernel/measure-lag.js';
 import { judgeBroker, judgeUnreachable } from './broker.js';
 import { isDown } from './check.js';
 import { judgeConfiguration } from './configuration.js';
 import { checkDataFolder, judgeFolder, judgeMissingFolder, judgeSecret, type SeenFolder } from './data-folder.js';
-import { judgeAhead, judgeEventStore } from './event-store.js';
+import { judgeAhead, judgeEventStore, judgeLog } from './event-store.js';
 import { judgeLeases } from './leases.js';
 import { judgePort } from './ports.js';
-import { judgeLags, judgeOverdue } from './progress.js';
+import { judgeLags, judgeMarks, judgeOverdue } from './progress.js';
 import { judgeReadStore } from './read-store.js';
 import { judgeNode } from './runtime.js';
 
@@ -152,13 +153,13 @@ describe('the doctor judges', () => {
   });
 
   describe('RabbitMQ:', () => {
-    const queue = { consumer: 'orders.v1', partition: 0 };
+    const queue = { consumer: 'orders.v2', partition: 0 };
     const found = { messages: 3, consumers: 1, otherwise: undefined };
     const seen: InspectedBroker = {
       product: 'RabbitMQ',
       version: '4.0.5',
       roundTripMs: 1,
-      queues: [{ queue, name: 'waybill.orders.v1.0', found }],
+      queues: [{ queue, name: 'waybill.orders.v2.0', found }],
       deadLetters: 0,
       blocked: undefined,
     };
@@ -172,17 +173,17 @@ describe('the doctor judges', () => {
       ['without the queue of dead letters', { deadLetters: undefined }, ['good', 'good', 'skipped', 'good']],
       [
         'without a queue',
-        { queues: [{ queue, name: 'waybill.orders.v1.0', found: undefined }] },
+        { queues: [{ queue, name: 'waybill.orders.v2.0', found: undefined }] },
         ['good', 'warning', 'good', 'good'],
       ],
       [
         'with a queue of another kind',
-        { queues: [{ queue, name: 'waybill.orders.v1.0', found: { ...found, otherwise: 'inequivalent arg' } }] },
+        { queues: [{ queue, name: 'waybill.orders.v2.0', found: { ...found, otherwise: 'inequivalent arg' } }] },
         ['good', 'bad', 'good', 'good'],
       ],
       [
         'with a queue that nobody reads',
-        { queues: [{ queue, name: 'waybill.orders.v1.0', found: { ...found, consumers: 0 } }] },
+        { queues: [{ queue, name: 'waybill.orders.v2.0', found: { ...found, consumers: 0 } }] },
         ['good', 'warning', 'good', 'good'],
       ],
     ])('%s', (_, fields, states) => {
@@ -199,7 +200,7 @@ describe('the doctor judges', () => {
   test.each<[string, Partial<InspectedMongoDb>, readonly string[]]>([
     ['as it ought to be', {}, ['good', 'good', 'good', 'good']],
     ['without a majority', { writeFault: new Error('no majority') }, ['good', 'bad', 'good', 'good']],
-    ['without an index', { missingIndexes: { 'orders.v1': ['by:status'] } }, ['good', 'good', 'bad', 'good']],
+    ['without an index', { missingIndexes: { 'orders.v2': ['by:status'] } }, ['good', 'good', 'bad', 'good']],
     ['with another time', { clockAheadMs: -90_000 }, ['good', 'good', 'good', 'warning']],
   ])('MongoDB %s', (_, fields, states) => {
     const seen: InspectedMongoDb = {
@@ -238,6 +239,36 @@ describe('the doctor judges', () => {
   ])('a lag of %j, moving: %s', (lag, moves, state) => {
     const relay = { position: '1', lagEvents: 0, lagSeconds: 0, ...lag };
     expect(judgeLags({ log: { position: '1' }, relay, projections: [] }, moves)).toMatchObject([{ state }]);
+  });
+
+  test('the end of the log, by what cannot be read in it', () => {
+    expect(judgeLog(3, true, [])).toMatchObject({ state: 'good', detail: 'all can be read: 3' });
+    expect(judgeLog(3, false, [])).toMatchObject({ state: 'good', detail: 'the last 3 can be read' });
+    const faults = Array.from({ length: 12 }, (_, at) => new StreamUnreadable('order-1', at, at + 20, 'it is broken'));
+    const { state, detail } = judgeLog(3, true, faults);
+    expect(state).toBe('warning');
+    expect(detail).toMatch('revision 0 of stream order-1, position 20, cannot be read: it is broken; ');
+    expect(detail).toMatch(/; and 2 more\.$/);
+  });
+
+  test('a stream that is whole and will not stay so', () => {
+    const threat = { stream: 'order-1', detail: 'It is held to its last 10 events.' };
+    expect(judgeLog(3, true, [], [threat])).toMatchObject({
+      state: 'warning',
+      detail: 'order-1 will lose events: It is held to its last 10 events.',
+      mend: expect.stringMatching(/before it has cut anything/),
+    });
+    // What is gone is told first.
+    expect(judgeLog(3, true, [new StreamUnreadable('order-1', 0, 9, 'it is broken')], [threat]).detail).toMatch(
+      'broken',
+    );
+  });
+
+  test('what became of streams, by name', () => {
+    expect(judgeMarks(['orders a: it was cut', 'orders b: it was cut'])).toMatchObject({
+      state: 'warning',
+      detail: 'orders a: it was cut; orders b: it was cut.',
+    });
   });
 
   test.each([

@@ -6,13 +6,13 @@ import { openMongoDbLeaseStore } from '@waybill/infra/lease/mongodb/lease-store.
 import { openSqliteLeaseStore } from '@waybill/infra/lease/sqlite/lease-store.js';
 import { partitionTuning } from '@waybill/shared-kernel/leased-assignment.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Lease, LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import { good, skipped, warning, type Check } from './check.js';
 
 /** Whose holder is gone is seen by its lease standing still for as long as it was taken for; here time goes quicker. */
 const watchMs = 1_800;
-const hurried: Clock = { now: () => (steadyClock.now() * partitionTuning.ttl * 1.1) / watchMs };
+const hurried: SteadyClock = { now: () => (steadyClock.now() * partitionTuning.ttl * 1.1) / watchMs };
 
 /** Who works on what, of those that divide the work among them. */
 export async function checkLeases(config: Config): Promise<readonly Check[]> {

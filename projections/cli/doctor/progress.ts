@@ -1,15 +1,17 @@
+import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { isEmbedded, type Config } from '@waybill/infra/config.js';
-import { agenda, openStates } from '@waybill/shared-kernel/agenda.js';
-import { countOverdue } from '@waybill/shared-kernel/agenda-figures.js';
-import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { isMadeFrom, otherLog } from '@waybill/shared-kernel/log-identity.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import { worklist, openStates } from '@waybill/shared-kernel/worklist.js';
+import { countOverdue } from '@waybill/shared-kernel/worklist-figures.js';
+import { LogMismatch, Unavailable } from '@waybill/shared-kernel/errors.js';
+import { epochMs, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { CollectionSpec, DegradedBy, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { measureLag, type Lag, type Lags } from '@waybill/shared-kernel/measure-lag.js';
+import { findMisfits, measureLag, type Lag, type Lags } from '@waybill/shared-kernel/measure-lag.js';
+import { isByFault } from '@waybill/shared-kernel/stream-faults.js';
 import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
-import { bad, good, skipped, warning, type Check } from './check.js';
+import { cutText } from '../../quarantine/degraded-view.js';
+import { bad, good, named, skipped, warning, type Check } from './check.js';
 import { withLog, withReadModels } from './stores.js';
 
 /** Behind by more than it takes under any load that is meant. */
@@ -23,17 +25,14 @@ const mostOverdue = 1_000;
 const grace = 30_000;
 
 /** How far relay and read models have come, and which orders wait. `isRunning`: whether anything moves them. */
-export async function checkProgress(config: Config, clock: Clock, isRunning: boolean): Promise<readonly Check[]> {
+export async function checkProgress(config: Config, clock: WallClock, isRunning: boolean): Promise<readonly Check[]> {
   const name = 'progress';
   const checks = await withLog(config, clock, (log) =>
     withReadModels(config, async (readStore, live) => {
-      if (!(await isMadeFrom(log, readStore))) {
-        return [bad('read models', otherLog, 'Do what it says; read models are made again from the log.')];
-      }
       const moves = isRunning || !isEmbedded(config);
       return [
         ...(await lagOf(log, readStore, live, clock, moves)),
-        await quarantineOf(readStore, live),
+        ...(await quarantineOf(readStore, live)),
         await overdueIn(readStore, clock, moves),
       ];
     }),
@@ -45,11 +44,13 @@ async function lagOf(
   log: EventStore,
   readStore: ReadStore,
   live: readonly Projection[],
-  clock: Clock,
+  clock: WallClock,
   moves: boolean,
 ): Promise<readonly Check[]> {
+  const strangers = await findMisfits(live, { store: log, readStore });
+  if (strangers.size > 0) return [...strangers].map(([whose, why]) => judgeMisfit(whose, why));
   try {
-    return judgeLags(await measureLag(live, { store: hurried(log, clock), readStore, clock }), moves);
+    return judgeLags(await measureLag(live, { store: hurried(log), readStore, clock }), moves);
   } catch (error) {
     if (!(error instanceof TooMany)) throw error;
     return [
@@ -65,12 +66,13 @@ async function lagOf(
 class TooMany extends Error {}
 
 /** The log until time is up. */
-function hurried(log: EventStore, clock: Clock): Pick<EventStore, 'head' | 'readAll'> {
-  const until = clock.now() + countMs;
+function hurried(log: EventStore): Pick<EventStore, 'head' | 'readAll' | 'recordAt'> {
+  const until = steadyClock.now() + countMs;
   return {
     head: () => log.head(),
+    recordAt: (position) => log.recordAt(position),
     readAll: (after, limit) => {
-      if (clock.now() > until) throw new TooMany();
+      if (steadyClock.now() > until) throw new TooMany();
       return log.readAll(after, limit);
     },
   };
@@ -81,6 +83,11 @@ export function judgeLags({ relay, projections }: Lags, moves: boolean): readonl
     judgeLag('progress of relay', relay, moves),
     ...projections.map(({ name, version, ...lag }) => judgeLag(`progress of ${name}.v${version}`, lag, moves)),
   ];
+}
+
+function judgeMisfit(whose: string, why: string): Check {
+  const what = `made from another log, or from a later state of this one: ${why}`;
+  return bad(`progress of ${whose}`, what, LogMismatch.remedy);
 }
 
 function judgeLag(name: string, { lagEvents, lagSeconds }: Lag, moves: boolean): Check {
@@ -96,24 +103,46 @@ function judgeLag(name: string, { lagEvents, lagSeconds }: Lag, moves: boolean):
   );
 }
 
-async function quarantineOf(readStore: ReadStore, live: readonly Projection[]): Promise<Check> {
+async function quarantineOf(readStore: ReadStore, live: readonly Projection[]): Promise<readonly Check[]> {
   let count = 0;
+  const marked: string[] = [];
   for (const { collection } of [...live, { collection: suspendedOrders }]) {
     if (!(await isMade(collection, readStore))) continue;
-    count += (await readStore.quarantined(collection, undefined, mostQuarantined)).length;
+    const documents = await readStore.quarantined(collection, undefined, mostQuarantined);
+    count += documents.length;
+    for (const { key, degraded } of documents) {
+      if (isByFault(degraded)) marked.push(`${collection.name} ${key}: ${toldMark(degraded)}`);
+    }
   }
-  if (count === 0) return good('quarantine', 'empty');
+  if (count === 0) return [good('quarantine', 'empty')];
+  return [
+    warning(
+      'quarantine',
+      `${count} documents wait for somebody to look at the event they could not be given.`,
+      'waybill quarantine list names them, waybill quarantine release folds them again.',
+    ),
+    ...(marked.length === 0 ? [] : [judgeMarks(marked)]),
+  ];
+}
+
+function toldMark({ event, cut }: DegradedBy): string {
+  if (cut !== undefined) return cutText(cut);
+  return `revision ${event.revision} of ${event.stream}, position ${event.position}, cannot be read`;
+}
+
+/** `marked`: documents that stand still for what became of a stream, a sentence each without a full stop. */
+export function judgeMarks(marked: readonly string[]): Check {
   return warning(
-    'quarantine',
-    `${count} documents wait for somebody to look at the event they could not be given.`,
-    'waybill quarantine list names them, waybill quarantine release folds them again.',
+    'marked streams',
+    named(marked),
+    'Put back what is missing (from a backup, or the metadata of the stream), then: waybill quarantine release <key>.',
   );
 }
 
-async function overdueIn(readStore: ReadStore, clock: Clock, moves: boolean): Promise<Check> {
+async function overdueIn(readStore: ReadStore, clock: WallClock, moves: boolean): Promise<Check> {
   const name = 'fulfilment';
-  if (!(await isMade(agenda, readStore))) return skipped(name, 'It has not begun with any order yet.');
-  const latest = clock.now() - grace;
+  if (!(await isMade(worklist, readStore))) return skipped(name, 'It has not begun with any order yet.');
+  const latest = epochMs(clock) - grace;
   const counts = openStates.map((state) => countOverdue(state, readStore, latest, mostOverdue));
   return judgeOverdue(
     (await Promise.all(counts)).reduce((sum, count) => sum + count, 0),

@@ -5,7 +5,7 @@ import { openLog } from '@waybill/infra/event-store/sqlite/log-file.js';
 import { SqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { openMongoDbReadStore } from '@waybill/infra/read-store/mongodb/read-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
-import type { Clock } from '@waybill/shared-kernel/ports/clock.js';
+import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -20,7 +20,7 @@ const patienceMs = 1_500;
 /** Runs work on the log; `undefined`: there is none yet. */
 export async function withLog<T>(
   { eventStore, dataFolder }: Config,
-  clock: Clock,
+  clock: WallClock,
   work: (log: EventStore) => Promise<T>,
 ): Promise<T | undefined> {
   const { log: file } = dataFiles(dataFolder);

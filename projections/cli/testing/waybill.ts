@@ -6,6 +6,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { expect } from '@jest/globals';
 import { makeOlistFolder, smallFolder, type FixtureFiles } from '../../import/testing/olist-folder.js';
+import { runHere } from './run-here.js';
 
 const main = fileURLToPath(new URL('../main.js', import.meta.url));
 
@@ -16,23 +17,18 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** The command line as people run it, a process of its own, on a data folder of the test. */
+/** The command line on a data folder of the test. */
 export class Waybill {
   readonly scratch = mkdtempSync(join(tmpdir(), 'waybill-cli-'));
   dataFolder = join(this.scratch, 'data');
   /** Variables it is given beside those of the folder and of ports that nobody listens at. */
   environment: Readonly<Record<string, string>> = {};
 
+  /** Starts it as people do, as a process of its own: for what takes a signal, or runs beside another. */
   start(...words: readonly string[]): { readonly child: ChildProcess; readonly ended: Promise<Ran> } {
     const child = spawn(process.execPath, ['--enable-source-maps', main, ...words], {
       cwd: this.scratch,
-      env: {
-        PATH: process.env['PATH'],
-        WAYBILL_DATA: this.dataFolder,
-        WAYBILL_WRITE_PORT: '1',
-        WAYBILL_READ_PORT: '1',
-        ...this.environment,
-      },
+      env: { PATH: process.env['PATH'], ...this.#environment() },
     });
     const ended = new Promise<Ran>((resolve, reject) => {
       let stdout = '';
@@ -45,8 +41,18 @@ export class Waybill {
     return { child, ended };
   }
 
+  /** Runs it in this process, which starts no other. */
   run(...words: readonly string[]): Promise<Ran> {
-    return this.start(...words).ended;
+    return runHere(words, this.#environment());
+  }
+
+  #environment(): Readonly<Record<string, string>> {
+    return {
+      WAYBILL_DATA: this.dataFolder,
+      WAYBILL_WRITE_PORT: '1',
+      WAYBILL_READ_PORT: '1',
+      ...this.environment,
+    };
   }
 
   /** Runs with `--json` and reads the answer, whatever the exit code. */

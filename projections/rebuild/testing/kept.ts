@@ -2,16 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
+import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { openMongoDbReadStore } from '@waybill/infra/read-store/mongodb/read-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { everyPartition } from '@waybill/shared-kernel/assignment.js';
-import { linkChain } from '@waybill/shared-kernel/link-chain.js';
-import { identityOf } from '@waybill/shared-kernel/log-identity.js';
 import type { RebuildKind, ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
-import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
+import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import {
@@ -26,10 +25,13 @@ import { appendAll } from '../../testing/logs.js';
 import type { Happening } from '../../testing/history.js';
 import { changeVersions } from '../change-versions.js';
 import { atVersion, requested } from '../versions.js';
+import { HeadWatch } from '@waybill/shared-kernel/watch-head.js';
+import { identityOf, RelayByHand } from '@waybill/shared-kernel/testing/relay-by-hand.js';
+import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 /** As in production, but in a hurry. */
 export const hastyTuning: KeepTuning = {
-  consumer: { ...keepTuning.consumer, idle: 20, backOff: { first: 1, most: 5 } },
+  consumer: { ...keepTuning.consumer, backOff: { first: 1, most: 5 } },
   rebuilder: { build: { beat: 3, look: 2 }, patience: 30, grace: 20, backOff: { first: 1, most: 5 } },
   look: 3,
 };
@@ -59,14 +61,14 @@ export function inMongoDb(): ReadModelPlace {
 /** A log in memory, its relay, and read models that are kept; each who has to do with them has its own connection. */
 export class Kept {
   readonly log = new MemoryEventStore(systemClock);
-  readonly broker = openMemoryBroker({ capacity: 1000 });
+  readonly broker = openMemoryBroker();
   readonly faults: Error[] = [];
   readonly #place: ReadModelPlace;
   readonly #opened: ReadStore[] = [];
   readonly #keepers: ReadModelKeeper[] = [];
   /** Whoever reads. */
   readonly reader: ReadStore;
-  #relayed: RelayCheckpoint = { position: 0, heads: {} };
+  readonly #relay = new RelayByHand(this.log);
 
   constructor(place: ReadModelPlace = inFile()) {
     this.#place = place;
@@ -83,8 +85,11 @@ export class Kept {
     return {
       broker: this.broker,
       store: this.log,
+      identity: () => identityOf(this.log),
+      headWatch: new HeadWatch({ store: this.log, timer: systemTimer }),
       readStore,
       clock: systemClock,
+      steadyClock,
       timer: systemTimer,
       randomness: systemRandomness,
       assign: everyPartition,
@@ -101,12 +106,7 @@ export class Kept {
   /** Appends, and does what a relay does. */
   async happen(...happenings: readonly Happening[]): Promise<void> {
     await appendAll(this.log, happenings);
-    const events = await this.log.readAll(this.#relayed.position, 10_000);
-    if (events.length === 0) return;
-    const { messages, reached } = linkChain(events, this.#relayed, (await identityOf(this.log))!);
-    this.#relayed = reached;
-    await this.broker.publish(messages);
-    await this.reader.saveRelayCheckpoint(reached);
+    await this.#relay.relay(this.broker);
   }
 
   versions({ collection }: Projection): Promise<ShapeVersions> {
@@ -137,7 +137,7 @@ export class Kept {
 
   /** Until a version has applied all that has happened. */
   async applied(projection: Projection): Promise<void> {
-    const events = takenBy(projection, await this.log.readAll(0, 10_000));
+    const events = takenBy(projection, await wholeLog(this.log));
     await until(async () => {
       const positions = await this.reader.positions(projection.collection);
       return events.every((event) => isPassed(event, positions));

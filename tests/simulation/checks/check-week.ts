@@ -1,4 +1,6 @@
+import { outOfTurn } from '@waybill/shared-kernel/testing/out-of-turn.js';
 import type { World } from '../world.js';
+import { checkDeadlines } from './deadlines.js';
 import { countEndings } from './endings.js';
 import { checkFulfilments } from './fulfilments.js';
 import { History } from './history.js';
@@ -15,7 +17,9 @@ export async function checkWeek(world: World): Promise<readonly string[]> {
   return [
     ...world.amiss,
     ...checkStreams(history),
+    ...outOfTurn(history.events),
     ...(await checkFulfilments(history, world.positions, world.schedule.clock.now())),
+    ...checkDeadlines(history),
     ...checkMoney(history, world.gateway),
     ...checkStock(history),
     ...checkRequests(history, world.apis.heard),

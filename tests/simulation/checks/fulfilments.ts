@@ -1,5 +1,5 @@
-import { deadlineOf, type FulfilmentState } from '@waybill/command-side/fulfilment/fulfilment-state.js';
-import { agenda, itemOf } from '@waybill/shared-kernel/agenda.js';
+import { deadlineOf, type FulfilmentState } from '@waybill/shared-kernel/fulfilment-state.js';
+import { itemOf, worklist } from '@waybill/shared-kernel/worklist.js';
 import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
 import type { ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import { mostBetweenLooks } from '../fulfilment-process.js';
@@ -8,7 +8,7 @@ import type { History } from './history.js';
 /** More of them, one after the other, and nobody answers. */
 const mostAttempts = 40;
 
-/** Every order is over, or waits for a deadline that has a name and is still to come; its status and the agenda say the same. */
+/** Every order is over, or waits for a deadline that has a name and is still to come; its status and the worklist say the same. */
 export async function checkFulfilments(
   history: History,
   positions: Pick<ReadStore, 'load'>,
@@ -17,7 +17,7 @@ export async function checkFulfilments(
   const amiss: string[] = [];
   const orderIds = history.ids('order');
   const noted = new Map<string, StoredDocument>();
-  for (const document of await positions.load(agenda, orderIds)) noted.set(document.key, document);
+  for (const document of await positions.load(worklist, orderIds)) noted.set(document.key, document);
   for (const orderId of orderIds) {
     const fault = (what: string): void => void amiss.push(`order ${orderId}: ${what}`);
     const { state, revision } = history.fulfilment(orderId);
@@ -42,7 +42,7 @@ export async function checkFulfilments(
     const { name = null, dueAt = null } = deadline ?? {};
     const item = { state: progress.status, deadline: name, dueAt, since };
     const fact = JSON.stringify([{ fulfilment: revision }, item]);
-    if (told !== fact) fault(`the agenda has ${told}, its stream says ${fact}`);
+    if (told !== fact) fault(`the worklist has ${told}, its stream says ${fact}`);
   }
   return amiss;
 }

@@ -1,9 +1,19 @@
 import { verifyReadModels } from '@waybill/projections/audit/verify-read-models.js';
 import { catchUp } from '@waybill/projections/catch-up.js';
+import { auditedLists } from '@waybill/projections/fulfilment/lists.js';
 import { projections } from '@waybill/projections/catalogue.js';
 import { documentsOf } from '@waybill/projections/testing/logs.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import type { World } from '../world.js';
+
+/** What the process manager keeps says, as far as it has come, what the log says. */
+export async function checkLists({
+  log: store,
+  positions: readStore,
+}: Pick<World, 'log' | 'positions'>): Promise<readonly string[]> {
+  const { differences } = await verifyReadModels(await auditedLists(readStore), { store, readStore });
+  return differences.map((difference) => `the audit of the lists finds ${JSON.stringify(difference)}`);
+}
 
 /** The read models are what the log says, and made anew from it they are the same. */
 export async function checkReadModels({

@@ -19,8 +19,8 @@ export class ScratchNames {
     };
     return {
       declare,
-      publish: (messages) => broker.publish(messages),
-      consume: (queue, prefetch, onMessages) => broker.consume(queue, prefetch, onMessages),
+      publish: (batches) => broker.publish(batches),
+      consume: (queue, prefetch, onBatches) => broker.consume(queue, prefetch, onBatches),
       remove: (queue) => broker.remove(queue),
       depth: (queue) => broker.depth(queue),
       deadLetters: () => broker.deadLetters(),
@@ -34,7 +34,7 @@ export class ScratchNames {
     const model = await connect(url);
     const channel = await model.createChannel();
     for (const queue of [...this.#queues, this.names.deadLetters]) await channel.deleteQueue(queue);
-    for (const exchange of [this.names.events, this.names.deadLetters]) await channel.deleteExchange(exchange);
+    for (const exchange of [this.names.events]) await channel.deleteExchange(exchange);
     await model.close();
   }
 }

@@ -1,26 +1,29 @@
-import type { Message, OnMessages } from '@waybill/shared-kernel/ports/broker.js';
+import type { EventBatch, OnBatches } from '@waybill/shared-kernel/ports/broker.js';
 import type { Notice, Notify } from '../notice.js';
 
-/** The message at a position, from 1, of a partition. */
-export function message(position: number, partition = 0): Message {
+/** The batch of one event at a position, from 1, of a partition. */
+export function batch(position: number, partition = 0): EventBatch {
   return {
     partition,
     log: '1:first',
-    previous: { order: position - 1 },
-    event: {
-      id: `event-${position}`,
-      type: 'OrderPlaced',
-      schemaVersion: 1,
-      occurredAt: '2026-01-01T00:00:00.000Z',
-      correlationId: 'c',
-      causationId: 'c',
-      partitionKey: 'o',
-      data: { orderId: 'o', note: 'x'.repeat(300) },
-      stream: 'order-o',
-      revision: position - 1,
-      position,
-      recordedAt: '2026-01-01T00:00:00.000Z',
-    },
+    previous: { since: 0, positions: { order: position - 1 } },
+    through: position,
+    events: [
+      {
+        id: `event-${position}`,
+        type: 'OrderPlaced',
+        schemaVersion: 1,
+        occurredAt: '2026-01-01T00:00:00.000Z',
+        correlationId: 'c',
+        causationId: 'c',
+        partitionKey: 'o',
+        data: { orderId: 'o', note: 'x'.repeat(300) },
+        stream: 'order-o',
+        revision: position - 1,
+        position,
+        recordedAt: '2026-01-01T00:00:00.000Z',
+      },
+    ],
   };
 }
 
@@ -28,8 +31,8 @@ export function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => from + index);
 }
 
-export function messages(from: number, to: number, partition = 0): Message[] {
-  return range(from, to).map((position) => message(position, partition));
+export function batches(from: number, to: number, partition = 0): EventBatch[] {
+  return range(from, to).map((position) => batch(position, partition));
 }
 
 /** What came, and promises of it that a test waits on. */
@@ -56,16 +59,20 @@ export class Inbox {
   readonly #log = new Log<number>();
   readonly #seen = new Set<number>();
 
-  readonly take: OnMessages = (batch) => {
-    const positions = batch.map(({ event }) => event.position);
+  readonly take: OnBatches = (some) => {
+    const positions = some.map(({ through }) => through);
     for (const position of positions) this.#seen.add(position);
     this.#log.add(...positions);
-    return batch.length;
   };
 
   /** Positions as they came, duplicates included. */
   get positions(): readonly number[] {
     return this.#log.entries;
+  }
+
+  /** Resolves when it has come. */
+  async including(position: number): Promise<void> {
+    await this.#log.until(() => this.#seen.has(position));
   }
 
   /** Resolves when so many different ones have come, with their positions in the order in which they first came. */
@@ -92,5 +99,14 @@ export class Notices {
   /** Resolves when there were so many of a kind. */
   async atLeast(count: number, kind: Notice['kind']): Promise<void> {
     await this.#log.until(() => this.count(kind) >= count);
+  }
+
+  /** Resolves when each of the connections was told of after this call. */
+  async ofEach(kind: 'connected' | 'lost', connections: readonly string[]): Promise<void> {
+    const before = this.count(kind);
+    await this.#log.until(() => {
+      const since = this.of(kind).slice(before);
+      return connections.every((name) => since.some(({ connection }) => connection === name));
+    });
   }
 }

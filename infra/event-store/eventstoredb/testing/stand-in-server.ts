@@ -1,17 +1,3 @@
-import { StreamsService, type IStreamsServer } from '@eventstore/db-client/generated/streams_grpc_pb.js';
-import type {
-  AppendReq,
-  ReadReq as ReadRequest,
-  ReadResp as ReadResponse,
-} from '@eventstore/db-client/generated/streams_pb.js';
-import {
-  ServerFeaturesService,
-  type IServerFeaturesServer,
-} from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
-// Generated so that Node does not see what they export.
-import shared from '@eventstore/db-client/generated/shared_pb.js';
-import features from '@eventstore/db-client/generated/serverfeatures_pb.js';
-import streams from '@eventstore/db-client/generated/streams_pb.js';
 import {
   Metadata,
   Server,
@@ -19,31 +5,54 @@ import {
   status,
   type sendUnaryData,
   type ServerReadableStream,
+  type ServerUnaryCall,
   type ServerWritableStream,
+  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import {
+  gossipService,
+  serverFeaturesService,
+  streamsService,
+  type AppendRequest,
+  type AppendResponse,
+  type ClusterInfo,
+  type DeleteRequest,
+  type DeleteResponse,
+  type Empty,
+  type ExpectedOptions,
+  type Expression,
+  type Position,
+  type ReadOptions,
+  type ReadRequest,
+  type ReadResponse,
+  type StreamIdentifier,
+  type SupportedMethods,
+  type Uuid,
+} from './protocol.js';
+import { StandInLog, type AppendOutcome, type Expected, type StandInRecord } from './stand-in-log.js';
 
-const { Empty, StreamIdentifier, UUID } = shared;
-const { AppendResp, ReadReq, ReadResp } = streams;
-type AppendResponse = InstanceType<typeof AppendResp>;
-
-interface Row {
-  /** Byte offset: rises, with gaps. */
-  readonly position: number;
-  readonly stream: string;
-  readonly revision: number;
-  readonly id: string;
-  readonly type: string;
-  readonly metadata: Uint8Array;
-  readonly data: Uint8Array;
-  readonly created: number;
-  /** Which append it came with. */
-  readonly append: number;
-}
-
+type AppendCall = ServerReadableStream<AppendRequest, AppendResponse>;
+type DeleteCall = ServerUnaryCall<DeleteRequest, DeleteResponse>;
 type ReadCall = ServerWritableStream<ReadRequest, ReadResponse>;
 
 /** What the server is to do with the next append: store it and lose the answer, or lose it before it is stored. */
 export type Loss = 'answer' | 'append';
+
+/** Of nodes that are processes of their own: which of them this is, and where the others are. */
+export interface Membership {
+  readonly port: number;
+  /** Of all nodes, this one among them. */
+  readonly ports: readonly number[];
+  /** The port of the node that leads now. */
+  readonly leaderPort: () => number;
+}
+
+/** A refusal as the protocol has it: a code, and in the trailers what kind of exception it was. */
+interface Refusal {
+  readonly code: status;
+  readonly details: string;
+  readonly metadata?: Metadata;
+}
 
 /**
  * Speaks as much of EventStoreDB's protocol as the adapter uses, the way a real 23.10 was seen to behave: what stands
@@ -52,26 +61,73 @@ export type Loss = 'answer' | 'append';
 export class StandInServer {
   /** Bytes it takes in one append. */
   largestAppend = 1024 * 1024;
+  /** After how long a repeat that was dropped, because its original was under way, ends without having been answered. */
+  dropAfterMs = 2_000;
   readonly #port: number;
-  readonly #rows: Row[] = [];
-  readonly #streams = new Map<string, Row[]>();
-  readonly #subscribers = new Map<ReadCall, RegExp>();
+  readonly #membership: Membership | undefined;
+  #log: StandInLog;
+  readonly #subscribers = new Map<ReadCall, () => void>();
+  /** Of appends that were taken and are not stored yet: their stream and the id of their first event. */
+  readonly #underWay = new Set<string>();
   #server: Server;
+  /** `undefined`: this node leads. */
+  #leader: StandInServer | undefined;
+  /** All nodes, this one among them. */
+  #nodes: StandInServer[] = [this];
+  #isFrozen = false;
   #lose: Loss | undefined;
+  #hold: Promise<void> | undefined;
+  #calls = 0;
   #reads = 0;
-  #appends = 0;
+  readonly #tally = new Map<string, number>();
+  /** Of all appends that came, as `#underWay` has them. */
+  readonly #asked = new Set<string>();
+  #dropped = 0;
 
-  private constructor(server: Server, port: number) {
+  private constructor(server: Server, port: number, log: StandInLog, membership: Membership | undefined) {
     this.#server = server;
     this.#port = port;
+    this.#log = log;
+    this.#membership = membership;
   }
 
-  static async listen(): Promise<StandInServer> {
+  /** On a free port of loopback. Without `membership` it leads, until `addFollower` and `lead` say otherwise. */
+  static async listen(log = new StandInLog(), membership?: Membership): Promise<StandInServer> {
     const server = new Server();
     const port = await bind(server, 0);
-    const standIn = new StandInServer(server, port);
+    const standIn = new StandInServer(server, port, log, membership);
     standIn.#serve();
     return standIn;
+  }
+
+  /**
+   * Another node, which follows this one: it has the log as it is now, and is behind from the next append on. Calls that
+   * require the leader it sends there.
+   */
+  async addFollower(): Promise<StandInServer> {
+    const follower = await StandInServer.listen(this.#log.copy());
+    follower.#leader = this;
+    this.#nodes.push(follower);
+    follower.#nodes = this.#nodes;
+    return follower;
+  }
+
+  /** Makes a follower the leader, as an election does, with everything that the one before had stored. */
+  lead(): void {
+    if (this.#leader === undefined) return;
+    this.#log = this.#leader.#log.copy();
+    this.#leader.#leader = this;
+    this.#leader = undefined;
+  }
+
+  /** From now on nothing is answered, as when the process is stopped; connections stay. */
+  freeze(): void {
+    this.#isFrozen = true;
+    this.#forgetSubscribers();
+  }
+
+  thaw(): void {
+    this.#isFrozen = false;
   }
 
   get port(): number {
@@ -84,7 +140,7 @@ export class StandInServer {
 
   /** Records in its log. */
   get records(): number {
-    return this.#rows.length;
+    return this.#log.size;
   }
 
   /** Subscriptions open now. */
@@ -92,15 +148,38 @@ export class StandInServer {
     return this.#subscribers.size;
   }
 
+  /** Calls that came since it is there, whatever became of them. */
+  get calls(): number {
+    return this.#calls;
+  }
+
   /** Reads begun since it is there. */
   get reads(): number {
     return this.#reads;
   }
 
+  /**
+   * How many calls of each kind came since it is there: `append order` and `read order` by the stream's name up to its
+   * first hyphen, `read log`, `read log backwards`, `subscribe`. An append that is sent again beside itself counts once.
+   */
+  get tally(): ReadonlyMap<string, number> {
+    return new Map(this.#tally);
+  }
+
+  /** Appends that were taken and are not stored yet. */
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
+  /** Repeats dropped since it is there, because their original was under way. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
   /** Ends every connection; nothing listens until `restart`. Its log stays. */
   kill(): void {
     this.#server.forceShutdown();
-    this.#subscribers.clear();
+    this.#forgetSubscribers();
   }
 
   async restart(): Promise<void> {
@@ -111,7 +190,7 @@ export class StandInServer {
 
   /** Subscribers are told nothing any more, but not cut off; those that come later are. */
   silence(): void {
-    this.#subscribers.clear();
+    this.#forgetSubscribers();
   }
 
   /** Cuts all subscribers off as a real one does those that are too slow. */
@@ -119,52 +198,138 @@ export class StandInServer {
     for (const call of this.#subscribers.keys()) {
       call.emit('error', { code: status.ABORTED, details: 'Operation timed out' });
     }
-    this.#subscribers.clear();
+    this.#forgetSubscribers();
   }
 
   loseNext(what: Loss): void {
     this.#lose = what;
   }
 
+  /** The next append stays under way, neither stored nor answered, until what this returns is called. */
+  holdNext(): () => void {
+    const { promise, resolve } = withResolver();
+    this.#hold = promise;
+    return resolve;
+  }
+
   /** Records that are not ours, such as the server's own statistics. */
-  write(stream: string, type: string, count: number, metadata = '{}'): void {
-    for (let index = 0; index < count; index += 1) {
-      const id = '00000000-0000-4000-8000-000000000001';
-      this.#add(stream, { id, type, metadata: Buffer.from(metadata), data: Buffer.from('{}') });
-    }
+  write(stream: string, type: string, count: number, metadata = '{}', data = '{}'): void {
+    this.#log.writeMany(stream, type, count, metadata, data);
+  }
+
+  /** Turns the standard projections on: from now on three to five links follow each event. */
+  project(): void {
+    this.#log.project();
+  }
+
+  /** Takes out of the log what was truncated or deleted. Positions and revisions of what stays are as they were. */
+  scavenge(): void {
+    this.#log.scavenge();
+  }
+
+  /** Puts the log back to where it had so many records, as a backup that is restored does. */
+  restoreTo(records: number): void {
+    this.#log.restoreTo(records);
   }
 
   #serve(): void {
-    const implementation: IStreamsServer = {
-      append: (call, answer) => this.#append(call, answer),
-      read: (call) => this.#read(call),
-      delete: (_call, answer) => answer({ code: status.UNIMPLEMENTED }),
-      tombstone: (_call, answer) => answer({ code: status.UNIMPLEMENTED }),
+    const streams: UntypedServiceImplementation = {
+      Append: (call: AppendCall, answer: sendUnaryData<AppendResponse>) =>
+        this.#admit(call, answer, () => this.#append(call, answer)),
+      Read: (call: ReadCall) =>
+        this.#admit(
+          call,
+          (refusal) => call.emit('error', refusal),
+          () => this.#read(call),
+        ),
+      Delete: (call: DeleteCall, answer: sendUnaryData<DeleteResponse>) =>
+        this.#admit(call, answer, () => this.#delete(call, answer, 'delete')),
+      Tombstone: (call: DeleteCall, answer: sendUnaryData<DeleteResponse>) =>
+        this.#admit(call, answer, () => this.#delete(call, answer, 'tombstone')),
       // Offered, as real ones do, but whoever comes this way shares a table of pending appends with all others.
-      batchAppend: (call) => call.emit('error', { code: status.UNIMPLEMENTED, details: 'an append came by batch' }),
+      BatchAppend: (call: ReadCall) =>
+        call.emit('error', { code: status.UNIMPLEMENTED, details: 'an append came by batch' }),
     };
-    const batchAppend = new features.SupportedMethod();
-    batchAppend.setServiceName('event_store.client.streams.Streams').setMethodName('BatchAppend');
-    const supported = new features.SupportedMethods()
-      .setMethodsList([batchAppend])
-      .setEventStoreServerVersion('23.10.8');
-    const offers: IServerFeaturesServer = { getSupportedMethods: (_call, answer) => answer(null, supported) };
-    this.#server.addService(StreamsService, implementation);
-    this.#server.addService(ServerFeaturesService, offers);
+    const supported: SupportedMethods = {
+      methods: [{ serviceName: 'event_store.client.streams.Streams', methodName: 'BatchAppend' }],
+      eventStoreServerVersion: '23.10.8',
+    };
+    this.#server.addService(streamsService, streams);
+    this.#server.addService(serverFeaturesService, {
+      GetSupportedMethods: (_: unknown, answer: sendUnaryData<SupportedMethods>) => answer(null, supported),
+    });
+    this.#server.addService(gossipService, {
+      Read: (call: ServerUnaryCall<Empty, ClusterInfo>, answer: sendUnaryData<ClusterInfo>) =>
+        this.#admit(call, answer, () => answer(null, this.#gossip())),
+    });
   }
 
-  #append(call: ServerReadableStream<AppendReq, AppendResponse>, answer: sendUnaryData<AppendResponse>): void {
-    const requests: AppendReq[] = [];
-    call.on('data', (request: AppendReq) => requests.push(request));
+  #gossip(): ClusterInfo {
+    const { port: leaderPort } = this.#leading;
+    const frozen = this.#nodes.filter((node) => node.#isFrozen).map((node) => node.#port);
+    return {
+      members: (this.#membership?.ports ?? this.#nodes.map((node) => node.#port)).map((port) => ({
+        instanceId: { string: `00000000-0000-4000-8000-${String(port).padStart(12, '0')}` },
+        timeStamp: '0',
+        state: port === leaderPort ? 'LEADER' : 'FOLLOWER',
+        isAlive: !frozen.includes(port),
+        httpEndPoint: { address: '127.0.0.1', port },
+      })),
+    };
+  }
+
+  get #leading(): { readonly port: number; readonly isThis: boolean } {
+    if (this.#membership === undefined) {
+      return { port: (this.#leader ?? this).#port, isThis: this.#leader === undefined };
+    }
+    const port = this.#membership.leaderPort();
+    return { port, isThis: port === this.#membership.port };
+  }
+
+  /** Goes on with a call, unless this node is frozen or does not lead and the call requires that. */
+  #admit({ metadata }: { readonly metadata: Metadata }, refuse: (refusal: Refusal) => void, goOn: () => void): void {
+    this.#calls += 1;
+    if (this.#isFrozen) return;
+    const { port, isThis } = this.#leading;
+    if (isThis || metadata.get('requires-leader')[0] !== 'true') goOn();
+    else {
+      const leader = { 'leader-endpoint-host': '127.0.0.1', 'leader-endpoint-port': String(port) };
+      refuse(refusal(status.NOT_FOUND, 'not-leader', leader));
+    }
+  }
+
+  #append(call: AppendCall, answer: sendUnaryData<AppendResponse>): void {
+    const requests: AppendRequest[] = [];
+    call.on('data', (request: AppendRequest) => requests.push(request));
     call.on('end', () => {
+      const [first, second] = requests;
+      if (first?.options === undefined || second?.proposedMessage === undefined) return;
+      const stream = nameIn(first.options.streamIdentifier);
+      const key = `${stream} ${idOf(second.proposedMessage.id)}`;
+      if (!this.#asked.has(key)) this.#count(`append ${categoryIn(stream)}`);
+      this.#asked.add(key);
+      if (this.#underWay.has(key)) {
+        this.#dropped += 1;
+        setTimeout(() => answer({ code: status.ABORTED, details: 'Commit phase timeout' }), this.dropAfterMs).unref();
+        return;
+      }
+      this.#underWay.add(key);
+      const held = this.#hold ?? Promise.resolve();
+      this.#hold = undefined;
       // A call cut on its way ends too, and may have brought a part of its events: a server stores all of them or none.
       setImmediate(() => {
-        if (!call.cancelled && requests.length > 1) this.#take(requests, answer);
+        if (call.cancelled) this.#underWay.delete(key);
+        else {
+          void held.then(() => {
+            this.#underWay.delete(key);
+            this.#take(requests, answer);
+          });
+        }
       });
     });
   }
 
-  #take(requests: readonly AppendReq[], answer: sendUnaryData<AppendResponse>): void {
+  #take(requests: readonly AppendRequest[], answer: sendUnaryData<AppendResponse>): void {
     const lose = this.#lose;
     this.#lose = undefined;
     const lost = { code: status.UNAVAILABLE, details: 'Connection dropped' };
@@ -172,100 +337,109 @@ export class StandInServer {
     else {
       const response = this.#answerTo(requests);
       if (lose === 'answer') answer(lost);
-      else if (response instanceof Metadata) answer({ code: status.INVALID_ARGUMENT, metadata: response });
+      else if ('code' in response) answer(response);
       else answer(null, response);
     }
   }
 
-  #answerTo(requests: readonly AppendReq[]): AppendResponse | Metadata {
-    const options = requests[0]!.getOptions()!;
-    const stream = textOf(options.getStreamIdentifier()!.getStreamName_asU8());
-    const expected = options.hasNoStream() ? -1 : Number(options.getRevision());
-    const messages = requests.slice(1).map((request) => request.getProposedMessage()!);
-    const proposed = messages.map((message) => ({
-      id: message.getId()!.getString(),
-      type: message.getMetadataMap().get('type') ?? '',
-      metadata: message.getCustomMetadata_asU8(),
-      data: message.getData_asU8(),
-    }));
+  #answerTo(requests: readonly AppendRequest[]): AppendResponse | Refusal {
+    const options = requests[0]!.options!;
+    const stream = nameIn(options.streamIdentifier);
+    const expected = expectedOf(options);
+    const proposed = requests.flatMap(({ proposedMessage }) => {
+      if (proposedMessage === undefined) return [];
+      const { id, metadata = {}, customMetadata = noBytes, data = noBytes } = proposedMessage;
+      const contentType = metadata['content-type'] ?? '';
+      return [{ id: idOf(id), type: metadata['type'] ?? '', contentType, metadata: customMetadata, data }];
+    });
     const size = proposed.reduce(
       (sum, { type, metadata, data }) => sum + type.length * 2 + metadata.length + data.length,
       0,
     );
     if (size > this.largestAppend) {
-      const refusal = new Metadata();
-      refusal.set('exception', 'maximum-append-size-exceeded');
-      refusal.set('maximum-append-size', String(this.largestAppend));
-      return refusal;
+      return refusal(status.INVALID_ARGUMENT, 'maximum-append-size-exceeded', {
+        'maximum-append-size': String(this.largestAppend),
+      });
     }
-    const present = this.#streams.get(stream) ?? [];
-    const current = present.length - 1;
-    if (expected === current) {
-      this.#appends += 1;
-      const rows = proposed.map((one) => this.#add(stream, one));
-      return success(rows.at(-1)!);
+    const outcome = this.#log.append(stream, expected, proposed);
+    switch (outcome.result) {
+      case 'success':
+        return success(outcome.revision, outcome.position);
+      case 'wrong-revision':
+        return wrongVersion(expected, outcome.current);
+      case 'stream-deleted':
+        return streamDeleted(stream);
     }
-    // The same events again, or the first of them; the last of an append alone are refused.
-    const there = present.slice(expected + 1, expected + 1 + proposed.length);
-    const isRepeat = expected < current && proposed.every(({ id }, index) => there[index]?.id === id);
-    const isTail = present[expected]?.append === there[0]?.append;
-    return isRepeat && !isTail ? success(there.at(-1)!) : wrongVersion(expected, current);
   }
 
-  #add(stream: string, event: Pick<Row, 'id' | 'type' | 'metadata' | 'data'>): Row {
-    const last = this.#rows.at(-1);
-    const rows = this.#streams.get(stream) ?? [];
-    const position = (last?.position ?? 1_000) + 100 + event.data.length;
-    const row = { position, stream, revision: rows.length, ...event, created: Date.now(), append: this.#appends };
-    this.#rows.push(row);
-    this.#streams.set(stream, rows);
-    rows.push(row);
-    for (const [call, filter] of this.#subscribers) if (filter.test(row.type)) call.write(response(row));
-    return row;
+  #delete({ request }: DeleteCall, answer: sendUnaryData<DeleteResponse>, how: 'delete' | 'tombstone'): void {
+    const stream = nameIn(request.options.streamIdentifier);
+    const outcome = this.#log[how](stream, expectedOf(request.options));
+    if (outcome.result === 'success') answer(null, { position: positionAt(outcome.position ?? 0) });
+    else answer(refusalTo(stream, outcome));
   }
 
   #read(call: ReadCall): void {
     this.#reads += 1;
-    const options = call.request.getOptions()!;
-    if (options.hasSubscription()) this.#subscribe(call, options);
-    else {
-      const rows = options.hasAll() ? this.#readAll(options) : this.#readStream(options);
-      if (rows === undefined) call.write(streamNotFound(options));
-      else for (const row of rows.slice(0, Number(options.getCount()))) call.write(response(row));
-      call.end();
-    }
+    const { options } = call.request;
+    if (options.subscription !== undefined) this.#count('subscribe');
+    else if (options.all !== undefined) this.#count(`read log${isForwards(options) ? '' : ' backwards'}`);
+    else this.#count(`read ${categoryIn(nameIn(options.stream!.streamIdentifier))}`);
+    if (options.subscription !== undefined) this.#subscribe(call, options);
+    else if (options.all !== undefined) this.#readAll(call, options);
+    else this.#readStream(call, options);
   }
 
-  #subscribe(call: ReadCall, options: ReadRequest.Options): void {
-    const filter = new RegExp(options.getFilter()!.getEventType()!.getRegex());
-    const all = options.getAll()!;
-    const after = all.hasPosition() ? Number(all.getPosition()!.getCommitPosition()) : 0;
-    this.#subscribers.set(call, filter);
-    call.on('cancelled', () => this.#subscribers.delete(call));
-    const confirmation = new ReadResp.SubscriptionConfirmation();
-    call.write(new ReadResp().setConfirmation(confirmation.setSubscriptionId('stand-in')));
-    // Exclusive, unlike reading.
-    for (const row of this.#rows) if (row.position > after && filter.test(row.type)) call.write(response(row));
+  #count(kind: string): void {
+    this.#tally.set(kind, (this.#tally.get(kind) ?? 0) + 1);
   }
 
-  #readAll(options: ReadRequest.Options): readonly Row[] {
-    const all = options.getAll()!;
-    const position = all.hasPosition() ? Number(all.getPosition()!.getCommitPosition()) : undefined;
-    if (options.getReadDirection() === ReadReq.Options.ReadDirection.FORWARDS) {
-      return this.#rows.filter((row) => row.position >= (position ?? 0));
+  #readAll(call: ReadCall, options: ReadOptions): void {
+    const records = this.#log.readAll(fromOf(options), Number(options.count), isForwards(options), filterOf(options));
+    if (records === 'refused') {
+      call.emit('error', { code: status.UNKNOWN, details: 'Unexpected ReadAllResult: Error' });
+      return;
     }
-    return this.#rows.filter((row) => row.position <= (position ?? Infinity)).reverse();
+    for (const record of records) call.write(response(record));
+    call.end();
   }
 
-  #readStream(options: ReadRequest.Options): readonly Row[] | undefined {
-    const of = options.getStream()!;
-    const stream = textOf(of.getStreamIdentifier()!.getStreamName_asU8());
-    const rows = this.#streams.get(stream);
-    if (rows === undefined) return undefined;
-    if (options.getReadDirection() === ReadReq.Options.ReadDirection.FORWARDS) {
-      return rows.slice(of.hasRevision() ? Number(of.getRevision()) : 0);
+  #readStream(call: ReadCall, options: ReadOptions): void {
+    const { streamIdentifier, revision } = options.stream!;
+    const stream = nameIn(streamIdentifier);
+    const from = revision === undefined ? undefined : BigInt(revision);
+    const records = this.#log.readStream(stream, from, Number(options.count), isForwards(options));
+    if (records === 'stream-deleted') {
+      call.emit('error', streamDeleted(stream));
+      return;
     }
-    return rows.slice(0, of.hasRevision() ? Number(of.getRevision()) + 1 : rows.length).reverse();
+    if (records === 'stream-not-found') call.write({ streamNotFound: { streamIdentifier } });
+    else for (const record of records) call.write(response(record));
+    call.end();
+  }
+
+  #subscribe(call: ReadCall, options: ReadOptions): void {
+    const isWanted = filterOf(options);
+    const before = this.#log.recordsAfter(fromOf(options));
+    if (before === 'refused') {
+      call.emit('error', { code: status.UNKNOWN, details: 'Exception was thrown by handler.' });
+      return;
+    }
+    const tell = (record: StandInRecord): void => {
+      if (isWanted(record)) call.write(response(record));
+    };
+    this.#subscribers.set(call, this.#log.listen(tell));
+    call.on('cancelled', () => {
+      this.#subscribers.get(call)?.();
+      this.#subscribers.delete(call);
+    });
+    call.write({ confirmation: { subscriptionId: 'stand-in' } });
+    before.forEach(tell);
+  }
+
+  #forgetSubscribers(): void {
+    for (const stop of this.#subscribers.values()) stop();
+    this.#subscribers.clear();
   }
 }
 
@@ -278,39 +452,115 @@ function bind(server: Server, port: number): Promise<number> {
   });
 }
 
-function response(row: Row): ReadResponse {
-  const event = new ReadResp.ReadEvent.RecordedEvent();
-  event.setId(new UUID().setString(row.id));
-  event.setStreamIdentifier(new StreamIdentifier().setStreamName(Buffer.from(row.stream)));
-  event.setStreamRevision(String(row.revision));
-  event.setCommitPosition(String(row.position)).setPreparePosition(String(row.position));
-  event.getMetadataMap().set('type', row.type).set('content-type', 'application/json');
-  // In ticks of 100 ns.
-  event.getMetadataMap().set('created', String(BigInt(row.created) * 10_000n));
-  event.setCustomMetadata(row.metadata).setData(row.data);
-  const readEvent = new ReadResp.ReadEvent().setEvent(event).setCommitPosition(String(row.position));
-  return new ReadResp().setEvent(readEvent);
+function withResolver(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((settle) => (resolve = settle));
+  return { promise, resolve: () => resolve() };
 }
 
-function streamNotFound(options: ReadRequest.Options): ReadResponse {
-  const notFound = new ReadResp.StreamNotFound().setStreamIdentifier(options.getStream()!.getStreamIdentifier());
-  return new ReadResp().setStreamNotFound(notFound);
+const noBytes = new Uint8Array();
+
+function nameIn({ streamName }: StreamIdentifier): string {
+  return Buffer.from(streamName).toString('utf8');
 }
 
-function success({ revision, position }: Row): AppendResponse {
-  const at = new AppendResp.Position().setCommitPosition(String(position)).setPreparePosition(String(position));
-  return new AppendResp().setSuccess(new AppendResp.Success().setCurrentRevision(String(revision)).setPosition(at));
+function categoryIn(stream: string): string {
+  return stream.split('-', 1)[0]!;
 }
 
-function wrongVersion(expected: number, current: number): AppendResponse {
-  const wrong = new AppendResp.WrongExpectedVersion();
-  if (current === -1) wrong.setCurrentNoStream(new Empty());
-  else wrong.setCurrentRevision(String(current));
-  if (expected === -1) wrong.setExpectedNoStream(new Empty());
-  else wrong.setExpectedRevision(String(expected));
-  return new AppendResp().setWrongExpectedVersion(wrong);
+/** Clients send ids as text or as two signed halves. */
+function idOf({ string, structured = {} }: Uuid): string {
+  if (string !== undefined) return string;
+  const { mostSignificantBits = '0', leastSignificantBits = '0' } = structured;
+  const digits = [mostSignificantBits, leastSignificantBits]
+    .map((bits) => BigInt.asUintN(64, BigInt(bits)).toString(16).padStart(16, '0'))
+    .join('');
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('utf8');
+function expectedOf({ any, noStream, streamExists, revision }: ExpectedOptions): Expected {
+  if (any !== undefined) return 'any';
+  if (noStream !== undefined) return 'no-stream';
+  // A zero that is set is sent, as it is one of several.
+  return streamExists === undefined ? BigInt(revision ?? 0) : 'stream-exists';
+}
+
+function isForwards({ readDirection }: ReadOptions): boolean {
+  return readDirection !== 'BACKWARDS';
+}
+
+function fromOf({ all }: ReadOptions): number | undefined {
+  return all?.position === undefined ? undefined : Number(all.position.commitPosition ?? 0);
+}
+
+function filterOf({ filter }: ReadOptions): (record: StandInRecord) => boolean {
+  const isMet = ({ regex = '', prefix = [] }: Expression, text: string): boolean =>
+    regex === '' ? prefix.some((each) => text.startsWith(each)) : new RegExp(regex).test(text);
+  return ({ stream, type }) => {
+    if (filter?.streamIdentifier !== undefined) return isMet(filter.streamIdentifier, stream);
+    return filter?.eventType === undefined || isMet(filter.eventType, type);
+  };
+}
+
+function positionAt(position: number): Position {
+  return { commitPosition: String(position), preparePosition: String(position) };
+}
+
+function response({
+  position,
+  stream,
+  revision,
+  id,
+  type,
+  contentType,
+  created,
+  ...record
+}: StandInRecord): ReadResponse {
+  const event = {
+    id: { string: id },
+    streamIdentifier: { streamName: Buffer.from(stream) },
+    streamRevision: String(revision),
+    ...positionAt(position),
+    metadata: {
+      type,
+      'content-type': contentType ?? 'application/json',
+      // In ticks of 100 ns.
+      created: String(BigInt(created) * 10_000n),
+    },
+    customMetadata: record.metadata,
+    data: record.data,
+  };
+  return { event: { event, commitPosition: String(position) } };
+}
+
+function success(revision: bigint, position: number | undefined): AppendResponse {
+  const at = position === undefined ? { noPosition: {} } : { position: positionAt(position) };
+  return { success: { currentRevision: String(revision), ...at } };
+}
+
+function wrongVersion(expected: Expected, current: bigint | undefined): AppendResponse {
+  const found = current === undefined ? { currentNoStream: {} } : { currentRevision: String(current) };
+  return { wrongExpectedVersion: { ...found, ...wanted(expected) } };
+}
+
+function wanted(expected: Expected): NonNullable<AppendResponse['wrongExpectedVersion']> {
+  if (expected === 'any') return { expectedAny: {} };
+  if (expected === 'no-stream') return { expectedNoStream: {} };
+  return expected === 'stream-exists' ? { expectedStreamExists: {} } : { expectedRevision: String(expected) };
+}
+
+function refusalTo(stream: string, { result }: AppendOutcome): Refusal {
+  if (result === 'stream-deleted') return streamDeleted(stream);
+  return refusal(status.FAILED_PRECONDITION, 'wrong-expected-version', { 'stream-name': stream });
+}
+
+function streamDeleted(stream: string): Refusal {
+  return refusal(status.FAILED_PRECONDITION, 'stream-deleted', { 'stream-name': stream });
+}
+
+function refusal(code: status, exception: string, more: Readonly<Record<string, string>>): Refusal {
+  const metadata = new Metadata();
+  metadata.set('exception', exception);
+  for (const [name, value] of Object.entries(more)) metadata.set(name, value);
+  return { code, details: exception, metadata };
 }

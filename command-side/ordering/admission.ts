@@ -1,0 +1,248 @@
+import { Overloaded } from '@waybill/shared-kernel/errors.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
+
+/** The position through which the process manager has handled the log, of each partition, in their order. */
+export type HandledThrough = () => Promise<readonly number[]>;
+
+export interface AdmissionTuning {
+  /** Orders that are taken after a quiet time, whatever is carried meanwhile … */
+  readonly burst: number;
+  /** … within so many milliseconds, … */
+  readonly burstMs: number;
+  /** … if they are carried in so many milliseconds, once it is known how quickly that goes. */
+  readonly burstCarriedMs: number;
+  /** Milliseconds without a crowd after which there may be a burst again. */
+  readonly quietMs: number;
+  /** As many may always wait. */
+  readonly leastWaiting: number;
+  /** Milliseconds that an order may wait for the process manager, beside what it takes when there is no queue. */
+  readonly queueMs: number;
+  /** What it takes without a queue is never believed to be more, milliseconds. */
+  readonly mostUnqueuedMs: number;
+  /** Between two looks at what is handled, milliseconds. */
+  readonly lookEveryMs: number;
+  /** Milliseconds after which what was seen counts as not known. */
+  readonly knownForMs: number;
+  /** A partition whose position has not moved for so many milliseconds says nothing. */
+  readonly standstillMs: number;
+}
+
+export const admissionTuning: AdmissionTuning = {
+  burst: 2_000,
+  burstMs: 5_000,
+  burstCarriedMs: 4_000,
+  quietMs: 5_000,
+  leastWaiting: 100,
+  queueMs: 400,
+  mostUnqueuedMs: 2_000,
+  lookEveryMs: 100,
+  knownForMs: 2_000,
+  standstillMs: 10_000,
+};
+
+export interface AdmissionDependencies {
+  readonly handledThrough: HandledThrough;
+  /** One that is never set. */
+  readonly steadyClock: SteadyClock;
+  readonly tuning?: Partial<AdmissionTuning>;
+}
+
+/** An order of this process that the process manager has not handled yet. */
+interface Waiting {
+  readonly caller: string;
+  readonly position: number;
+  readonly placedAtMs: number;
+}
+
+/** What of a partition is known. */
+interface Partition {
+  waiting: Waiting[];
+  /** Position through which it is handled. */
+  through: number;
+  movedAtMs: number;
+  /** It has not moved for long, though orders wait. They are not counted until it moves. */
+  standsStill: boolean;
+}
+
+/** Milliseconds over which the rate at which orders are handled is averaged. */
+const averagedOverMs = 1_000;
+/** Milliseconds of a crowd after which that rate is known. */
+const knownAfterMs = 1.5 * averagedOverMs;
+/** By how much of the time that passes the time without a queue is believed to grow: things may have become slower. */
+const doubt = 0.01;
+/** Less than a quiet time: whoever waits for it is not taken for quiet. */
+const mostSecondsToWait = 4;
+
+/**
+ * Admission control: of new orders a process takes no more than the process manager carries, so that what is taken is
+ * carried out soon. It counts its own orders alone, from their append until they are handled, so that several
+ * processes find their shares by themselves. As many may wait as are handled in twice the time that an order takes
+ * without a queue, and a little more (Little's law), so that a slow path is not taken for a queue; callers share that
+ * evenly. After a quiet time a burst is taken as it comes.
+ *
+ * Where it is not known how far the process manager has come, or it stands still, orders are taken: they are safe in
+ * the log, and writing needs nothing else.
+ */
+export class OrderAdmission {
+  readonly #handledThrough: HandledThrough;
+  readonly #clock: SteadyClock;
+  readonly #tuning: AdmissionTuning;
+  readonly #partitions: readonly Partition[];
+  /** Caller → orders of theirs that wait. */
+  readonly #waitingOf = new Map<string, number>();
+  /** At n: callers who have n or more waiting. At 0 nothing. */
+  readonly #callersWith: number[] = [];
+  #waiting = 0;
+  #isLooking = false;
+  #lookedAtMs = -Infinity;
+  /** Orders that are handled in a millisecond, lately. */
+  #rate = 0;
+  /** Milliseconds from append to handled, on average, when there is no queue. */
+  #unqueuedMs: number;
+  #crowdedAtMs = -Infinity;
+  #crowdedSinceMs = -Infinity;
+  /** Orders taken since then. */
+  #takenInCrowd = 0;
+
+  constructor({ handledThrough, steadyClock, tuning }: AdmissionDependencies) {
+    this.#handledThrough = handledThrough;
+    this.#clock = steadyClock;
+    this.#tuning = { ...admissionTuning, ...tuning };
+    this.#unqueuedMs = this.#tuning.mostUnqueuedMs;
+    const unknown = { through: -1, movedAtMs: steadyClock.now(), standsStill: false };
+    this.#partitions = Array.from({ length: partitionCount }, () => ({ ...unknown, waiting: [] }));
+  }
+
+  /** Throws `Overloaded` where an order of this caller would have to wait too long. */
+  admit(caller: string): void {
+    const now = this.#clock.now();
+    const { lookEveryMs, knownForMs, quietMs } = this.#tuning;
+    const knownSinceMs = now - this.#lookedAtMs;
+    if (knownSinceMs >= lookEveryMs && !this.#isLooking) void this.#look();
+    if (knownSinceMs > knownForMs) return;
+
+    const limit = this.#limit();
+    if (this.#waiting >= limit) this.#noteCrowd(now);
+    if (now - this.#crowdedAtMs > quietMs) return;
+    if (this.#isBurst(now) || this.#isWithinShare(caller, limit)) return;
+    this.#noteCrowd(now);
+    throw new Overloaded(this.#secondsUntil(limit));
+  }
+
+  /** An order was appended. `position`: its own in the log. */
+  placed(caller: string, orderId: string, position: number): void {
+    this.#takenInCrowd += 1;
+    const { waiting, standsStill } = this.#partitions[partitionOf(orderId)]!;
+    if (standsStill) return;
+    waiting.push({ caller, position, placedAtMs: this.#clock.now() });
+    this.#waiting += 1;
+    const own = (this.#waitingOf.get(caller) ?? 0) + 1;
+    this.#waitingOf.set(caller, own);
+    this.#callersWith[own] = (this.#callersWith[own] ?? 0) + 1;
+  }
+
+  /** Orders that may wait. */
+  #limit(): number {
+    const { leastWaiting, queueMs } = this.#tuning;
+    return Math.max(leastWaiting, this.#rate * (2 * this.#unqueuedMs + queueMs));
+  }
+
+  #noteCrowd(now: number): void {
+    if (now - this.#crowdedAtMs > this.#tuning.quietMs) {
+      this.#crowdedSinceMs = now;
+      // What waits is of the burst before, perhaps of those who were told to come again and do.
+      this.#takenInCrowd = this.#waiting;
+    }
+    this.#crowdedAtMs = now;
+  }
+
+  #isBurst(now: number): boolean {
+    const { burst, burstMs, burstCarriedMs } = this.#tuning;
+    const crowdedForMs = now - this.#crowdedSinceMs;
+    const isCarriedSoon = crowdedForMs < knownAfterMs || this.#waiting < this.#rate * burstCarriedMs;
+    return this.#takenInCrowd < burst && crowdedForMs < burstMs && isCarriedSoon;
+  }
+
+  /** Whether all of it could wait if nobody had more waiting than this caller then has: max-min fairness. */
+  #isWithinShare(caller: string, limit: number): boolean {
+    const own = (this.#waitingOf.get(caller) ?? 0) + 1;
+    let total = 1;
+    for (let n = 1; n <= own && total <= limit; n += 1) total += this.#callersWith[n] ?? 0;
+    return total <= limit;
+  }
+
+  /** In how many seconds half of what may wait will have been handled. */
+  #secondsUntil(limit: number): number {
+    const seconds = this.#rate === 0 ? 1 : Math.ceil((this.#waiting - limit / 2) / this.#rate / 1_000);
+    return Math.min(Math.max(seconds, 1), mostSecondsToWait);
+  }
+
+  /** Never rejects. */
+  async #look(): Promise<void> {
+    this.#isLooking = true;
+    try {
+      const handled = await this.#handledThrough();
+      this.#learn(handled, this.#clock.now());
+    } catch {
+      // Not known then: it is asked again with the next order, and who is down says so elsewhere.
+      for (const partition of this.#partitions) this.#drop(partition);
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  #learn(handled: readonly number[], now: number): void {
+    const sinceMs = now - this.#lookedAtMs;
+    this.#lookedAtMs = now;
+    const hadWaiting = this.#waiting > 0;
+    let count = 0;
+    let waitedMs = 0;
+    for (const [index, partition] of this.#partitions.entries()) {
+      for (const { placedAtMs } of this.#handledOf(partition, handled[index] ?? -1, now)) {
+        count += 1;
+        waitedMs += now - placedAtMs;
+      }
+    }
+    if (sinceMs > this.#tuning.knownForMs || !hadWaiting) return;
+    this.#rate += (1 - Math.exp(-sinceMs / averagedOverMs)) * (count / sinceMs - this.#rate);
+    if (count > 0) {
+      const grown = this.#unqueuedMs + doubt * sinceMs;
+      this.#unqueuedMs = Math.min(waitedMs / count, grown, this.#tuning.mostUnqueuedMs);
+    }
+  }
+
+  /** Takes those out that are handled, and gives them; all, where nothing of it was handled for long. */
+  #handledOf(partition: Partition, through: number, now: number): readonly Waiting[] {
+    const { waiting } = partition;
+    if (through > partition.through) {
+      partition.movedAtMs = now;
+      partition.standsStill = false;
+    }
+    partition.through = through;
+    const handled = waiting.filter(({ position }) => position <= through);
+    partition.waiting = waiting.filter(({ position }) => position > through);
+    this.#forget(handled);
+    const sinceMs = Math.max(partition.movedAtMs, partition.waiting[0]?.placedAtMs ?? now);
+    if (now - sinceMs > this.#tuning.standstillMs) {
+      partition.standsStill = true;
+      this.#drop(partition);
+    }
+    return handled;
+  }
+
+  #drop(partition: Partition): void {
+    this.#forget(partition.waiting);
+    partition.waiting = [];
+  }
+
+  #forget(orders: readonly Waiting[]): void {
+    this.#waiting -= orders.length;
+    for (const { caller } of orders) {
+      const own = this.#waitingOf.get(caller)!;
+      this.#callersWith[own]! -= 1;
+      if (own === 1) this.#waitingOf.delete(caller);
+      else this.#waitingOf.set(caller, own - 1);
+    }
+  }
+}

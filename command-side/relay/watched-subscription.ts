@@ -1,0 +1,84 @@
+import { asError } from '@waybill/shared-kernel/as-error.js';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
+import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
+import type { EventStore, LogPage } from '@waybill/shared-kernel/ports/event-store.js';
+import { readLog } from '@waybill/shared-kernel/read-stream.js';
+
+/** Milliseconds between two comparisons of a subscription with the log. */
+export const lookEveryMs = 5_000;
+
+/**
+ * A subscription to the log that does not die without a word: where it hands out nothing, though the log held an event
+ * of ours one look ago that it has not handed out, it ends with `Unavailable`, and whoever follows takes up another from
+ * where it is. Records of other programs do not count. A reader that is busy with a page is not looked at. `verify` is
+ * asked at each look, and ends it with what it rejects with, but for `Unavailable`.
+ */
+export async function* watchedSubscription(
+  log: Pick<EventStore, 'subscribe' | 'readAll'>,
+  timer: Timer,
+  after: number,
+  limit: number,
+  signal: AbortSignal,
+  verify: () => Promise<void> = () => Promise.resolve(),
+): AsyncGenerator<LogPage, void, undefined> {
+  const leaving = new AbortController();
+  const over = AbortSignal.any([signal, leaving.signal]);
+  const pages = log.subscribe(after, limit, over)[Symbol.asyncIterator]();
+  let position = after;
+  /** Position of an event that the log held one look ago; never of a time before the reader began to wait. */
+  let owed = after;
+  /** No event of ours was there up to here. */
+  let lookedThrough = after;
+  /** Ends the wait for the next page. */
+  let endWait: ((fault?: Error) => void) | undefined;
+
+  async function watch(): Promise<void> {
+    while (!over.aborted) {
+      await timer.sleep(lookEveryMs, over);
+      if (endWait !== undefined && owed > position) {
+        endWait(new Unavailable('event store', 'The subscription to the log has fallen silent.'));
+      }
+      await verify().catch((fault: unknown) => {
+        if (!(fault instanceof Unavailable)) endWait?.(asError(fault));
+      });
+      // That the log cannot be asked is no silence: who reads it meets that fault.
+      const held = await nextEvent().catch(() => position);
+      if (endWait !== undefined) owed = held;
+    }
+  }
+
+  /** Position of an event that comes next, where the log has one. */
+  async function nextEvent(): Promise<number> {
+    for await (const { events, through } of readLog(log, Math.max(position, lookedThrough))) {
+      if (events[0] !== undefined) return events[0].position;
+      lookedThrough = through;
+    }
+    return position;
+  }
+
+  /** `undefined` when it is over. One that is silent may not even hear that. */
+  function nextPage(): Promise<IteratorResult<LogPage, unknown> | undefined> {
+    owed = position;
+    return new Promise((resolve, reject) => {
+      endWait = (fault) => (fault === undefined ? resolve(undefined) : reject(fault));
+      pages.next().then(resolve, reject);
+      if (over.aborted) endWait();
+    });
+  }
+
+  over.addEventListener('abort', () => endWait?.());
+  void watch();
+  try {
+    while (!over.aborted) {
+      const next = await nextPage();
+      endWait = undefined;
+      if (next === undefined || next.done === true) return;
+      position = next.value.through;
+      yield next.value;
+    }
+  } finally {
+    leaving.abort();
+    // Not awaited: what has fallen silent may never answer.
+    pages.return?.().catch(() => undefined);
+  }
+}

@@ -1,0 +1,156 @@
+import { StreamCut, StreamUnreadable, Unavailable } from './errors.js';
+import type { DeliveryOwners } from './delivery-owners.js';
+import type { RecordedEvent } from './message.js';
+import type { Addressed } from './projection.js';
+import { readAsFar } from './read-stream.js';
+import type { EventStore, StreamMark } from './ports/event-store.js';
+import type { Degraded, DegradedBy } from './ports/read-store.js';
+import { parseStream } from './stream.js';
+import { toldError } from './told-error.js';
+
+/** Not every event of a stream can be read. It is one stream's trouble, and so one key's. */
+export type StreamFault = StreamCut | StreamUnreadable;
+
+export function isStreamFault(error: unknown): error is StreamFault {
+  return error instanceof StreamCut || error instanceof StreamUnreadable;
+}
+
+/** What it says of a document that stands still for it. */
+export function degradedByFault(fault: StreamFault): DegradedBy {
+  const { stream } = fault;
+  if (fault instanceof StreamCut) return { cut: { stream, firstRevision: fault.firstRevision ?? null } };
+  return { event: { id: '', stream, revision: fault.revision, position: fault.position, type: '' } };
+}
+
+/** Marks a document from `now` on (RFC 3339) that nothing waits for yet. */
+export function markedFor(fault: StreamFault, now: string): Degraded {
+  return { since: now, triedAt: now, error: toldError(fault), ...degradedByFault(fault), seen: {} };
+}
+
+/** Whether a document stands still for what became of a stream, rather than for what an event says. */
+export function isByFault({ event }: DegradedBy): boolean {
+  return event === undefined || event.type === '';
+}
+
+/** A stream not every event of which can be read, and whose it is. */
+export interface StreamInDoubt extends Addressed {
+  readonly fault: StreamFault;
+}
+
+/**
+ * What is missing of the streams that marks of the log are about, as the log is now: of one that nothing was taken from,
+ * or that was given all back, nothing is.
+ */
+export async function faultsOf(
+  store: Pick<EventStore, 'cutOf'>,
+  marks: readonly StreamMark[],
+): Promise<readonly StreamFault[]> {
+  // Of what the metadata say the last counts; an event that cannot be read stays so, whatever they say.
+  const latest = new Map(marks.map((mark) => [`${mark.why === 'unreadable'} ${mark.stream}`, mark]));
+  const faults: StreamFault[] = [];
+  for (const mark of latest.values()) {
+    const fault = await faultOf(store, mark);
+    if (fault !== undefined) faults.push(fault);
+  }
+  return faults;
+}
+
+/** The streams that marks of the log are about and of which something is missing, where anything still says whose they are. */
+export async function streamsInDoubt(
+  store: Pick<EventStore, 'cutOf' | 'readStream'>,
+  marks: readonly StreamMark[],
+  owners: Pick<DeliveryOwners, 'of'>,
+): Promise<readonly StreamInDoubt[]> {
+  const faults = await faultsOf(store, marks);
+  const keys = new Map<string, string | undefined>();
+  for (const fault of faults) keys.set(fault.stream, await keyOf(store, fault));
+  const unknown = [...keys].flatMap(([stream, key]) => (key === undefined ? [stream] : []));
+  const found = unknown.length === 0 ? undefined : await owners.of(unknown);
+  return faults.flatMap((fault) => {
+    const { stream } = fault;
+    const partitionKey = keys.get(stream) ?? found?.get(stream);
+    return partitionKey === undefined ? [] : [{ stream, partitionKey, fault }];
+  });
+}
+
+/** What a mark says is missing of its stream, as the log is now; `undefined`: nothing is. */
+export async function faultOf(
+  store: Pick<EventStore, 'cutOf'>,
+  { stream, why, revision = 0, position, detail }: StreamMark,
+): Promise<StreamFault | undefined> {
+  if (why === 'unreadable') return new StreamUnreadable(stream, revision, position, detail);
+  return cutFault(store, stream);
+}
+
+async function cutFault(store: Pick<EventStore, 'cutOf'>, stream: string): Promise<StreamCut | undefined> {
+  const cut = await store.cutOf(stream);
+  return cut && new StreamCut(stream, cut.firstRevision);
+}
+
+/** Of a delivery's stream only its events tell whose it is; all others are named after their key. */
+async function keyOf(store: Pick<EventStore, 'readStream'>, fault: StreamFault): Promise<string | undefined> {
+  const { stream } = fault;
+  const { category, id } = parseStream(stream);
+  if (category !== 'delivery') return id;
+  const from = fault instanceof StreamCut ? fault.firstRevision : 0;
+  return from === undefined ? undefined : (await readEvent(store, stream, from))?.partitionKey;
+}
+
+/** The event at a revision of a stream, where it can be read. */
+export async function readEvent(
+  store: Pick<EventStore, 'readStream'>,
+  stream: string,
+  revision: number,
+): Promise<RecordedEvent | undefined> {
+  try {
+    const [event] = await store.readStream(stream, revision, 1);
+    return event;
+  } catch (error) {
+    if (isStreamFault(error)) return undefined;
+    throw error;
+  }
+}
+
+/** A stream from a revision on, as far as it can be read, and why no further. */
+export async function whatCanBeRead(
+  store: Pick<EventStore, 'readStream'>,
+  stream: string,
+  from = 0,
+): Promise<{ readonly events: readonly RecordedEvent[]; readonly fault?: StreamFault }> {
+  const events: RecordedEvent[] = [];
+  try {
+    for await (const event of readAsFar(store, stream, from)) events.push(event);
+    return { events };
+  } catch (error) {
+    if (!isStreamFault(error)) throw error;
+    return { events, fault: error };
+  }
+}
+
+/**
+ * Why a stream does not show a revision that is known: `StreamCut` where events of it are gone, else `Unavailable`, for it
+ * will show it.
+ */
+export async function whyNotShown(
+  store: Pick<EventStore, 'cutOf'>,
+  stream: string,
+  revision: number,
+): Promise<StreamCut | Unavailable> {
+  const notYet = new Unavailable('event store', `The log does not show revision ${revision} of ${stream} yet.`);
+  return (await cutFault(store, stream)) ?? notYet;
+}
+
+/** Throws `StreamCut` where events of a stream are gone. */
+export async function requireWhole(store: Pick<EventStore, 'cutOf'>, stream: string): Promise<void> {
+  const fault = await cutFault(store, stream);
+  if (fault !== undefined) throw fault;
+}
+
+/** What keeps a stream from being read to its end. */
+export async function faultOfStream(
+  store: Pick<EventStore, 'cutOf' | 'readStream'>,
+  stream: string,
+): Promise<StreamFault | undefined> {
+  const { events, fault } = await whatCanBeRead(store, stream);
+  return fault !== undefined || events.length > 0 ? fault : cutFault(store, stream);
+}

@@ -5,14 +5,17 @@ import { openSqliteKeyStore } from '../infra/dist/keys/sqlite/key-store.js';
 import { openSqliteReadStore } from '../infra/dist/read-store/sqlite/read-store.js';
 import { catchUp } from '../projections/dist/catch-up.js';
 import { projections } from '../projections/dist/catalogue.js';
-import { linkChain } from '../shared-kernel/dist/link-chain.js';
+import { logBeginning, Trail } from '../shared-kernel/dist/log-position.js';
 import { partitionCount } from '../shared-kernel/dist/partition.js';
 import { seal } from '../shared-kernel/dist/personal-data.js';
 import { readLog } from '../shared-kernel/dist/read-stream.js';
 import { fillLog } from './orders-log.mjs';
 
-/** Fills a data folder with orders, their customers' keys and all read models, before a server opens it. */
-export async function fillFolder(folder, { orders, customers }) {
+/**
+ * Fills a data folder with orders, their customers' keys and all read models, before a server opens it. `also` appends
+ * what else is to be there.
+ */
+export async function fillFolder(folder, { orders, customers, also }) {
   const files = dataFiles(folder);
   const keys = openSqliteKeyStore({ file: files.keys, masterKeyFile: files.masterKey, randomness: systemRandomness });
   const addresses = new Map();
@@ -28,6 +31,7 @@ export async function fillFolder(folder, { orders, customers }) {
     return seal(customerId, key, address, systemRandomness);
   };
   await fillLog(store, { orders, customers, addressOf });
+  await also?.(store, addressOf);
   const readStore = openSqliteReadStore(files.readModels);
   await catchUp(projections, { store, readStore, clock: systemClock });
   await readStore.saveRelayCheckpoint(await checkpointAtEnd(store, readStore));
@@ -37,10 +41,11 @@ export async function fillFolder(folder, { orders, customers }) {
 
 /** As if a relay had carried it all: the server need not do so before it is measured. */
 async function checkpointAtEnd(store, readStore) {
-  let reached = { position: 0, heads: {} };
-  for await (const page of readLog(store, 0, await store.head())) ({ reached } = linkChain(page, reached, ''));
+  let trail = Trail.from(logBeginning);
+  for await (const page of readLog(store, 0, await store.head())) trail = trail.pass(page.events, page.through);
+  const position = trail.position();
   for (let partition = 0; partition < partitionCount; partition += 1) {
-    await readStore.saveConsumerPosition('fulfilment', partition, reached.position);
+    await readStore.saveConsumerPosition('fulfilment', partition, position);
   }
-  return reached;
+  return { ...position, heads: {} };
 }

@@ -38,17 +38,22 @@ function startFlags() {
 }
 
 /** A bare express server; its base URL. */
-export async function startBareExpress() {
-  const { match, stop } = await startProcess('./bare-express.mjs', /listening on (\S+)/);
+export const startBareExpress = () => startBare('./bare-express.mjs');
+
+/** A bare `node:http` server; its base URL. */
+export const startBareHttp = () => startBare('./bare-http.mjs');
+
+async function startBare(file) {
+  const { match, stop } = await startProcess(file, /listening on (\S+)/);
   return { url: match[1], stop };
 }
 
-/** Waybill as `npm start` runs it, on a data folder and on free ports. */
-export async function startWaybill(dataFolder) {
+/** Waybill as `npm start` runs it, on a data folder and on free ports, unless the environment says otherwise. */
+export async function startWaybill(dataFolder, environment = {}) {
   const { match, stop } = await startProcess(
     '../bootstrap/start.mjs',
     /write API\s+(http:\S+)[\s\S]*read API\s+(http:\S+)/,
-    { WAYBILL_DATA: dataFolder, WAYBILL_WRITE_PORT: '0', WAYBILL_READ_PORT: '0' },
+    { WAYBILL_DATA: dataFolder, WAYBILL_WRITE_PORT: '0', WAYBILL_READ_PORT: '0', ...environment },
     startFlags(),
   );
   return { writeUrl: match[1], readUrl: match[2], stop };

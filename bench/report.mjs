@@ -22,7 +22,8 @@ ${notes.length === 0 ? '' : `${notes.join('\n')}\n\n`}${findings}`;
 function row({ what, against, unit, atLeast, atMost, ours, theirs, ratio, least, greatest, standsFor }) {
   const met = atLeast === undefined ? ratio <= atMost : ratio >= atLeast;
   const figures = `${number(ours)} ${unit} | ${number(theirs)} ${unit}`;
-  const judged = standsFor === undefined ? `${target({ atLeast, atMost })} | ${met ? 'yes' : 'no'}` : '– | –';
+  const isJudged = standsFor === undefined && (atLeast ?? atMost) !== undefined;
+  const judged = isJudged ? `${target({ atLeast, atMost })} | ${met ? 'yes' : 'no'}` : '– | –';
   return `| ${what} | ${against} | ${figures} | **${ratio.toFixed(2)}** (${least.toFixed(2)} – ${greatest.toFixed(2)}) | ${judged} |`;
 }
 

@@ -11,13 +11,13 @@ export function median(numbers) {
  *   each answers with a rate, or a time where less is better
  * @returns medians, and the median of the rounds' ratios ours / theirs with the least and the greatest of them
  */
-export async function alternate(sides, rounds, report = () => {}) {
+export async function alternate(sides, rounds, report = async () => {}) {
   const ours = [];
   const theirs = [];
   for (let round = 0; round < rounds; round += 1) {
     const order = round % 2 === 0 ? ['theirs', 'ours'] : ['ours', 'theirs'];
     for (const side of order) (side === 'ours' ? ours : theirs).push(await sides[side](round));
-    report(round, ours[round], theirs[round]);
+    await report(round, ours[round], theirs[round]);
   }
   const ratios = ours.map((value, round) => value / theirs[round]);
   return {

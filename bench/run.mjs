@@ -2,8 +2,9 @@
 // profile's page when all ran.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { medianFdatasync } from './fdatasync.mjs';
 import { report } from './report.mjs';
-import { alternate } from './rounds.mjs';
+import { alternate, median } from './rounds.mjs';
 
 const profiles = {
   embedded: async () => (await import('./profiles/embedded.mjs')).embedded,
@@ -44,13 +45,16 @@ async function run(one) {
   const notesOfRounds = [];
   process.stdout.write(`${one.name}: preparing …\n`);
   const sides = await one.sides({ note: (text) => notesOfRounds.push(text), noteOnce: (text) => notes.push(text) });
+  const syncs = [await medianFdatasync()];
   const show = (number) => (number >= 100 ? Math.round(number).toLocaleString('en') : number.toFixed(2));
   try {
-    const result = await alternate(sides, rounds, (round, ours, theirs) => {
+    const result = await alternate(sides, rounds, async (round, ours, theirs) => {
+      syncs.push(await medianFdatasync());
       const of = `${show(ours)} against ${show(theirs)} ${one.unit}: ${(ours / theirs).toFixed(2)}`;
       const note = notesOfRounds[round];
       process.stdout.write(`${one.name} ${round + 1}/${rounds}: ${of}${note === undefined ? '' : ` (${note})`}\n`);
     });
+    notes.push(`fdatasync ${median(syncs).toFixed(2)} ms (median)`);
     return { ...one, ...result, notes: [...notes, ...notesOfRounds] };
   } finally {
     await sides.close?.();

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { isRabbitMqInstalled, RabbitMqServer } from '../infra/dist/broker/rabbitmq/testing/rabbitmq-server.js';
+import { EventStoreDbProcess, startCommand } from '../infra/dist/event-store/eventstoredb/testing/server-process.js';
 
 /** What stopping one server may take, milliseconds. */
 const stopLimit = 30_000;
@@ -26,9 +27,15 @@ export function mongoDb() {
 /** `esdb://…` of the EventStoreDB that WAYBILL_TEST_ESDB names, if it does. */
 export const namedEventStoreDb = process.env.WAYBILL_TEST_ESDB;
 
-/** `esdb://…` of that, else of a process that stands in for one. */
+/** Whether an EventStoreDB itself is there: one that is named, or one that WAYBILL_TEST_ESDB_START starts. */
+export const hasEventStoreDb = namedEventStoreDb !== undefined || startCommand !== '';
+
+/** `esdb://…` of the one that is named, else of one started for this run, else of a process that stands in for one. */
 export function eventStoreDb() {
-  return namedEventStoreDb ?? startOnce('EventStoreDB', () => startProgram('./stand-in-eventstoredb.mjs'));
+  if (namedEventStoreDb !== undefined) return namedEventStoreDb;
+  return startOnce('EventStoreDB', () =>
+    startCommand === '' ? startProgram('./stand-in-eventstoredb.mjs') : startEventStoreDb(),
+  );
 }
 
 /** Has something stopped at the end, however the run ends. */
@@ -56,6 +63,13 @@ async function startRabbitMq() {
   }
   const server = await RabbitMqServer.create();
   stops.push(() => server.dispose());
+  return server.url;
+}
+
+async function startEventStoreDb() {
+  const server = new EventStoreDbProcess();
+  stops.push(() => server.dispose());
+  await server.start();
   return server.url;
 }
 

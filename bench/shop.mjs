@@ -4,16 +4,16 @@ import { openSqliteEventStore } from '../infra/dist/event-store/sqlite/sqlite-ev
 import { issueDevelopmentToken, openDevelopmentKey } from '../infra/dist/http/development-key.js';
 import { openSqliteReadStore } from '../infra/dist/read-store/sqlite/read-store.js';
 import { projections } from '../projections/dist/catalogue.js';
-import { headOf } from '../shared-kernel/dist/category-heads.js';
+import { measureLag } from '../shared-kernel/dist/measure-lag.js';
 
-/** A token that may do everything in a data folder. */
-export async function tokenFor(dataFolder) {
+/** A token for a data folder; one that may do everything unless told whose. */
+export async function tokenFor(dataFolder, claims = { sub: 'shop', roles: ['operator', 'merchant'] }) {
   const key = await openDevelopmentKey(dataFiles(dataFolder).developmentKey);
-  return issueDevelopmentToken(key, { sub: 'shop', roles: ['operator', 'merchant'] }, systemClock);
+  return issueDevelopmentToken(key, claims, systemClock);
 }
 
 /** A product in a running Waybill, and a token that may do everything. */
-export async function openShop(dataFolder, { writeUrl }) {
+export async function openShop(dataFolder, { writeUrl }, productId = 'tea') {
   const files = dataFiles(dataFolder);
   const token = await tokenFor(dataFolder);
 
@@ -32,7 +32,7 @@ export async function openShop(dataFolder, { writeUrl }) {
   function listProduct(productId, { stock } = {}) {
     return post('/v1/products', { productId, name: 'Green Tea', unitPrice: { amount: 900, currency: 'EUR' }, stock });
   }
-  await listProduct('tea');
+  await listProduct(productId);
 
   return {
     token,
@@ -48,15 +48,8 @@ export async function openShop(dataFolder, { writeUrl }) {
       try {
         for (let before = -1; ;) {
           const head = await store.head();
-          const relayed = (await readStore.relayCheckpoint()).heads;
-          const reached = await Promise.all(projections.map(({ collection }) => readStore.positions(collection)));
-          const behind = reached.some((positions, index) =>
-            positions.some(
-              (position, partition) => position < headOf(relayed[partition], projections[index].categories),
-            ),
-          );
-          const { position } = await readStore.relayCheckpoint();
-          if (head === before && position === head && !behind) return;
+          const { projections: lags } = await measureLag(projections, { store, readStore, clock: systemClock });
+          if (head === before && lags.every(({ lagEvents }) => lagEvents === 0)) return;
           before = head;
           await new Promise((resolve) => setTimeout(resolve, 25));
         }

@@ -1,4 +1,3 @@
-import { getSQLiteEventStore } from '@event-driven-io/emmett-sqlite';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { systemClock } from '../../infra/dist/clock/system.js';
@@ -26,6 +25,8 @@ async function ours(folder) {
 }
 
 async function theirs(folder) {
+  // Its driver is compiled for the machine, where it can be: the other cases do without.
+  const { getSQLiteEventStore } = await import('@event-driven-io/emmett-sqlite');
   const store = getSQLiteEventStore({ fileName: join(folder, 'emmett.sqlite') });
   const append = ({ partitionKey, type, data, ...metadata }) =>
     store.appendToStream(`order-${partitionKey}`, [{ type, data, metadata }], {

@@ -33,7 +33,7 @@ async function confirmedRate(folder, productCount, note) {
     await shop.registerCustomer(customer);
     const productIds = Array.from({ length: productCount }, (_, index) => `tea-${index}`);
     for (const productId of productIds) await shop.listProduct(productId, { stock: 2 * orders });
-    await load({ ...placements(waybill.writeUrl, shop.token, productIds, 'warm'), amount: 500 });
+    await load({ ...placements(waybill.writeUrl, shop.token, productIds, 'warm'), amount: 500, mayRefuse: true });
     await shop.untilProjected();
 
     const before = await store.head();
@@ -83,7 +83,7 @@ async function untilConfirmed(store, after) {
   let [from, confirmed, appends] = [after, 0, 0];
   let lastReserved;
   while (confirmed < orders) {
-    const events = await store.readAll(from, 10_000);
+    const { events } = await store.readAll(from, 1_000);
     if (events.length === 0) await new Promise((resolve) => setTimeout(resolve, 100));
     for (const event of events) {
       const { type, stream, position, recordedAt } = event;

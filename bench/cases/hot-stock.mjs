@@ -65,7 +65,7 @@ async function reserve(folder, count, keepersOn) {
   };
   const productsOf = () => new AggregateStreams(counting, 'product', product);
   const facts = { productId: 'tea', merchantId: 'shop', name: 'Tea', unitPrice: 900, currency: 'EUR', stock: count };
-  const listed = envelopes([{ type: 'ProductListed', data: facts }], 'tea', causeOf());
+  const listed = envelopes([{ type: 'ProductListed', data: facts }], 'tea', causeOf(), systemRandomness);
   await productsOf().append('tea', productsOf().unwritten(), listed);
   const keeperFor = keepersOn(productsOf);
 

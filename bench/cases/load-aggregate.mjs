@@ -1,13 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { AggregateStreams } from '../../command-side/dist/aggregate-streams.js';
 import { delivery } from '../../command-side/dist/delivery/delivery.js';
-import { AggregateSnapshots, snapshotTuning } from '../../command-side/dist/snapshots/aggregate-snapshots.js';
-import { steadyClock } from '../../infra/dist/clock/steady.js';
-import { systemClock, systemTimer } from '../../infra/dist/clock/system.js';
-import { openSqliteEventStore } from '../../infra/dist/event-store/sqlite/sqlite-event-store.js';
-import { openSqliteSnapshotStore } from '../../infra/dist/snapshots/sqlite/snapshot-store.js';
-import { lastingScratchFolder } from '../scratch.mjs';
+import { snapshotTuning } from '../../command-side/dist/snapshots/aggregate-snapshots.js';
+import { openSnapshottedLog, timeOfLoading } from '../snapshotted-log.mjs';
 
 const long = 10_000;
 const short = 10;
@@ -22,17 +17,7 @@ export const loadAggregate = {
   unit: 'ms',
   atMost: 2,
   async sides({ noteOnce }) {
-    const { folder, remove } = lastingScratchFolder();
-    const store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock: systemClock });
-    const snapshots = new AggregateSnapshots({
-      store: openSqliteSnapshotStore(join(folder, 'snapshots.sqlite')),
-      timer: systemTimer,
-      clock: steadyClock,
-      report: ({ message }) => {
-        throw new Error(message);
-      },
-    });
-    const streamsOf = () => new AggregateStreams(store, 'delivery', delivery, { keep: 1, snapshots });
+    const { store, snapshots, streamsOf, close } = openSnapshottedLog('delivery', delivery);
     const writer = streamsOf();
     const ids = { long: [], short: [] };
     for (let index = 0; index < deliveries; index += 1) {
@@ -41,25 +26,14 @@ export const loadAggregate = {
       ids.short.push(await deliver(writer, short));
     }
     const whole = () => new AggregateStreams(store, 'delivery', delivery, { keep: 1 });
-    noteOnce(`without snapshots ${(await timeOf(whole, ids.long, 20)).toFixed(1)} ms`);
+    noteOnce(`without snapshots ${(await timeOfLoading(whole, ids.long, 20)).toFixed(1)} ms`);
     return {
-      ours: () => timeOf(streamsOf, ids.long, loads),
-      theirs: () => timeOf(streamsOf, ids.short, loads),
-      close: async () => {
-        await snapshots.close();
-        await store.close();
-        remove();
-      },
+      ours: () => timeOfLoading(streamsOf, ids.long, loads),
+      theirs: () => timeOfLoading(streamsOf, ids.short, loads),
+      close,
     };
   },
 };
-
-/** Milliseconds of one loading, each by a process that remembers nothing. */
-async function timeOf(streamsOf, ids, count) {
-  const begin = performance.now();
-  for (let load = 0; load < count; load += 1) await streamsOf().load(ids[load % ids.length]);
-  return (performance.now() - begin) / count;
-}
 
 /** The stream of a delivery whose courier reports where they are; resolves with its id. */
 async function deliver(streams, count) {

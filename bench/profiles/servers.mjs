@@ -1,4 +1,9 @@
-import { eventStoreDbAppend, eventStoreDbReadAll } from '../cases/servers/eventstoredb.mjs';
+import {
+  eventStoreDbAppend,
+  eventStoreDbReadAll,
+  eventStoreDbReadShared,
+  readOrderBeside,
+} from '../cases/servers/eventstoredb.mjs';
 import { projector } from '../cases/servers/projector.mjs';
 import { relay } from '../cases/servers/relay.mjs';
 import { visibility } from '../cases/servers/visibility.mjs';
@@ -11,6 +16,14 @@ export const servers = {
   other: 'Everything in one process: [benchmarks](benchmarks.md).',
   page: 'docs/benchmarks-servers.md',
   findings: 'bench/profile-servers.md',
-  cases: [relay, projector, eventStoreDbAppend, eventStoreDbReadAll, visibility],
+  cases: [
+    relay,
+    projector,
+    eventStoreDbAppend,
+    eventStoreDbReadAll,
+    eventStoreDbReadShared,
+    readOrderBeside,
+    visibility,
+  ],
   close: stopServers,
 };

@@ -1,20 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { FORWARDS, NO_STREAM, START } from '@eventstore/db-client';
+import { FORWARDS, jsonEvent, NO_STREAM, START } from '@eventstore/db-client';
 import { connectionTo } from '../../../infra/dist/event-store/eventstoredb/connection.js';
 import { openEventStoreDb } from '../../../infra/dist/event-store/eventstoredb/eventstoredb-event-store.js';
 import { wireEventOf } from '../../../infra/dist/event-store/eventstoredb/wire-event.js';
+import { startWaybill } from '../../process.mjs';
+import { median } from '../../rounds.mjs';
 import { orderPlaced } from '../../sample-events.mjs';
-import { eventStoreDb, namedEventStoreDb } from '../../servers.mjs';
+import { lastingScratchFolder } from '../../scratch.mjs';
+import { eventStoreDb, hasEventStoreDb } from '../../servers.mjs';
+import { openShop } from '../../shop.mjs';
 
 const appends = Number(process.env.WAYBILL_BENCH_APPENDS ?? 12_000);
 const inFlight = 32;
 const pageSize = 1000;
 
-/** Of a case: what it is called where WAYBILL_TEST_ESDB names no server, and in the row that then says so. */
+/** Of a case: what it is called where no server is named or started, and in the row that then says so. */
 function named(what) {
-  if (namedEventStoreDb !== undefined) return { what: `EventStoreDB: ${what}` };
+  if (hasEventStoreDb) return { what: `EventStoreDB: ${what}` };
   return {
-    standsFor: `EventStoreDB: ${what} (WAYBILL_TEST_ESDB names no server)`,
+    standsFor: `EventStoreDB: ${what} (WAYBILL_TEST_ESDB and WAYBILL_TEST_ESDB_START name none)`,
     what: `the same with a small program that stands in for EventStoreDB: what the adapter costs, nothing about a server`,
   };
 }
@@ -64,39 +68,8 @@ export const eventStoreDbReadAll = {
     const orders = Array.from({ length: appends * 2 }, () => orderPlaced(randomUUID()));
     await all(orders, (order) => store.append(`order-${order.partitionKey}`, -1, [order]));
 
-    async function ours() {
-      let read = 0;
-      for (let position = before; ;) {
-        const page = await store.readAll(position, pageSize);
-        read += page.length;
-        if (page.length < pageSize) return read;
-        position = page.at(-1).position;
-      }
-    }
-
-    /** A page begins with the event with which the one before it ended. */
-    async function theirs() {
-      let read = 0;
-      for (let from = before === 0 ? START : { commit: BigInt(before), prepare: BigInt(before) }; ;) {
-        let first = from !== START;
-        let count = 0;
-        const page = client.readAll({
-          fromPosition: from,
-          maxCount: pageSize + 1,
-          direction: FORWARDS,
-          credentials,
-          requiresLeader: true,
-        });
-        for await (const { event } of page) {
-          count += 1;
-          from = event.position;
-          if (!first && !event.type.startsWith('$')) read += 1;
-          first = false;
-        }
-        if (count < pageSize) return read;
-      }
-    }
-
+    const ours = () => readEvents(store, before);
+    const theirs = () => readRaw({ client, credentials }, before);
     for (const side of [theirs, ours]) await side();
     const rate = (side) => async () => {
       let read;
@@ -114,6 +87,148 @@ export const eventStoreDbReadAll = {
     };
   },
 };
+
+const others = 9;
+
+export const eventStoreDbReadShared = {
+  name: 'esdb-read-shared',
+  ...named(`looking at ${(appends * 2).toLocaleString('en')} records, of which nine in ten are another program's`),
+  against: 'the raw client reading the same pages',
+  unit: 'records/s',
+  atLeast: 0.9,
+  async sides() {
+    const url = await eventStoreDb();
+    const { client, credentials } = connectionTo(url);
+    const store = openEventStoreDb(url);
+    const before = await store.head();
+    const orders = Array.from({ length: (appends * 2) / (others + 1) }, () => orderPlaced(randomUUID()));
+    await all(orders, async (order) => {
+      await store.append(`order-${order.partitionKey}`, -1, [order]);
+      await appendForeign({ client, credentials }, others);
+    });
+    await store.close();
+    const rate = (read) => async () => {
+      let found;
+      const seconds = await timed(async () => (found = await read()));
+      if (found < orders.length) throw new Error(`found ${found} of ${orders.length} events`);
+      return (orders.length * (others + 1)) / seconds;
+    };
+    return {
+      // Each time one that has looked at nothing yet: what it has looked through it need not look at again.
+      ours: async () => {
+        const fresh = openEventStoreDb(url);
+        const measured = await rate(() => readEvents(fresh, before))();
+        await fresh.close();
+        return measured;
+      },
+      theirs: rate(() => readRaw({ client, credentials }, before)),
+      close: () => client.dispose(),
+    };
+  },
+};
+
+const reads = 1_000;
+
+export const readOrderBeside = {
+  name: 'esdb-read-order',
+  ...named('`GET /v1/orders/{id}`, one after the other, while another program appends 100 events a second: median'),
+  against: 'the same while it appends none',
+  unit: 'ms',
+  atMost: 1.5,
+  async sides() {
+    const url = await eventStoreDb();
+    const { client, credentials } = connectionTo(url);
+    const { folder, remove } = lastingScratchFolder();
+    const waybill = await startWaybill(folder, { WAYBILL_EVENT_STORE: url });
+    // The log may hold those of earlier runs.
+    const [productId, customerId] = [`p-${randomUUID()}`, `c-${randomUUID()}`];
+    const { token, registerCustomer } = await openShop(folder, waybill, productId);
+    await registerCustomer(customerId);
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const body = { customerId, lines: [{ productId, quantity: 1 }], payment: { token: 'tok_approve' } };
+    const placed = await fetch(`${waybill.writeUrl}/v1/orders`, {
+      method: 'POST',
+      headers: { ...headers, 'idempotency-key': customerId },
+      body: JSON.stringify(body),
+    });
+    const { orderId } = await placed.json();
+    const read = () => fetch(`${waybill.readUrl}/v1/orders/${orderId}`, { headers });
+    while ((await read()).status !== 200);
+
+    async function medianOfReads() {
+      const times = [];
+      for (let count = 0; count < reads; count += 1) {
+        times.push(await timed(async () => (await read()).arrayBuffer()));
+      }
+      return median(times) * 1000;
+    }
+    await medianOfReads();
+    return {
+      ours: async () => {
+        const over = new AbortController();
+        const writing = appendEvery(10, { client, credentials }, over.signal);
+        try {
+          return await medianOfReads();
+        } finally {
+          over.abort();
+          await writing;
+        }
+      },
+      theirs: medianOfReads,
+      close: async () => {
+        await waybill.stop();
+        await client.dispose();
+        remove();
+      },
+    };
+  },
+};
+
+/** Events of ours after a position. */
+async function readEvents(store, after) {
+  let read = 0;
+  for (let position = after; ;) {
+    const page = await store.readAll(position, pageSize);
+    read += page.events.length;
+    if (page.isEnd) return read;
+    position = page.through;
+  }
+}
+
+/** Events of programs, ours and others', after a position. A page begins with the event with which the one before it ended. */
+async function readRaw({ client, credentials }, after) {
+  let read = 0;
+  for (let from = after === 0 ? START : { commit: BigInt(after), prepare: BigInt(after) }; ;) {
+    let first = from !== START;
+    let count = 0;
+    const page = client.readAll({
+      fromPosition: from,
+      maxCount: pageSize + 1,
+      direction: FORWARDS,
+      credentials,
+      requiresLeader: true,
+    });
+    for await (const { event } of page) {
+      count += 1;
+      from = event.position;
+      if (!first && !event.type.startsWith('$')) read += 1;
+      first = false;
+    }
+    if (count < pageSize) return read;
+  }
+}
+
+function appendForeign({ client, credentials }, count) {
+  const events = Array.from({ length: count }, () => jsonEvent({ type: 'PageViewed', data: { page: randomUUID() } }));
+  return client.appendToStream(`visitor-${randomUUID()}`, events, { credentials });
+}
+
+async function appendEvery(milliseconds, connection, signal) {
+  while (!signal.aborted) {
+    await appendForeign(connection, 1);
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  }
+}
 
 async function timed(work) {
   const begin = performance.now();

@@ -9,25 +9,22 @@ import { projections } from '../../../projections/dist/catalogue.js';
 import { queueOf } from '../../../projections/dist/follow-partition.js';
 import { startProjector } from '../../../projections/dist/projector.js';
 import { everyPartition } from '../../../shared-kernel/dist/assignment.js';
-import { headOf } from '../../../shared-kernel/dist/category-heads.js';
-import { linkChain } from '../../../shared-kernel/dist/link-chain.js';
-import { identityOf } from '../../../shared-kernel/dist/log-identity.js';
-import { categoryOf } from '../../../shared-kernel/dist/stream.js';
-import { eventsPerOrder, fillLog } from '../../orders-log.mjs';
+import { HeadWatch } from '../../../shared-kernel/dist/watch-head.js';
+import { fillLog } from '../../orders-log.mjs';
 import { lastingScratchFolder } from '../../scratch.mjs';
 import { mongoDb, rabbitMq } from '../../servers.mjs';
 import { scratchDatabase } from './database.mjs';
-import { deliveries, openQueues, readModels } from './queues.mjs';
+import { batchesOf, deliveries, eventsFor, openQueues, readModels } from './queues.mjs';
 
 const orders = Number(process.env.WAYBILL_BENCH_ORDERS ?? 4000);
-const batch = 1000;
+const prefetch = 50;
 
 export const projector = {
   name: 'projector',
   what: 'projector: RabbitMQ → MongoDB, all read models',
   against:
     'raw `amqplib` consume of the same queues and `bulkWrite` of the same documents with the same indexes, no folding',
-  unit: 'messages/s',
+  unit: 'events/s',
   atLeast: 0.6,
   async sides() {
     const amqp = await rabbitMq();
@@ -36,9 +33,8 @@ export const projector = {
     const { folder, remove } = lastingScratchFolder();
     const store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock: systemClock });
     await fillLog(store, { orders });
-    const events = await store.readAll(0, orders * eventsPerOrder);
-    const { messages, reached } = linkChain(events, { position: 0, heads: {} }, await identityOf(store));
-    const means = { amqp, mongo, queues, store, messages, heads: reached.heads, due: deliveries(messages, readModels) };
+    const batches = await batchesOf(store);
+    const means = { amqp, mongo, queues, store, batches, due: deliveries(batches, readModels).events };
     const documents = await documentsAfter(means);
     return {
       ours: () => fromFullQueues(means, ours),
@@ -52,16 +48,16 @@ export const projector = {
   },
 };
 
-/** Rate of one side, with every message in the queues and nothing in the database but the empty collections. */
+/** Rate of one side, with every batch in the queues and nothing in the database but the empty collections. */
 async function fromFullQueues(means, side, look = () => undefined) {
-  const { amqp, mongo, queues, messages, due } = means;
+  const { amqp, mongo, queues, batches, due } = means;
   const database = scratchDatabase(mongo);
   const readStore = openMongoDbReadStore({ url: database.url });
   for (const { collection } of projections) await readStore.declare(collection);
   await queues.purge();
   const fill = async () => {
     const publishing = openRabbitMqBroker({ url: amqp, prefix: queues.prefix });
-    await publishing.publish(messages);
+    await publishing.publish(batches);
     await publishing.close();
   };
   try {
@@ -78,7 +74,7 @@ async function fromFullQueues(means, side, look = () => undefined) {
  * A projector reads the log when it starts, and lets go what comes meanwhile. So it starts with a log that looks empty,
  * and the queues are shown to it when they are full.
  */
-async function ours({ amqp, queues, store, heads, fill }, readStore) {
+async function ours({ amqp, queues, store, batches, fill }, readStore) {
   let show;
   const shown = new Promise((resolve) => (show = resolve));
   let isShown = false;
@@ -96,13 +92,16 @@ async function ours({ amqp, queues, store, heads, fill }, readStore) {
   const log = {
     head: async () => (isShown ? store.head() : 0),
     // Its first event tells which log it is.
-    readAll: async (after, limit) => (isShown || limit === 1 ? store.readAll(after, limit) : []),
+    readAll: async (after, limit) =>
+      isShown || after === 0 ? store.readAll(after, limit) : { events: [], through: after, isEnd: true },
     readStream: (...which) => store.readStream(...which),
   };
   let fault;
   const projector = startProjector(projections, {
     broker: hidden,
     store: log,
+    // What comes is to come by messages.
+    headWatch: new HeadWatch({ store: { ...log, head: async () => 0 }, timer: systemTimer }),
     readStore,
     clock: systemClock,
     timer: systemTimer,
@@ -118,8 +117,16 @@ async function ours({ amqp, queues, store, heads, fill }, readStore) {
   const begin = performance.now();
   isShown = true;
   show();
-  const due = new Map(projections.map(({ collection, categories }) => [collection.name, categories]));
-  const isBehind = ({ projection, partition, position }) => position < headOf(heads[partition], due.get(projection));
+  const last = (partition, categories) =>
+    batches.findLast((batch) => batch.partition === partition && eventsFor(batch, categories).length > 0)?.through ?? 0;
+  const lasts = new Map(
+    queues.queues.map(({ consumer, partition, categories }) => [
+      `${consumer}/${partition}`,
+      last(partition, categories),
+    ]),
+  );
+  const isBehind = ({ projection: name, version, partition, position }) =>
+    position < lasts.get(`${queueOf({ name, version })}/${partition}`);
   while (states().some(isBehind)) {
     if (fault !== undefined) throw fault;
     await systemTimer.sleep(1);
@@ -130,18 +137,21 @@ async function ours({ amqp, queues, store, heads, fill }, readStore) {
   return seconds;
 }
 
-/** What the projector makes of the log: by queue, the event's id → its document as MongoDB has it. */
+/** What the projector makes of the log: by consumer, for each batch in turn, the documents of its events as MongoDB has them. */
 async function documentsAfter(means) {
   const documents = new Map();
   await fromFullQueues(means, ours, async (db) => {
     for (const { collection, categories, key } of projections) {
       const found = await db.collection(collectionName(collection)).find().toArray();
       const byKey = new Map(found.map((document) => [document._id, document]));
-      const byEvent = new Map();
-      for (const { event } of means.messages) {
-        if (categories.includes(categoryOf(event.stream))) byEvent.set(event.id, byKey.get(key(event)));
-      }
-      documents.set(queueOf(collection), byEvent);
+      const byBatch = means.batches.map((batch) => ({
+        partition: batch.partition,
+        ofEvents: eventsFor(batch, categories).map((event) => byKey.get(key(event))),
+      }));
+      documents.set(
+        queueOf(collection),
+        byBatch.filter(({ ofEvents }) => ofEvents.length > 0),
+      );
     }
   });
   return documents;
@@ -160,7 +170,8 @@ async function theirs({ amqp, queues, due, fill }, { db }, documents) {
     for (const queue of queues.queues) {
       const target = projections.find(({ collection }) => queueOf(collection) === queue.consumer);
       const collection = db.collection(collectionName(target.collection));
-      consumeRaw(model, queue.name, collection, documents.get(queue.consumer), done).catch(reject);
+      const ofQueue = documents.get(queue.consumer).filter(({ partition }) => partition === queue.partition);
+      consumeRaw(model, queue.name, collection, ofQueue, done).catch(reject);
     }
   });
   const seconds = (performance.now() - begin) / 1000;
@@ -168,23 +179,21 @@ async function theirs({ amqp, queues, due, fill }, { db }, documents) {
   return seconds;
 }
 
-/** Takes what has come, writes the documents it touches, acknowledges. */
-async function consumeRaw(model, name, collection, documents, done) {
+/** Takes what has come, writes the documents it touches, acknowledges. `batches`: what comes, in turn. */
+async function consumeRaw(model, name, collection, batches, done) {
   const channel = await model.createChannel();
   const held = [];
   const inserted = new Set();
+  let next = 0;
   let isWorking = false;
   const work = async () => {
     isWorking = true;
     // What has been read from the socket goes along.
     await new Promise((resolve) => setImmediate(resolve));
     while (held.length > 0) {
-      const taken = held.splice(0, batch);
-      const touched = new Set();
-      for (const { properties } of taken) {
-        const document = documents.get(properties.messageId);
-        if (document !== undefined) touched.add(document);
-      }
+      const taken = held.splice(0, prefetch);
+      const ofEvents = batches.slice(next, (next += taken.length)).flatMap((batch) => batch.ofEvents);
+      const touched = new Set(ofEvents.filter((document) => document !== undefined));
       const operations = Array.from(touched, (document) => {
         const { _id } = document;
         if (inserted.has(_id)) return { replaceOne: { filter: { _id }, replacement: document } };
@@ -193,11 +202,11 @@ async function consumeRaw(model, name, collection, documents, done) {
       });
       if (operations.length > 0) await collection.bulkWrite(operations, { ordered: false });
       channel.ack(taken.at(-1), true);
-      done(taken.length);
+      done(ofEvents.length);
     }
     isWorking = false;
   };
-  await channel.prefetch(batch * 2);
+  await channel.prefetch(prefetch);
   await channel.consume(name, (raw) => {
     held.push(raw);
     if (!isWorking) void work();

@@ -5,7 +5,10 @@ import { openRabbitMqBroker } from '../../../infra/dist/broker/rabbitmq/broker.j
 import { Names } from '../../../infra/dist/broker/rabbitmq/names.js';
 import { projections } from '../../../projections/dist/catalogue.js';
 import { queueOf } from '../../../projections/dist/follow-partition.js';
+import { BatchCutter } from '../../../shared-kernel/dist/event-batches.js';
+import { identityOf } from '../../../shared-kernel/dist/testing/relay-by-hand.js';
 import { partitionCount } from '../../../shared-kernel/dist/partition.js';
+import { readLog } from '../../../shared-kernel/dist/read-stream.js';
 import { categoryOf } from '../../../shared-kernel/dist/stream.js';
 
 /** The read models' consumers of the log: how they are called in the names of queues, and what they take. */
@@ -17,10 +20,30 @@ export const readModels = projections.map(({ collection, categories }) => ({
 /** All that consume the log. */
 export const consumers = [...readModels, { consumer: fulfilmentConsumer, categories: fulfilmentCategories }];
 
-/** How often messages are delivered, all consumers taken together. */
-export function deliveries(messages, to) {
-  const count = ({ event }) => to.filter(({ categories }) => categories.includes(categoryOf(event.stream))).length;
-  return messages.reduce((sum, message) => sum + count(message), 0);
+/** The events of a log in the batches that a relay makes of it. */
+export async function batchesOf(store) {
+  const cutter = new BatchCutter(await identityOf(store), 0);
+  const batches = [];
+  for await (const { events, through } of readLog(store, 0)) batches.push(...cutter.cut(events, through));
+  return batches;
+}
+
+/** Those of the categories, among the events of a batch. */
+export function eventsFor({ events }, categories) {
+  return events.filter(({ stream }) => categories.includes(categoryOf(stream)));
+}
+
+/** How often batches are delivered, all consumers taken together, and how many events of theirs are in those. */
+export function deliveries(batches, to) {
+  const due = { batches: 0, events: 0 };
+  for (const batch of batches) {
+    for (const { categories } of to) {
+      const { length } = eventsFor(batch, categories);
+      due.batches += Math.min(1, length);
+      due.events += length;
+    }
+  }
+  return due;
 }
 
 /** Queues under a name of their own on a server, declared as Waybill's processes declare them; by default all of them. */
@@ -47,7 +70,7 @@ export async function openQueues(url, of = consumers) {
     async purge() {
       for (const { name } of queues) await channel.purgeQueue(name);
     },
-    /** Messages in all of them. */
+    /** Batches in all of them. */
     async depth() {
       let sum = 0;
       for (const { name } of queues) sum += (await channel.checkQueue(name)).messageCount;
@@ -56,7 +79,7 @@ export async function openQueues(url, of = consumers) {
     async remove() {
       for (const { name } of queues) await channel.deleteQueue(name);
       await channel.deleteQueue(names.deadLetters);
-      for (const exchange of [names.events, names.deadLetters]) await channel.deleteExchange(exchange);
+      await channel.deleteExchange(names.events);
       await model.close();
     },
   };

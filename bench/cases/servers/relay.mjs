@@ -6,17 +6,14 @@ import { encode } from '../../../infra/dist/broker/rabbitmq/envelope.js';
 import { systemClock, systemRandomness, systemTimer } from '../../../infra/dist/clock/system.js';
 import { openSqliteEventStore } from '../../../infra/dist/event-store/sqlite/sqlite-event-store.js';
 import { openMongoDbReadStore } from '../../../infra/dist/read-store/mongodb/read-store.js';
-import { linkChain } from '../../../shared-kernel/dist/link-chain.js';
-import { identityOf } from '../../../shared-kernel/dist/log-identity.js';
-import { eventsPerOrder, fillLog } from '../../orders-log.mjs';
+import { fillLog } from '../../orders-log.mjs';
 import { lastingScratchFolder } from '../../scratch.mjs';
 import { mongoDb, rabbitMq } from '../../servers.mjs';
 import { scratchDatabase } from './database.mjs';
-import { consumers, deliveries, openQueues } from './queues.mjs';
+import { batchesOf, consumers, deliveries, openQueues } from './queues.mjs';
 
 const orders = Number(process.env.WAYBILL_BENCH_ORDERS ?? 4000);
 const inFlight = 200;
-const beginning = { position: 0, heads: {} };
 
 export const relay = {
   name: 'relay',
@@ -31,12 +28,12 @@ export const relay = {
     const { folder, remove } = lastingScratchFolder();
     const store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock: systemClock });
     await fillLog(store, { orders });
-    const events = await store.readAll(0, orders * eventsPerOrder);
-    const { messages } = linkChain(events, beginning, await identityOf(store));
-    const letters = messages.map(encode);
-    const due = deliveries(messages, consumers);
+    const batches = await batchesOf(store);
+    const letters = batches.map(encode);
+    const due = deliveries(batches, consumers).batches;
+    const events = batches.reduce((sum, batch) => sum + batch.events.length, 0);
     const readStore = openMongoDbReadStore({ url: database.url });
-    const means = { queues, amqp, store, database, readStore, letters, due, head: events.at(-1).position };
+    const means = { queues, amqp, store, database, readStore, letters, due, events, head: await store.head() };
     return {
       ours: () => allArrived(means, ours),
       theirs: () => allArrived(means, theirs),
@@ -51,15 +48,15 @@ export const relay = {
   },
 };
 
-/** Rate of one side, from empty queues; every event must be in a queue of each consumer afterwards that takes it. */
+/** Rate of one side, from empty queues; every batch must be in a queue of each consumer afterwards that takes something of it. */
 async function allArrived(means, side) {
-  const { queues, letters, due } = means;
+  const { queues, events, due } = means;
   await queues.purge();
   const seconds = await side(means);
   for (const deadline = Date.now() + 10_000; ;) {
     const depth = await queues.depth();
-    if (depth === due) return letters.length / seconds;
-    if (Date.now() > deadline) throw new Error(`${depth} messages arrived instead of ${due}`);
+    if (depth === due) return events / seconds;
+    if (Date.now() > deadline) throw new Error(`${depth} batches arrived instead of ${due}`);
   }
 }
 

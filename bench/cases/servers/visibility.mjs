@@ -8,7 +8,7 @@ import { systemClock } from '../../../infra/dist/clock/system.js';
 import { openEventStore } from '../../../infra/dist/engines.js';
 import { projections } from '../../../projections/dist/catalogue.js';
 import { orders } from '../../../projections/dist/orders.js';
-import { headOf } from '../../../shared-kernel/dist/category-heads.js';
+import { measureLag } from '../../../shared-kernel/dist/measure-lag.js';
 import { decodeConsistencyToken } from '../../../shared-kernel/dist/consistency-token.js';
 import { partitionCount, partitionOf } from '../../../shared-kernel/dist/partition.js';
 import { load } from '../../http-load.mjs';
@@ -99,7 +99,8 @@ async function openShop(deployment) {
 async function fullLoad(deployment, readStore, { writeUrl, token }) {
   const run = async (duration) => {
     const begin = performance.now();
-    const { count } = await load({ ...placementRequest(writeUrl, token, customer), connections, seconds: duration });
+    const request = placementRequest(writeUrl, token, customer);
+    const { count } = await load({ ...request, connections, seconds: duration, mayRefuse: true });
     await untilProjected(deployment.config, readStore);
     return count / ((performance.now() - begin) / 1000);
   };
@@ -113,12 +114,8 @@ async function untilProjected(config, readStore) {
   const deadline = Date.now() + projectingLimit;
   for (let before = -1; ;) {
     const head = await store.head();
-    const { position, heads } = await readStore.relayCheckpoint();
-    const reached = await Promise.all(projections.map(({ collection }) => readStore.positions(collection)));
-    const isBehind = reached.some((positions, index) =>
-      positions.some((position, partition) => position < headOf(heads[partition], projections[index].categories)),
-    );
-    if (head === before && position === head && !isBehind) break;
+    const { projections: lags } = await measureLag(projections, { store, readStore, clock: systemClock });
+    if (head === before && lags.every(({ lagEvents }) => lagEvents === 0)) break;
     if (Date.now() > deadline) throw new Error('Not everything was projected in time.');
     before = head;
     await sleep(50);
@@ -242,6 +239,6 @@ async function removeQueues(url) {
       await channel.deleteQueue(waybill.queue({ consumer, partition }));
   }
   await channel.deleteQueue(waybill.deadLetters);
-  for (const exchange of [waybill.events, waybill.deadLetters]) await channel.deleteExchange(exchange);
+  await channel.deleteExchange(waybill.events);
   await model.close();
 }

@@ -51,8 +51,10 @@ export function ask(world: World, request: Request, newId: string): Answered {
   const requestId = isPosition ? JSON.stringify([by, path, command.at]) : requestIdOf(request);
   const before = world.remembered.get(requestId);
   if (before !== undefined) {
+    // Once the payload's hash cannot be made any more, one counts as the same that is about the same thing.
     const isForgotten = before.customerId !== null && world.customers.get(before.customerId)?.isErased === true;
-    if (before.payload !== payload && !isForgotten) return refuse({ status: 422, kind: 'idempotency-key-reused' });
+    const isAnother = isForgotten ? isAboutAnother(command, before.answer, newId) : before.payload !== payload;
+    if (isAnother) return refuse({ status: 422, kind: 'idempotency-key-reused' });
     return { world, answer: { ...before.answer, isReplayed: true } };
   }
 
@@ -95,8 +97,17 @@ function matches(ifMatch: string | null, revision: number): boolean {
   return ifMatch === '*' ? revision >= 0 : ifMatch === `"${revision}"`;
 }
 
-function isNew({ type }: Command): boolean {
-  return type === 'list' || type === 'register' || type === 'place';
+function isNew(command: Command): command is Extract<Command, { readonly type: keyof typeof idNames }> {
+  return command.type in idNames;
+}
+
+const idNames = { list: 'productId', register: 'customerId', place: 'orderId' } as const;
+
+/** Whether a command makes another thing than was made when it was answered so. */
+function isAboutAnother(command: Command, { body }: Done, newId: string): boolean {
+  if (!isNew(command)) return false;
+  const idName = idNames[command.type];
+  return body[idName] !== ((command as Partial<Record<typeof idName, string>>)[idName] ?? newId);
 }
 
 function answerOf(world: World, { command }: Request, { id, idName }: Matter): Done {

@@ -14,12 +14,14 @@ import { compare, oneByOne, steps } from './steps.js';
 /** That of a run which is to be repeated. */
 const seed = process.env['WAYBILL_TEST_MODEL_SEED'];
 
-const [ann, cal, coe] = [
+const [ann, op, cal, coe] = [
   { role: 'customer', sub: 'ann' },
+  { role: 'operator', sub: 'op' },
   { role: 'courier', sub: 'cal' },
   { role: 'courier', sub: 'coe' },
 ] as const;
 const on = { orderId: 'o1' };
+const order = { type: 'place', customerId: 'ann', token: 'tok_approve' } as const;
 const request = (by: Caller, command: Command, ifMatch: string | null = null): Request => ({
   ...{ by, command, ifMatch, isBroken: false },
   key: command.type === 'locate' ? null : `${command.type} ${by.sub}`,
@@ -33,7 +35,7 @@ const found: readonly (readonly [string, readonly Request[]])[] = [
     'a position comes again with the If-Match of the first time, when it is off the courier’s hands too',
     [
       request(ann, {
-        ...{ type: 'place', ...on, customerId: 'ann', token: 'tok_approve' },
+        ...{ ...order, ...on },
         lines: [{ productId: 'p0', quantity: 1 }],
       }),
       request(cal, { type: 'assign', ...on, courierId: 'cal' }),
@@ -44,6 +46,15 @@ const found: readonly (readonly [string, readonly Request[]])[] = [
       report(cal, '"1"'),
       report(coe, '"1"'),
       report(coe),
+    ],
+  ],
+  [
+    'a key that is bound to an order makes no other, though its customer is erased and the payload cannot be compared',
+    [
+      request(ann, { ...order, lines: [{ productId: 'p0', quantity: 1 }] }),
+      request(op, { type: 'erase', customerId: 'ann' }),
+      request(ann, { ...order, lines: [{ productId: 'p0', quantity: 2 }] }),
+      request(ann, { ...order, orderId: 'o7', lines: [{ productId: 'p0', quantity: 1 }] }),
     ],
   ],
 ];

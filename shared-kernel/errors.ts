@@ -172,7 +172,11 @@ export class Unavailable extends WaybillError {
 export class Overloaded extends WaybillError {
   readonly kind = 'overloaded';
   constructor(readonly retryAfterSeconds: number) {
+    // Most requests may end so, and nobody reads where: a stack would be a tenth of what such a refusal costs.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(`More is asked for than can be carried out. Try again in ${retryAfterSeconds} s.`);
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

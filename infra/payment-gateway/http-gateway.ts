@@ -94,7 +94,8 @@ export function openHttpGateway(options: HttpGatewayOptions): PaymentGateway {
     handleWhen((error) => isTriedAgain(error, tuning.backOff) && breaker.state === 'closed'),
     { maxAttempts: tuning.retries, backoff: waits(tuning.backOff, randomness) },
   );
-  const patience = timeout(tuning.timeout, TimeoutStrategy.Aggressive);
+  // An attempt that has its answer needs no signal: each costs an exception with a stack.
+  const patience = timeout(tuning.timeout, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false });
 
   async function attemptOnce(exchange: Exchange, payer: string): Promise<GatewayPayment> {
     if (closing.signal.aborted) throw stopped();

@@ -13,13 +13,17 @@ import { serviceSubject } from '@waybill/shared-kernel/ports/keys.js';
 import { stores } from './testing/stores.js';
 import { address, won, WriteApi, type Asked } from './testing/write-api.js';
 
+const as = 'customer:ann';
+const cart = { customerId: 'ann', lines: [{ productId: 'tea', quantity: 1 }], payment: { token: 'tok_approve' } };
+/** Others than those of the cart. */
+const lines = [{ productId: 'rice', quantity: 1 }];
+
 describe.each(stores)('commands that come again, %s', (_, open) => {
   let api: WriteApi;
   beforeAll(async () => {
     api = await WriteApi.start(open);
-    const as = 'merchant:m1';
     for (const productId of ['tea', 'rice']) {
-      await api.done('/v1/products', { as, body: { productId, name: productId, unitPrice: won(500) } });
+      await api.done('/v1/products', { as: 'merchant:m1', body: { productId, name: productId, unitPrice: won(500) } });
     }
     await api.done('/v1/customers', { as: 'customer:ann', body: { name: 'Ann', phone: '1', address } });
     await api.done('/v1/customers', { as: 'customer:bob', body: { name: 'Bob', phone: '2', address } });
@@ -29,8 +33,6 @@ describe.each(stores)('commands that come again, %s', (_, open) => {
     api.store.fate = () => 'done';
   });
 
-  const as = 'customer:ann';
-  const cart = { customerId: 'ann', lines: [{ productId: 'tea', quantity: 1 }], payment: { token: 'tok_approve' } };
   let keys = 0;
   const newKey = () => `again-${(keys += 1)}`;
 
@@ -103,7 +105,6 @@ describe.each(stores)('commands that come again, %s', (_, open) => {
     expect(essence(await api.post('/v1/orders', { as, key, text, body: cart }))).toEqual(essence(first));
   });
 
-  const lines = [{ productId: 'rice', quantity: 1 }];
   test.each<[string, object, object]>([
     ['another line', {}, { lines }],
     ['an id where there was none', {}, { orderId: 'late-id' }],
@@ -277,65 +278,6 @@ describe.each(stores)('commands that come again, %s', (_, open) => {
     });
   });
 
-  describe('from a log of before', () => {
-    const role = 'customer';
-    const mark = async (key: string, body: object) => ({
-      id: formerRequestIdOf('ann', 'POST', '/v1/orders', key),
-      hash: payloadHash((await api.keys.find('ann'))!, body),
-      subject: 'ann',
-    });
-    const recorded = { schemaVersion: 1, occurredAt: '2026-01-01T09:00:00.000Z', correlationId: 'c', causationId: 'c' };
-    const append = (stream: string, partitionKey: string, event: Pick<NewEvent, 'type' | 'data' | 'request'>) =>
-      api.store.append(stream, -1, [
-        { ...recorded, id: systemRandomness.uuid(), partitionKey, actor: { sub: 'ann', role }, ...event },
-      ]);
-    const placed = async (orderId: string, key: string, body: object) =>
-      append(`order-${orderId}`, orderId, {
-        type: 'OrderPlaced',
-        request: await mark(key, body),
-        data: {
-          orderId,
-          ...cart,
-          currency: 'KRW',
-          total: 500,
-          deliveryAddress: '',
-          paymentToken: 't',
-          promisedBy: null,
-        },
-      });
-    const pointed = async (key: string, to: string) =>
-      append(`request-${(await mark(key, {})).id}`, to, { type: 'RequestDirected', data: { stream: `order-${to}` } });
-
-    test('a repeat finds what was recorded, at the id that was made or chosen then', async () => {
-      const [made, chosen] = [newKey(), newKey()];
-      const madeId = formerAggregateIdOf((await mark(made, {})).id);
-      await placed(madeId, made, cart);
-      const body = { ...cart, orderId: 'old-chosen' };
-      await pointed(chosen, 'old-chosen');
-      await placed('old-chosen', chosen, body);
-      for (const [key, asked, id] of [
-        [made, cart, madeId],
-        [chosen, body, 'old-chosen'],
-      ] as const) {
-        const { status, headers, body: answered } = await api.post('/v1/orders', { as, key, body: asked });
-        expect([status, headers.get('Idempotency-Replayed'), answered.orderId]).toEqual([201, 'true', id]);
-        await api.refused('/v1/orders', { as, key, body: { ...asked, lines } }, 422, 'idempotency-key-reused');
-        // In another role it is another key.
-        const other = await api.post('/v1/orders', { as: 'operator:ann', key, body: { ...cart, lines } });
-        expect([other.status, other.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
-      }
-    });
-
-    test('a pointer binds to its target, with any payload', async () => {
-      const key = newKey();
-      await pointed(key, 'old-abandoned');
-      const body = { ...cart, orderId: 'old-another' };
-      await api.refused('/v1/orders', { as, key, body }, 422, 'idempotency-key-reused');
-      const { orderId } = await api.done('/v1/orders', { as, key, body: { ...cart, lines } });
-      expect(orderId).toBe('old-abandoned');
-    });
-  });
-
   describe('keys are per caller and acting role', () => {
     const reason = { reason: 'no' };
 
@@ -468,5 +410,79 @@ describe.each(stores)('commands that come again, %s', (_, open) => {
       ),
       { numRuns: 15 },
     );
+  });
+});
+
+describe.each(stores)('a log of before, %s', (_, open) => {
+  let api: WriteApi;
+  beforeAll(async () => {
+    api = await WriteApi.start(open);
+    // What was made then had no pointer of now.
+    await append('request-old', 'tea', { type: 'RequestDirected', data: { stream: 'product-tea' } });
+    for (const productId of ['tea', 'rice']) {
+      const product = { productId, name: productId, unitPrice: won(500) };
+      await api.done('/v1/products', { as: 'merchant:m1', body: product });
+    }
+    await api.done('/v1/customers', { as, body: { name: 'Ann', phone: '1', address } });
+  });
+  afterAll(() => api.close());
+
+  const role = 'customer';
+  let keys = 0;
+  const newKey = () => `before-${(keys += 1)}`;
+  const mark = async (key: string, body: object) => ({
+    id: formerRequestIdOf('ann', 'POST', '/v1/orders', key),
+    hash: payloadHash((await api.keys.find('ann'))!, body),
+    subject: 'ann',
+  });
+  const recorded = { schemaVersion: 1, occurredAt: '2026-01-01T09:00:00.000Z', correlationId: 'c', causationId: 'c' };
+  const append = (stream: string, partitionKey: string, event: Pick<NewEvent, 'type' | 'data' | 'request'>) =>
+    api.store.append(stream, -1, [
+      { ...recorded, id: systemRandomness.uuid(), partitionKey, actor: { sub: 'ann', role }, ...event },
+    ]);
+  const placed = async (orderId: string, key: string, body: object) =>
+    append(`order-${orderId}`, orderId, {
+      type: 'OrderPlaced',
+      request: await mark(key, body),
+      data: {
+        orderId,
+        ...cart,
+        currency: 'KRW',
+        total: 500,
+        deliveryAddress: '',
+        paymentToken: 't',
+        promisedBy: null,
+      },
+    });
+  const pointed = async (key: string, to: string) =>
+    append(`request-${(await mark(key, {})).id}`, to, { type: 'RequestDirected', data: { stream: `order-${to}` } });
+
+  test('a repeat finds what was recorded, at the id that was made or chosen then', async () => {
+    const [made, chosen] = [newKey(), newKey()];
+    const madeId = formerAggregateIdOf((await mark(made, {})).id);
+    await placed(madeId, made, cart);
+    const body = { ...cart, orderId: 'old-chosen' };
+    await pointed(chosen, 'old-chosen');
+    await placed('old-chosen', chosen, body);
+    for (const [key, asked, id] of [
+      [made, cart, madeId],
+      [chosen, body, 'old-chosen'],
+    ] as const) {
+      const { status, headers, body: answered } = await api.post('/v1/orders', { as, key, body: asked });
+      expect([status, headers.get('Idempotency-Replayed'), answered.orderId]).toEqual([201, 'true', id]);
+      await api.refused('/v1/orders', { as, key, body: { ...asked, lines } }, 422, 'idempotency-key-reused');
+      // In another role it is another key.
+      const other = await api.post('/v1/orders', { as: 'operator:ann', key, body: { ...cart, lines } });
+      expect([other.status, other.headers.get('Idempotency-Replayed')]).toEqual([201, null]);
+    }
+  });
+
+  test('a pointer binds to its target, with any payload', async () => {
+    const key = newKey();
+    await pointed(key, 'old-abandoned');
+    const body = { ...cart, orderId: 'old-another' };
+    await api.refused('/v1/orders', { as, key, body }, 422, 'idempotency-key-reused');
+    const { orderId } = await api.done('/v1/orders', { as, key, body: { ...cart, lines } });
+    expect(orderId).toBe('old-abandoned');
   });
 });

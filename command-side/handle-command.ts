@@ -11,11 +11,13 @@ import {
 import { aggregateIdOf, formerAggregateIdOf, payloadHash } from '@waybill/shared-kernel/idempotency.js';
 import type { Actor, RequestMark } from '@waybill/shared-kernel/message.js';
 import { type Randomness, type Timer, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { serviceSubject, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import type { AggregateLog, AggregateStreams, Loaded, RecordedRequest } from './aggregate-streams.js';
 import { againOnConflict } from './conflict.js';
 import { envelopes, type Cause } from './envelope.js';
+import { FormerRequests } from './former-requests.js';
 import { firstOf, RequestPointers, type Pointer, type Sought } from './request-pointers.js';
 
 /** A command as a client asked for it. */
@@ -100,7 +102,7 @@ export interface Handled<State> {
 export type CountCommand = (route: string, outcome: string) => void;
 
 export interface CommandMeans {
-  readonly store: AggregateLog;
+  readonly store: AggregateLog & Pick<EventStore, 'readAll'>;
   readonly keys: Pick<KeyStore, 'find' | 'create'>;
   readonly clock: WallClock;
   readonly randomness: Randomness;
@@ -112,11 +114,13 @@ export interface CommandMeans {
 export class CommandHandler {
   readonly #means: CommandMeans;
   readonly #pointers: RequestPointers;
+  readonly #formerRequests: FormerRequests;
   readonly #inFlight = new Set<string>();
 
   constructor(means: CommandMeans) {
     this.#means = means;
     this.#pointers = new RequestPointers(means.store, means.randomness);
+    this.#formerRequests = new FormerRequests(means.store);
   }
 
   /**
@@ -206,10 +210,8 @@ export class CommandHandler {
     task: CreationTask<Command>,
   ): Promise<Handled<State> | undefined> {
     try {
-      const formerId = formerAggregateIdOf(request.key.formerId);
-      const former = soughtOf(request).filter(({ id }) => id === request.key.formerId);
-      const [pointers, isFormer] = await Promise.all([this.#pointers.find(former), streams.has(formerId)]);
-      if (pointers.length > 0 || isFormer) return undefined;
+      const former = await this.#formerOf(streams, request);
+      if (former.pointers.length > 0 || former.madeId !== undefined) return undefined;
       const role = task.authorise();
       const id = aggregateIdOf(await this.#serviceKey(), request.key.idIn(role));
       const loaded = streams.unwritten();
@@ -231,9 +233,13 @@ export class CommandHandler {
     request: KeyedRequest,
     task: CreationTask<Command>,
   ): Promise<Handled<State>> {
-    const formerId = formerAggregateIdOf(request.key.formerId);
-    const [pointers, isFormer] = await Promise.all([this.#pointers.find(soughtOf(request)), streams.has(formerId)]);
-    for (const id of new Set([...pointers.map((pointer) => pointer.id), ...(isFormer ? [formerId] : [])])) {
+    const [found, former] = await Promise.all([
+      this.#pointers.find(inEachRole(request)),
+      this.#formerOf(streams, request),
+    ]);
+    const pointers = [...found, ...former.pointers];
+    const madeIds = former.madeId === undefined ? [] : [former.madeId];
+    for (const id of new Set([...pointers.map((pointer) => pointer.id), ...madeIds])) {
       const made = await this.#madeBefore(streams, id, await streams.load(id), request, task);
       if (made !== undefined) return made;
     }
@@ -255,6 +261,20 @@ export class CommandHandler {
       await this.#pointers.direct(mark, streams.streamOf(id), cause, { others: inOtherRoles(request, role), bound });
     }
     return this.#record(streams, id, loaded, events, id, cause);
+  }
+
+  /**
+   * For one release: the pointers that the request had before requests told roles apart, and the id that could be foreseen,
+   * where something has it. Looked for only where the log is that old.
+   */
+  async #formerOf<Command, State, Event extends DomainEvent>(
+    streams: AggregateStreams<Command, State, Event>,
+    request: KeyedRequest,
+  ): Promise<{ readonly pointers: readonly Pointer[]; readonly madeId?: string }> {
+    if (!(await this.#formerRequests.mayBeThere())) return { pointers: [] };
+    const madeId = formerAggregateIdOf(request.key.formerId);
+    const [pointers, isThere] = await Promise.all([this.#pointers.find([formerly(request)]), streams.has(madeId)]);
+    return isThere ? { pointers, madeId } : { pointers };
   }
 
   /** What the request made, where it is that aggregate. Throws `IdempotencyKeyReused` where it is about another. */
@@ -359,9 +379,20 @@ export class CommandHandler {
 }
 
 /** In each role of the caller, and for one release as it was before requests told roles apart. */
-function soughtOf({ key, roles }: CommandRequest): readonly Sought[] {
-  if (key === undefined) return [];
-  return [...roles.map((role) => ({ id: key.idIn(role), roles: [role] })), { id: key.formerId, roles }];
+function soughtOf(request: CommandRequest): readonly Sought[] {
+  return isKeyed(request) ? [...inEachRole(request), formerly(request)] : [];
+}
+
+function isKeyed(request: CommandRequest): request is KeyedRequest {
+  return request.key !== undefined;
+}
+
+function inEachRole({ key, roles }: KeyedRequest): readonly Sought[] {
+  return roles.map((role) => ({ id: key.idIn(role), roles: [role] }));
+}
+
+function formerly({ key, roles }: KeyedRequest): Sought {
+  return { id: key.formerId, roles };
 }
 
 /** Whether what is asked for may be what was recorded: this id, or one made here, and about the same subject. */
@@ -373,8 +404,8 @@ function isAbout(
   return recorded.subject === null || recorded.subject === subject(recorded.id);
 }
 
-function inOtherRoles({ key, roles }: KeyedRequest, acting: string): readonly Sought[] {
-  return roles.flatMap((role) => (role === acting ? [] : [{ id: key.idIn(role), roles: [role] }]));
+function inOtherRoles(request: KeyedRequest, acting: string): readonly Sought[] {
+  return inEachRole(request).filter(({ roles }) => !roles.includes(acting));
 }
 
 async function replay<Command, State, Event extends DomainEvent>(

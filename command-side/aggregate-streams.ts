@@ -7,8 +7,9 @@ import { beginning, noStream, type EventStore } from '@waybill/shared-kernel/por
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
-import { streamName, type Category } from '@waybill/shared-kernel/stream.js';
+import { parseStream, streamName, type Category } from '@waybill/shared-kernel/stream.js';
 import { appendSurely } from './append-surely.js';
+import type { LiveLook } from './live-look.js';
 import { KnownRequests } from './known-requests.js';
 import type { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 import type { Snapshot } from './snapshots/snapshot.js';
@@ -53,6 +54,8 @@ export interface AggregateStreamsOptions {
   readonly snapshots?: AggregateSnapshots | undefined;
   /** How many of an aggregate's requests by rule are known without the log. */
   readonly keepRuled?: number;
+  /** By which it is known without reading a stream that it has not grown. */
+  readonly look?: LiveLook | undefined;
 }
 
 /**
@@ -66,17 +69,31 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
   readonly #store: AggregateLog;
   readonly #keepRuled: number | undefined;
   readonly #kept: LRUCache<string, Loaded<State>>;
+  readonly #look: LiveLook | undefined;
+  /**
+   * The last revision of streams, as of the live look: of each the greatest of what was read, appended, and met by the look
+   * since an entry is there, which it is before the stream is read. So an event is in one of them, whichever comes first.
+   */
+  readonly #tips: LRUCache<string, { revision: number }>;
   readonly #snapshots: { readonly of: AggregateSnapshots; readonly version: number } | undefined;
 
   constructor(
     store: AggregateLog,
     readonly category: Category,
     readonly decider: Decider<Command, State, Event>,
-    { keep = 10_000, snapshots, keepRuled }: AggregateStreamsOptions = {},
+    { keep = 10_000, snapshots, keepRuled, look }: AggregateStreamsOptions = {},
   ) {
     this.#store = store;
     this.#keepRuled = keepRuled;
     this.#kept = new LRUCache({ max: keep });
+    this.#tips = new LRUCache({ max: keep });
+    this.#look = look;
+    look?.follow({
+      category,
+      see: (event) => this.#meet(event),
+      doubt: (stream) => this.#tips.delete(parseStream(stream).id),
+      begin: () => this.#tips.clear(),
+    });
     const version = decider.stateVersion;
     this.#snapshots = snapshots === undefined || version === undefined ? undefined : { of: snapshots, version };
   }
@@ -87,12 +104,31 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
 
   /** As it stands now. */
   async load(id: string): Promise<Loaded<State>> {
+    const tip = this.#tipOf(id);
     const seen = this.lastSeen(id);
     const goneOn = seen === undefined ? undefined : await this.#goOn(id, seen);
     if (goneOn === undefined) this.forget(id);
     const loaded = goneOn ?? (await this.#loadAnew(id));
     if (loaded !== seen) this.#keep(id, loaded);
+    raise(tip, loaded.revision);
     return loaded;
+  }
+
+  /** The same of one that is only looked at: as the live look shows it, a moment old, or else as its stream stands. */
+  async lookUp(id: string, position?: number): Promise<Loaded<State>> {
+    return (await this.shown(id, position)) ?? this.loadExpected(id);
+  }
+
+  /**
+   * As the live look shows it, which has come to this position of the log, or else is a moment old. `undefined`: it does not
+   * tell, or there is none.
+   */
+  async shown(id: string, position?: number): Promise<Loaded<State> | undefined> {
+    const look = this.#look;
+    if (look === undefined) return undefined;
+    const hasLooked = await (position === undefined ? look.isFresh() : look.reaches(position));
+    const seen = this.lastSeen(id);
+    return hasLooked && this.#tips.get(id)?.revision === seen?.revision ? seen : undefined;
   }
 
   /** The same of one that is expected to be there: rejects with `StreamCut` also where nothing is left of it. */
@@ -192,7 +228,9 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
    */
   async append(id: string, to: Loaded<State>, happened: readonly NewEvent[]): Promise<Loaded<State>> {
     const events = inTurn(happened, to);
+    const tip = this.#tipOf(id);
     const { revision, position } = await appendSurely(this.#store, this.streamOf(id), to.revision, events);
+    raise(tip, revision);
     let { state } = to;
     const first = revision - events.length + 1;
     // A new event has the current version of its shape: nothing to upcast.
@@ -213,7 +251,9 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
    */
   async appendByRule(id: string, to: Loaded<State>, happened: readonly NewEvent[]): Promise<void> {
     const events = inTurn(happened, to);
+    const tip = this.#tipOf(id);
     const { revision } = await appendSurely(this.#store, this.streamOf(id), to.revision, events);
+    raise(tip, revision);
     if (this.#snapshots?.of.isDue(revision, to.snapshotAt, to.requests.size) !== true) return;
     const loaded = await this.load(id);
     if (loaded.revision === revision) this.#kept.set(id, this.#withSnapshot(id, loaded, events));
@@ -226,6 +266,27 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     const [revision, snapshotAt] = [noStream, noStream];
     const [eventId, occurredAt] = [undefined, undefined];
     return { state, revision, position: beginning, eventId, occurredAt, requests, snapshotAt };
+  }
+
+  /** An event that the live look met. */
+  #meet(event: RecordedEvent): void {
+    const { id } = parseStream(event.stream);
+    raise(this.#tips.peek(id), event.revision);
+    const seen = this.#kept.peek(id);
+    if (seen === undefined || event.revision !== seen.revision + 1) return;
+    try {
+      this.#keep(id, this.#fold(seen, upcast(event)));
+    } catch {
+      // Whoever loads it meets the same, and says so.
+    }
+  }
+
+  /** There before its stream is read or appended to. `undefined`: there is no live look. */
+  #tipOf(id: string): { revision: number } | undefined {
+    if (this.#look?.through === undefined) return undefined;
+    const tip = this.#tips.get(id) ?? { revision: unknown };
+    this.#tips.set(id, tip);
+    return tip;
   }
 
   /** Folds what came since on what is kept. `undefined`: the log has another event where that ends, or none. */
@@ -306,6 +367,13 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     const state = this.decider.evolve(before.state, event as KnownEvent & Event);
     return { ...before, state, revision, position, eventId, occurredAt };
   }
+}
+
+/** Less than every revision. */
+const unknown = -2;
+
+function raise(tip: { revision: number } | undefined, revision: number): void {
+  if (tip !== undefined) tip.revision = Math.max(tip.revision, revision);
 }
 
 /** Events that come next in a stream, none of them before the one it follows. */

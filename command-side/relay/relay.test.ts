@@ -43,6 +43,8 @@ class Bench {
   readonly timer = manualTimer();
   readonly batches: EventBatch[] = [];
   readonly faults: Error[] = [];
+  /** Pages that it was told of: behind which position, and how many events had arrived then. */
+  readonly seen: { readonly after: number; readonly through: number; readonly arrived: number }[] = [];
   fail: (step: 'publish' | 'published' | 'save' | 'saved') => void = () => undefined;
 
   constructor(readonly log: MemoryEventStore) {}
@@ -103,8 +105,10 @@ class Bench {
       this.faults.push(fault);
     };
     const { timer } = this;
+    const seen: RelayMeans['seen'] = (after, { through }) =>
+      this.seen.push({ after, through, arrived: this.arrived.length });
     return startRelay(
-      { store, broker: { publish }, checkpoints, timer, randomness, report },
+      { store, broker: { publish }, checkpoints, timer, randomness, report, seen },
       { ...relayTuning, linger: 0, rest: 0, backOff: { first: 50, most: 100 }, ...tuning },
     );
   }
@@ -208,6 +212,19 @@ describe('the relay', () => {
     await next.stop();
     await bench.expectComplete();
     expect(bench.faults).toEqual([]);
+    await bench.end();
+  });
+
+  test('tells of each page before it is published', async () => {
+    const bench = new Bench(await logOf(['a', 'b', 'c']));
+    await bench.consume();
+    const relay = bench.start({ batch: 2 });
+    await until(() => relay.position() === 3 && bench.arrived.length === 3);
+    expect(bench.seen).toEqual([
+      { after: 0, through: 2, arrived: 0 },
+      { after: 2, through: 3, arrived: 2 },
+    ]);
+    await relay.stop();
     await bench.end();
   });
 
@@ -459,6 +476,7 @@ describe('the relay', () => {
     await relay.stop();
     const after = bench.batches.filter(({ events }) => events.some(({ position }) => position > 10));
     expect(after.filter(({ log: of }) => of === before)).toEqual([]);
+    expect(bench.seen.filter(({ after: position }) => position === 10)).toEqual([]);
     const renewed = bench.batches.filter(({ log: of }) => of !== before).flatMap(({ events }) => events);
     expect(renewed.map(({ position }) => position)).toEqual(expect.arrayContaining([7, 8, 9, 10, 11, 12, 13, 14]));
     await restored.close();

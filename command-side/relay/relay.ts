@@ -30,6 +30,8 @@ export interface RelayMeans {
   readonly randomness: Randomness;
   /** Told of each fault after which it tries again. */
   readonly report?: (fault: Error, of: string) => void;
+  /** Told of each page behind a position before it is published. */
+  readonly seen?: ((after: number, page: LogPage) => void) | undefined;
 }
 
 export interface RelayTuning {
@@ -158,6 +160,7 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
         if (over.aborted) break;
         if (page.events.length > 0) cutter ??= new BatchCutter(await shownIdentity(), cutFrom);
         else if (page.marks.length > 0) cutFrom = page.through;
+        means.seen?.(trail.through, page);
         publish(page);
         if (underWay.length >= tuning.ahead) await unless(over, underWay.shift());
         const lingerMs = Math.min(tuning.linger, Math.floor(page.events.length / 4));

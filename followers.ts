@@ -4,6 +4,7 @@ import { runPayments } from '@waybill/command-side/payments/run-payments.js';
 import { BelievedTime } from '@waybill/command-side/fulfilment/believed-time.js';
 import { runFulfilment } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { relayProgress, startRelay } from '@waybill/command-side/relay/relay.js';
+import { LiveLook } from '@waybill/command-side/live-look.js';
 import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-snapshots.js';
 import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { sayCommits } from '@waybill/infra/commit-signal/between-threads.js';
@@ -128,6 +129,9 @@ const payments = runPayments({
   gateway,
   requestReply: openRequestReply(config, report),
 });
+// A file is read as quickly.
+const liveLook =
+  config.eventStore.kind === 'eventstoredb' ? new LiveLook({ store, clock: steadyClock, timer }) : undefined;
 const believedTime = new BelievedTime({ wallClock: systemClock, steadyClock });
 const fulfilment = runFulfilment({
   ...means,
@@ -137,8 +141,15 @@ const fulfilment = runFulfilment({
   carriesPayments: config.broker.kind === 'memory',
   positions: readStore,
   snapshots,
+  look: liveLook,
 });
-const relay = startRelay({ ...means, broker: telemetry.publisher(broker), checkpoints: readStore });
+const relay = startRelay({
+  ...means,
+  broker: telemetry.publisher(broker),
+  checkpoints: readStore,
+  // What it carries need not be read for the look.
+  seen: (after, page) => liveLook?.take(after, page),
+});
 say({ says: 'begun' });
 void projector.following.then(() => {
   say({ says: 'following' });

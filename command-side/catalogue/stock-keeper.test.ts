@@ -17,6 +17,7 @@ import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { uuidV5 } from '@waybill/shared-kernel/uuid-v5.js';
 import { AggregateStreams, type AggregateLog } from '../aggregate-streams.js';
 import { envelopes, type Cause } from '../envelope.js';
+import { LiveLook } from '../live-look.js';
 import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { FaultyStore, type Fate } from '../testing/faulty-store.js';
 import { product } from './product.js';
@@ -324,6 +325,66 @@ test('who comes while it has to decide again is decided with the others, a hundr
   expect([...early, ...(await Promise.all(late))].filter(isReserved)).toHaveLength(210);
   expect(appends).toEqual([60, 100, 100, 10]);
   expect(await stockOf(log, 'tea')).toBe(1_001 - 210);
+});
+
+describe('a product that is known by a live look at the log', () => {
+  /** A process that knows the product, and how often it has read its stream since. */
+  async function known(stock: number | null) {
+    const log = new MemoryEventStore(clock);
+    const faulty = new FaultyStore(log);
+    const look = new LiveLook({ store: log, clock, timer: systemTimer });
+    await look.isFresh();
+    await happens(log, listed('tea', stock));
+    const products = new AggregateStreams(faulty, 'product', product, { look });
+    const keeper = new StockKeeper(products, { timer: systemTimer, randomness: systemRandomness });
+    await products.load('tea');
+    let reads = 0;
+    const { readStream } = faulty;
+    faulty.readStream = (...asked) => ((reads += 1), readStream(...asked));
+    const reserve = async (orderId: string) =>
+      keeper.reserve(orderId, one('tea'), causeOf(orderId), undefined, await log.head());
+    return { log, look, faulty, keeper, reserve, reads: () => reads };
+  }
+
+  test('is not read, whether its pieces are counted or not', async () => {
+    const uncounted = await known(null);
+    expect(await uncounted.reserve('o1')).toEqual({ reserved: [] });
+    expect(uncounted.reads()).toBe(0);
+    const counted = await known(2);
+    for (const orderId of ['o1', 'o2']) expect(await counted.reserve(orderId)).toEqual({ reserved: one('tea') });
+    expect([counted.reads(), await stockOf(counted.log, 'tea')]).toEqual([0, 0]);
+  });
+
+  test('is as it stood when the order was placed, or later: what is counted since is counted', async () => {
+    const { log, reserve } = await known(null);
+    await happens(log, changed('tea', 1, 1));
+    expect(await reserve('o1')).toEqual({ reserved: one('tea') });
+    expect(await reserve('o2')).toEqual({ refused: 'tea' });
+  });
+
+  test('is read before an order is refused, and after an append that lost', async () => {
+    const { log, look, faulty, keeper, reserve } = await known(1);
+    await reserve('o1');
+    const asOf = await log.head();
+    await look.reaches(asOf);
+    await happens(log, changed('tea', 5, 5));
+    expect(await keeper.reserve('o2', one('tea'), causeOf('o2'), undefined, asOf)).toEqual({ reserved: one('tea') });
+    faulty.fate = async (): Promise<Fate> => {
+      faulty.fate = () => 'done';
+      await happens(log, changed('tea', -4, 0));
+      return 'done';
+    };
+    expect(await reserve('o3')).toEqual({ refused: 'tea' });
+    expect(await stockOf(log, 'tea')).toBe(0);
+  });
+
+  test('is read for what is given back, and for what is asked without a position', async () => {
+    const { log, keeper, reads } = await known(null);
+    await happens(log, changed('tea', 1, 1));
+    await keeper.release('o1', one('tea'), false, causeOf('o1'));
+    expect(await keeper.reserve('o1', one('tea'), causeOf('o1'))).toEqual({ refused: 'tea' });
+    expect(reads()).toBe(2);
+  });
 });
 
 describe('one order that asks twice in one turn', () => {

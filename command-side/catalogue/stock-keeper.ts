@@ -32,6 +32,7 @@ interface Waiting {
   readonly command: StockCommand;
   readonly cause: Cause;
   readonly since: Since;
+  readonly asOf: number | undefined;
   /** What the log has of it up to `through`; before it was looked for, nothing up to the beginning. */
   inLog: { readonly found: ReadonlySet<string>; readonly through: number };
   readonly answer: (outcome: StockOutcome) => void;
@@ -64,17 +65,19 @@ export class StockKeeper {
 
   /**
    * Sets aside what an order needs, each product once in `items`, or says of which there is too little. Products are
-   * asked for in the order of their ids: of orders that want the same last pieces of several, one gets them all.
+   * asked for in the order of their ids: of orders that want the same last pieces of several, one gets them all. `asOf`:
+   * position of the log at which the order stands; a product may be as it stood then.
    */
   async reserve(
     orderId: string,
     items: readonly StockItem[],
     cause: Cause,
     since: Since = beginning,
+    asOf?: number,
   ): Promise<Reservation> {
     const reserved: StockItem[] = [];
     for (const item of inOrder(items)) {
-      const outcome = await this.#ask({ type: 'ReserveStock', orderId, ...item }, cause, since);
+      const outcome = await this.#ask({ type: 'ReserveStock', orderId, ...item }, cause, since, asOf);
       if (outcome === 'refused') return { refused: item.productId };
       if (outcome === 'reserved') reserved.push(item);
     }
@@ -97,10 +100,10 @@ export class StockKeeper {
     }
   }
 
-  #ask(command: StockCommand, cause: Cause, since: Since): Promise<StockOutcome> {
+  #ask(command: StockCommand, cause: Cause, since: Since, asOf?: number): Promise<StockOutcome> {
     return new Promise((answer, fail) => {
       const through = typeof since === 'number' ? since : beginning;
-      this.#wait({ command, cause, since, inLog: { found: new Set(), through }, answer, fail });
+      this.#wait({ command, cause, since, asOf, inLog: { found: new Set(), through }, answer, fail });
     });
   }
 
@@ -125,10 +128,17 @@ export class StockKeeper {
    */
   async #answer(productId: string, waiting: Waiting[], most: number): Promise<number> {
     const those: Waiting[] = [];
+    let mayLook = true;
     try {
-      const outcomes = await againOnConflict(() => {
+      const outcomes = await againOnConflict(async () => {
         those.push(...waiting.splice(0, most - those.length));
-        return this.#record(productId, those);
+        const shown = mayLook ? await this.#shown(productId, those) : undefined;
+        mayLook = false;
+        const answered = shown === undefined ? undefined : await this.#record(shown, productId, those);
+        // Nobody is refused by what the stream may not say any more.
+        if (answered?.every(([, outcome]) => outcome !== 'refused') === true) return answered;
+        // Of one that is not there nothing is counted.
+        return this.#record(await this.#products.loadExpected(productId), productId, those);
       }, this.#means);
       for (const [{ answer }, outcome] of outcomes) answer(outcome);
     } catch (error) {
@@ -142,11 +152,26 @@ export class StockKeeper {
     return Math.min(2 * most, together);
   }
 
+  /**
+   * The product without reading its stream, as it stood when the last of the orders was placed, or later. `undefined`: it must
+   * be read, as it always is for what is released.
+   */
+  async #shown(productId: string, those: readonly Waiting[]): Promise<Loaded<ProductState> | undefined> {
+    let latest = beginning;
+    for (const { asOf } of those) {
+      if (asOf === undefined) return undefined;
+      latest = Math.max(latest, asOf);
+    }
+    return this.#products.shown(productId, latest);
+  }
+
   /** Those of which something may be in the log that is not remembered leave, and come back when it was looked for. */
-  async #record(productId: string, those: Waiting[]): Promise<readonly (readonly [Waiting, StockOutcome])[]> {
+  async #record(
+    loaded: Loaded<ProductState>,
+    productId: string,
+    those: Waiting[],
+  ): Promise<readonly (readonly [Waiting, StockOutcome])[]> {
     const products = this.#products;
-    // Of one that is not there nothing is counted.
-    const loaded = await products.loadExpected(productId);
     const { forgottenThrough } = loaded.requests;
     const isKnown = ({ inLog }: Waiting): boolean => inLog.through >= forgottenThrough;
     for (const one of those) if (!isKnown(one)) void this.#lookFor(one, loaded);

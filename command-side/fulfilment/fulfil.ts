@@ -99,7 +99,7 @@ export class Fulfiller {
     // Should it fail, it is worked on again.
     this.#redoneUpTo = Math.max(this.#redoneUpTo, position);
     const stockSince = event.type === 'DeliveryReturned' ? position : undefined;
-    const cause = { id, occurredAt, correlationId, traceparent, actor, toldUpTo, stockSince };
+    const cause = { id, occurredAt, correlationId, traceparent, actor, toldUpTo, stockSince, position };
     return this.#tell(orderId, event, cause, loaded, { mustWait });
   }
 
@@ -226,7 +226,7 @@ export class Fulfiller {
     switch (command.type) {
       case 'ReserveStock': {
         const since = this.#since(command, causing);
-        const reservation = await this.#means.stock.reserve(orderId, command.items, cause, since);
+        const reservation = await this.#means.stock.reserve(orderId, command.items, cause, since, causing.position);
         if ('refused' in reservation) {
           return { type: 'StockWasRefused', data: { productId: reservation.refused } };
         }
@@ -360,13 +360,14 @@ type StockAsking = Extract<FulfilmentCommand, { type: 'ReserveStock' | 'ReleaseS
 
 /**
  * `toldUpTo`: as in `Notice`. `occurredAt`: of the event, or of the last one of the fulfilment where time has passed.
- * `stockSince`: position of the log up to which this was not asked of the stock, where known. `isFirstAsked`: the payment
+ * `stockSince`: position of the log up to which this was not asked of the stock, where known. `position`: of the event. `isFirstAsked`: the payment
  * was asked for by nobody before.
  */
 type Causing = Pick<Cause, 'id' | 'correlationId' | 'traceparent' | 'actor'> &
   Pick<Notice, 'toldUpTo'> & {
     readonly occurredAt: string | undefined;
     readonly stockSince?: number | undefined;
+    readonly position?: number;
     readonly isFirstAsked?: true;
   };
 

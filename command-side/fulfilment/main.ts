@@ -6,6 +6,7 @@ import { measureFulfilment, measureSuspended, tellFigures } from '@waybill/infra
 import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
 import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
 import { runPayments } from '../payments/run-payments.js';
+import { LiveLook } from '../live-look.js';
 import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { BelievedTime } from './believed-time.js';
 import { runFulfilment } from './run-fulfilment.js';
@@ -40,6 +41,9 @@ await runFollower('fulfilment', async (follower) => {
     watchBatch: telemetry.watchBatches(),
     snapshots,
     positions: follower.readStore,
+    // A file is read as quickly.
+    look:
+      config.eventStore.kind === 'eventstoredb' ? new LiveLook({ ...follower, store, clock: steadyClock }) : undefined,
     assign: leasedPartitions(follower.leasing),
   });
   tellFigures(

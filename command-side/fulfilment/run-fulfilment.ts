@@ -28,6 +28,7 @@ import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js'
 import { AggregateStreams } from '../aggregate-streams.js';
 import { product } from '../catalogue/product.js';
 import { StockKeeper } from '../catalogue/stock-keeper.js';
+import type { LiveLook } from '../live-look.js';
 import type { BelievedTime } from './believed-time.js';
 import { WorklistCompletion } from './complete-worklist.js';
 import type { FulfilMeans } from './fulfil.js';
@@ -70,6 +71,8 @@ export interface FulfilmentMeans
   readonly watchBatch?: WatchBatch;
   /** By which it waits and judges. */
   readonly believedTime: BelievedTime;
+  /** Without it, products are read for each order. */
+  readonly look?: LiveLook | undefined;
   /** Payments are asked for within this process: what was asked before it began nobody works on, and is asked again at once. */
   readonly carriesPayments?: boolean;
 }
@@ -85,9 +88,9 @@ export interface SharedByPartitions {
 }
 
 export function sharedByPartitions(means: FulfilmentMeans): SharedByPartitions & { readonly late: LatePositions } {
-  const { store, snapshots, positions: readStore, believedTime: clock } = means;
+  const { store, snapshots, positions: readStore, believedTime: clock, look } = means;
   const beginStock = () =>
-    new StockKeeper(new AggregateStreams(withLogFaults(store), 'product', product, { snapshots }), means);
+    new StockKeeper(new AggregateStreams(withLogFaults(store), 'product', product, { snapshots, look }), means);
   let keeper = beginStock();
   const stock: FulfilMeans['stock'] = {
     reserve: (...asked) => keeper.reserve(...asked),

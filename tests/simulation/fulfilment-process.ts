@@ -7,6 +7,7 @@ import {
   type FulfilmentMeans,
   type FulfilmentTarget,
 } from '@waybill/command-side/fulfilment/run-fulfilment.js';
+import { LiveLook } from '@waybill/command-side/live-look.js';
 import { ConcurrentRequest, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
@@ -153,6 +154,7 @@ export class FulfilmentProcess {
     const means: FulfilmentMeans = {
       ...{ store, positions, timer, randomness: chance.randomness },
       believedTime: new BelievedTime({ wallClock, steadyClock: clock }),
+      look: new LiveLook({ store, clock, timer: schedule.timer }),
       askPayment: this.#payments.ask,
       quarantined: ({ key, error }) => this.#world.amiss.push(`order ${key}: its fulfilment was suspended: ${error}`),
     };

@@ -4,6 +4,7 @@ import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-sn
 import { handledThroughIn } from '@waybill/command-side/fulfilment/handled-through.js';
 import { OrderAdmission } from '@waybill/command-side/ordering/admission.js';
 import { finishErasures } from '@waybill/command-side/customers/finish-erasures.js';
+import { LiveLook } from '@waybill/command-side/live-look.js';
 import { createWriteApi } from '@waybill/command-side/write-api.js';
 import { HeardCommits } from '@waybill/infra/commit-signal/between-threads.js';
 import { assertPortsDiffer, isEmbedded, readConfig, shown, type Config } from '@waybill/infra/config.js';
@@ -126,6 +127,11 @@ async function start(config: Config): Promise<Running> {
     count: telemetry.countCommands(),
     admission: new OrderAdmission({ handledThrough: handledThroughIn(readStore), steadyClock }),
     snapshots,
+    // A file is read as quickly.
+    look:
+      config.eventStore.kind === 'eventstoredb'
+        ? new LiveLook({ ...means, store: events, clock: steadyClock })
+        : undefined,
     webhookSecret: webhookSecretOf(config, randomness),
     publicReadUrl: config.publicReadUrl ?? read.url,
     ready: async () => {

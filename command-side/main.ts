@@ -7,6 +7,7 @@ import { openWrittenLog } from '@waybill/infra/written-log.js';
 import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
 import { finishErasures } from './customers/finish-erasures.js';
 import { handledThroughIn } from './fulfilment/handled-through.js';
+import { LiveLook } from './live-look.js';
 import { OrderAdmission } from './ordering/admission.js';
 import { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
 import { createWriteApi } from './write-api.js';
@@ -35,6 +36,11 @@ await runApi('write-api', async (part) => {
     count: telemetry.countCommands(),
     admission: new OrderAdmission({ handledThrough: handledThroughIn(positions), steadyClock }),
     snapshots,
+    // A file is read as quickly.
+    look:
+      config.eventStore.kind === 'eventstoredb'
+        ? new LiveLook({ ...part, store: log.events, clock: steadyClock })
+        : undefined,
     webhookSecret: webhookSecretOf(config, part.randomness),
     publicReadUrl: config.publicReadUrl ?? `http://${config.host}:${config.readPort}`,
     ready,

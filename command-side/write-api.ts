@@ -11,6 +11,7 @@ import { Erasures } from './customers/erasures.js';
 import { customerRoutes } from './customers/http.js';
 import { deliveryRoutes } from './delivery/http.js';
 import { CommandHandler, type CountCommand } from './handle-command.js';
+import type { LiveLook } from './live-look.js';
 import type { WriteMeans } from './http/write-means.js';
 import { writeApiDocument } from './openapi.js';
 import type { OrderAdmission } from './ordering/admission.js';
@@ -34,6 +35,8 @@ export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'doc
   readonly snapshots?: AggregateSnapshots;
   /** Without it every order is taken. */
   readonly admission?: OrderAdmission;
+  /** Without it customers and products are read for each order. */
+  readonly look?: LiveLook | undefined;
   /** What the payment gateway signs its notices with. */
   readonly webhookSecret: string;
   /** Base URL at which clients reach the read API, without a slash at its end. */
@@ -55,7 +58,7 @@ export function writeRoutes(means: WriteMeans): readonly Route[] {
 export function createWriteApi(parts: WriteApiParts): Api {
   const { store, keys, clock, steadyClock, randomness, timer, count, admission, webhookSecret, publicReadUrl } = parts;
   const handler = new CommandHandler({ store, keys, clock, randomness, timer, count });
-  const aggregates = aggregatesIn(store, parts.snapshots);
+  const aggregates = aggregatesIn(store, parts.snapshots, parts.look);
   const erasures = new Erasures({ store, aggregates, keys, clock, steadyClock, randomness, timer });
   const payments = new PaymentRecords(parts);
   const doing = { aggregates, handler, erasures, payments, admission };

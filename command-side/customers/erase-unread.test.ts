@@ -21,7 +21,7 @@ beforeEach(async () => {
   api = await WriteApi.start(async (clock) => {
     log = new MemoryEventStore(clock);
     return { store: log, dispose: () => log.close() };
-  });
+  }, true);
   await api.done('/v1/products', { as: 'merchant:m1', body: { productId: 'tea', name: 'Tea', unitPrice: won(500) } });
   await api.done('/v1/customers', { as: ann, body: { name: 'Ann', phone: '1', address } });
   for (const street of ['Elsewhere 2', 'Elsewhere 3']) {

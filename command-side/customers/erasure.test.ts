@@ -4,14 +4,14 @@ import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { aggregatesIn } from '../aggregates.js';
 import { envelopes } from '../envelope.js';
 import type { Fate } from '../testing/faulty-store.js';
-import { stores } from '../testing/stores.js';
+import { storesLookedAt } from '../testing/stores.js';
 import { address, won, WriteApi, type Answered } from '../testing/write-api.js';
 import { finishErasures } from './finish-erasures.js';
 
-describe.each(stores)('erasing a customer, %s', (_, open) => {
+describe.each(storesLookedAt)('erasing a customer, %s', (_, open, looks) => {
   let api: WriteApi;
   beforeEach(async () => {
-    api = await WriteApi.start(open);
+    api = await WriteApi.start(open, looks);
     const product = { productId: 'tea', name: 'Tea', unitPrice: won(500) };
     await api.done('/v1/products', { as: 'merchant:m1', body: product });
     await api.done('/v1/customers', { as: ann, body: { name: 'Ann Kim', phone: '+82 10', address } });

@@ -67,10 +67,11 @@ export class Erasures {
 
   /**
    * For an order that was just placed: cancels it where its customer was erased meanwhile. Of the two, placing and
-   * erasing, each writes first and looks then, so at least one of them sees the other.
+   * erasing, each writes first and looks then, so at least one of them sees the other. `placedAt`: position of the order
+   * in the log, where it was placed just now.
    */
-  async takeBackIfErased(orderId: string, customerId: string): Promise<void> {
-    const { state } = await this.#means.aggregates.customers.load(customerId);
+  async takeBackIfErased(orderId: string, customerId: string, placedAt?: number): Promise<void> {
+    const { state } = await this.#means.aggregates.customers.lookUp(customerId, placedAt);
     if (state.status === 'erased') await this.#takeBack(orderId);
   }
 

@@ -71,8 +71,9 @@ export function orderRoutes(means: WriteMeans): readonly Route[] {
         return { type: 'PlaceOrder', order: await placement(id, body, means) };
       },
     });
-    if (!handled.replayed) admission?.placed(asked.caller, handled.id, handled.position);
-    await erasures.takeBackIfErased(handled.id, body.customerId);
+    const placedAt = handled.replayed ? undefined : handled.position;
+    if (placedAt !== undefined) admission?.placed(asked.caller, handled.id, placedAt);
+    await erasures.takeBackIfErased(handled.id, body.customerId, placedAt);
     const { status } = handled.state;
     return commandAnswer(201, handled, { orderId: handled.id, status }, `${publicReadUrl}/v1/orders/${handled.id}`);
   };

@@ -9,8 +9,8 @@ import type { PlaceOrderBody } from './http.js';
 type Means = Pick<WriteMeans, 'aggregates' | 'keys' | 'randomness'>;
 
 /**
- * What an order is placed with: names and prices from the catalogue as it stands now, the customer's own address where
- * no other is given. Throws `InvalidInput` that points at every customer, product or line that cannot be, and
+ * What an order is placed with: names and prices from the catalogue, the customer's own address where no other is given,
+ * as they stand now or stood a moment ago. Throws `InvalidInput` that points at every customer, product or line that cannot be, and
  * `RuleViolated` where the customer is erased.
  */
 export async function placement(orderId: string, body: PlaceOrderBody, means: Means): Promise<OrderPlaced> {
@@ -42,7 +42,7 @@ async function deliveryAddress(
   { aggregates, keys, randomness }: Means,
   faults: FieldFault[],
 ): Promise<Sealed | undefined> {
-  const [{ state }, key] = await Promise.all([aggregates.customers.loadExpected(customerId), keys.find(customerId)]);
+  const [{ state }, key] = await Promise.all([aggregates.customers.lookUp(customerId), keys.find(customerId)]);
   if (state.status === 'erased') throw customerErased(customerId);
   if (state.status === 'none' || key === undefined) {
     faults.push({ pointer: '/customerId', detail: `There is no customer ${customerId}.` });
@@ -56,7 +56,7 @@ async function orderLines(
   { aggregates }: Means,
   faults: FieldFault[],
 ): Promise<readonly { readonly index: number; readonly line: OrderLine; readonly currency: string }[]> {
-  const loaded = await Promise.all(body.lines.map(({ productId }) => aggregates.products.loadExpected(productId)));
+  const loaded = await Promise.all(body.lines.map(({ productId }) => aggregates.products.lookUp(productId)));
   return body.lines.flatMap(({ productId, quantity }, index) => {
     const state = loaded[index]?.state;
     if (state?.status === 'listed') {

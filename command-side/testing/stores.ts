@@ -35,3 +35,9 @@ export const stores: readonly (readonly [name: string, open: (clock: WallClock) 
     },
   ],
 ];
+
+/** The same, with a live look at the log and without. */
+export const storesLookedAt = stores.flatMap(([name, open]) => [
+  [name, open, false] as const,
+  [`${name}, with a live look`, open, true] as const,
+]);

@@ -30,6 +30,7 @@ import { createWriteApi, writeRoutes, type WriteApiParts } from '../write-api.js
 import { aggregatesIn } from '../aggregates.js';
 import { Erasures } from '../customers/erasures.js';
 import { CommandHandler } from '../handle-command.js';
+import { LiveLook } from '../live-look.js';
 import { PaymentRecords } from '../payments/payment-records.js';
 import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
 import { FaultyStore } from './faulty-store.js';
@@ -66,22 +67,25 @@ export class WriteApi {
   /** What was said of snapshots. */
   readonly faults: Error[] = [];
   readonly #opened: OpenedStore;
+  readonly #looks: boolean;
   readonly #clients = new Map<string, CheckedClient>();
   readonly #tokens = new Map<string, Promise<string>>();
   #key!: Awaited<ReturnType<typeof openDevelopmentKey>>;
   #listening!: Listening;
   #asked = 0;
 
-  private constructor(clock: VirtualClock, opened: OpenedStore) {
+  private constructor(clock: VirtualClock, opened: OpenedStore, looks: boolean) {
     this.clock = clock;
     this.#opened = opened;
+    this.#looks = looks;
     this.store = new FaultyStore(opened.store);
     this.keys = openMemoryKeyStore(systemRandomness);
   }
 
-  static async start(open: (clock: WallClock) => Promise<OpenedStore>): Promise<WriteApi> {
+  /** `looks`: each of its processes has a live look at the log. */
+  static async start(open: (clock: WallClock) => Promise<OpenedStore>, looks = false): Promise<WriteApi> {
     const clock = virtualClock('2026-01-01T10:00:00Z');
-    const api = new WriteApi(clock, await open(clock));
+    const api = new WriteApi(clock, await open(clock), looks);
     const folder = await mkdtemp(join(tmpdir(), 'waybill-write-api-'));
     api.#key = await openDevelopmentKey(join(folder, 'development-key.json'));
     await rm(folder, { recursive: true });
@@ -104,6 +108,7 @@ export class WriteApi {
       randomness: systemRandomness,
       timer: systemTimer,
       snapshots: this.snapshots,
+      look: this.#looks ? new LiveLook({ store: this.store, clock: steadyClock, timer: systemTimer }) : undefined,
       verify: createTokenVerifier(this.#key.trusted, { wallClock: this.clock, steadyClock }),
       log: pino({ level: 'silent' }),
       metrics: new Registry(),

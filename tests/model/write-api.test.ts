@@ -1,6 +1,6 @@
 import { describe, test } from '@jest/globals';
 import fc from 'fast-check';
-import { stores } from '@waybill/command-side/testing/stores.js';
+import { storesLookedAt } from '@waybill/command-side/testing/stores.js';
 import { WriteApi } from '@waybill/command-side/testing/write-api.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { InProcess } from './in-process.js';
@@ -59,9 +59,9 @@ const found: readonly (readonly [string, readonly Request[]])[] = [
   ],
 ];
 
-describe.each(stores)('the write API is as its model, %s', (_, open) => {
+describe.each(storesLookedAt)('the write API is as its model, %s', (_, open, looks) => {
   test.each(found)('%s', async (_case, requests) => {
-    const api = await WriteApi.start(open);
+    const api = await WriteApi.start(open, looks);
     try {
       await compare(new InProcess(api), oneByOne(requests));
     } finally {
@@ -72,7 +72,7 @@ describe.each(stores)('the write API is as its model, %s', (_, open) => {
   test('whatever is asked', async () => {
     await fc.assert(
       fc.asyncProperty(steps(80), async (taken) => {
-        const api = await WriteApi.start(open);
+        const api = await WriteApi.start(open, looks);
         try {
           await compare(new InProcess(api), taken);
         } finally {

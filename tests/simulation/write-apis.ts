@@ -2,6 +2,7 @@ import { writeAccess } from '@waybill/command-side/access.js';
 import { aggregatesIn } from '@waybill/command-side/aggregates.js';
 import { Erasures } from '@waybill/command-side/customers/erasures.js';
 import { CommandHandler } from '@waybill/command-side/handle-command.js';
+import { LiveLook } from '@waybill/command-side/live-look.js';
 import { PaymentRecords } from '@waybill/command-side/payments/payment-records.js';
 import { writeRoutes } from '@waybill/command-side/write-api.js';
 import type { Role } from '@waybill/infra/http/caller.js';
@@ -115,7 +116,8 @@ class WriteApi {
     const { keys, chance, schedule } = means;
     const { clock, timer } = schedule;
     const tools = { store: this.#store, keys, clock, timer, randomness: chance.randomness };
-    const aggregates = aggregatesIn(this.#store);
+    const look = new LiveLook({ store: this.#store, clock, timer });
+    const aggregates = aggregatesIn(this.#store, undefined, look);
     const erasures = new Erasures({ ...tools, steadyClock: clock, aggregates });
     const doing = { aggregates, handler: new CommandHandler(tools), erasures, payments: new PaymentRecords(tools) };
     const routes = writeRoutes({ ...tools, ...doing, webhookSecret: '', publicReadUrl: '' });

@@ -4,9 +4,15 @@ import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { Overloaded } from '@waybill/shared-kernel/errors.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
-import { admissionTuning, OrderAdmission } from './admission.js';
+import { admissionTuning, OrderAdmission, type Admitted } from './admission.js';
 
 const { burst, burstMs, lookEveryMs, quietMs, standstillMs } = admissionTuning;
+
+interface Taken {
+  readonly caller: string;
+  readonly orderId: string;
+  readonly atMs: number;
+}
 
 /** Orders that arrive, and a process manager that handles so many a second, in the order of the log. */
 class Path {
@@ -16,13 +22,17 @@ class Path {
   /** Milliseconds for which what is handled is not said yet. */
   saysAfterMs = 250;
   isKnown = true;
-  readonly taken: { readonly caller: string; readonly orderId: string; readonly atMs: number }[] = [];
+  /** Milliseconds from when an order is admitted until it is in the log. */
+  placedAfterMs = 0;
+  readonly taken: Taken[] = [];
   readonly handledAtMs: number[] = [];
   readonly refused = new Map<string, number>();
   readonly retryAfter: number[] = [];
   looks = 0;
   readonly #admission: OrderAdmission;
   readonly #said: { readonly atMs: number; readonly through: number }[] = [];
+  readonly #placing: (Taken & { readonly admitted: Admitted })[] = [];
+  #count = 0;
   #work = 0;
 
   constructor(capacity: number) {
@@ -50,23 +60,46 @@ class Path {
 
   /** Whether it is taken. */
   place(caller: string): boolean {
+    const orderId = `order-${this.#count}`;
+    this.#count += 1;
+    const admitted = this.admit(caller, orderId);
+    if (admitted === undefined) return false;
+    const atMs = this.clock.now() + this.placedAfterMs;
+    this.#placing.push({ caller, orderId, atMs, admitted });
+    if (this.placedAfterMs === 0) this.#append();
+    return true;
+  }
+
+  #append(): void {
+    while ((this.#placing[0]?.atMs ?? Infinity) <= this.clock.now()) {
+      const { admitted, ...order } = this.#placing.shift()!;
+      admitted.placed(this.taken.length);
+      this.taken.push(order);
+    }
+  }
+
+  /** `undefined`: it is refused. */
+  admit(caller: string, orderId: string): Admitted | undefined {
     try {
-      this.#admission.admit(caller);
+      return this.#admission.admit(caller, orderId);
     } catch (error) {
       if (!(error instanceof Overloaded)) throw error;
       this.retryAfter.push(error.retryAfterSeconds);
       this.refused.set(caller, (this.refused.get(caller) ?? 0) + 1);
-      return false;
+      return undefined;
     }
-    const orderId = `order-${this.taken.length}`;
-    this.#admission.placed(caller, orderId, this.taken.length);
-    this.taken.push({ caller, orderId, atMs: this.clock.now() });
-    return true;
+  }
+
+  /** So many orders of a caller come at one moment, and none is placed yet. Those that are admitted. */
+  admitAtOnce(caller: string, count: number): readonly Admitted[] {
+    const orders = Array.from({ length: count }, (_, n) => this.admit(caller, `${caller}-${n}`));
+    return orders.filter((admitted) => admitted !== undefined);
   }
 
   /** Ten milliseconds pass, in which callers place so many orders each. */
   async tick(offered: Readonly<Record<string, number>> = {}): Promise<void> {
     this.clock.advance(10);
+    this.#append();
     for (const [caller, count] of Object.entries(offered)) {
       for (let i = 0; i < count; i += 1) this.place(caller);
     }
@@ -160,6 +193,56 @@ describe('what is taken is carried out', () => {
   });
 });
 
+describe('many at one moment', () => {
+  test('those that are being placed count: no more are admitted than a burst has', async () => {
+    const path = new Path(600);
+    await path.run(1, { shop: 1 });
+    expect(path.admitAtOnce('shop', burst + 500).length).toBeLessThanOrEqual(burst);
+  });
+
+  test('what is refused or fails gives its place back', async () => {
+    const path = new Path(600);
+    await path.run(1, { shop: 1 });
+    for (let round = 0; round < 10; round += 1) {
+      const admitted = path.admitAtOnce('shop', 1_000);
+      expect(admitted).toHaveLength(1_000);
+      for (const { release } of admitted) release();
+    }
+    expect(path.refused.size).toBe(0);
+  });
+
+  test('a place is given back once, and not once its order waits', async () => {
+    const path = new Path(600);
+    await path.run(1, { shop: 1 });
+    const [one] = path.admitAtOnce('shop', 1);
+    one!.release();
+    one!.release();
+    one!.placed(0);
+    const placed = path.admitAtOnce('shop', burst);
+    for (const { placed: place, release } of placed) {
+      place(Infinity);
+      release();
+    }
+    expect(placed.length + path.admitAtOnce('shop', burst).length).toBeLessThanOrEqual(burst);
+  });
+
+  test('where nothing is handled for long those that are being placed do not count either', async () => {
+    const path = new Path(0);
+    await path.run(standstillMs / 1_000 + 6, { shop: 20 });
+    path.refused.clear();
+    expect(path.admitAtOnce('shop', 2 * burst)).toHaveLength(2 * burst);
+  });
+
+  test('a slow append is no queue: it belongs to the time that an order takes', async () => {
+    const path = new Path(600);
+    path.placedAfterMs = 1_000;
+    await path.run(5, { shop: 5 });
+    path.refused.clear();
+    await path.run(15, { shop: 5 });
+    expect(path.refused.size).toBe(0);
+  });
+});
+
 describe('fairly by caller', () => {
   test('one who asks for little is taken, however much another asks for', async () => {
     const path = new Path(600);
@@ -238,8 +321,7 @@ describe('late is never refused', () => {
     for (let i = 0; i < 12_000; i += 1) {
       clock.advance(5);
       try {
-        admission.admit('shop');
-        admission.placed('shop', `order-${i}`, i);
+        admission.admit('shop', `order-${i}`).placed(i);
       } catch {
         if (i > 6_000) refused += 1;
       }

@@ -48,10 +48,19 @@ export interface AdmissionDependencies {
   readonly tuning?: Partial<AdmissionTuning>;
 }
 
+/** The place of an order that was admitted. */
+export interface Admitted {
+  /** The order was appended. `position`: its own in the log. It then waits until it is handled. */
+  readonly placed: (position: number) => void;
+  /** Gives the place back where nothing was placed; else nothing comes of it. */
+  readonly release: () => void;
+}
+
 /** An order of this process that the process manager has not handled yet. */
 interface Waiting {
   readonly caller: string;
   readonly position: number;
+  readonly admittedAtMs: number;
   readonly placedAtMs: number;
 }
 
@@ -76,7 +85,7 @@ const mostSecondsToWait = 4;
 
 /**
  * Admission control: of new orders a process takes no more than the process manager carries, so that what is taken is
- * carried out soon. It counts its own orders alone, from their append until they are handled, so that several
+ * carried out soon. It counts its own orders alone, from when they are admitted until they are handled, so that several
  * processes find their shares by themselves. As many may wait as are handled in twice the time that an order takes
  * without a queue, and a little more (Little's law), so that a slow path is not taken for a queue; callers share that
  * evenly. After a quiet time a burst is taken as it comes.
@@ -89,7 +98,7 @@ export class OrderAdmission {
   readonly #clock: SteadyClock;
   readonly #tuning: AdmissionTuning;
   readonly #partitions: readonly Partition[];
-  /** Caller → orders of theirs that wait. */
+  /** Caller → orders of theirs that wait, those that are being placed among them. */
   readonly #waitingOf = new Map<string, number>();
   /** At n: callers who have n or more waiting. At 0 nothing. */
   readonly #callersWith: number[] = [];
@@ -98,7 +107,7 @@ export class OrderAdmission {
   #lookedAtMs = -Infinity;
   /** Orders that are handled in a millisecond, lately. */
   #rate = 0;
-  /** Milliseconds from append to handled, on average, when there is no queue. */
+  /** Milliseconds from admitted to handled, on average, when there is no queue. */
   #unqueuedMs: number;
   #crowdedAtMs = -Infinity;
   #crowdedSinceMs = -Infinity;
@@ -114,28 +123,54 @@ export class OrderAdmission {
     this.#partitions = Array.from({ length: partitionCount }, () => ({ ...unknown, waiting: [] }));
   }
 
-  /** Throws `Overloaded` where an order of this caller would have to wait too long. */
-  admit(caller: string): void {
+  /**
+   * A place for an order of this caller, which counts from now on. Throws `Overloaded` where it would have to wait too
+   * long.
+   */
+  admit(caller: string, orderId: string): Admitted {
     const now = this.#clock.now();
-    const { lookEveryMs, knownForMs, quietMs } = this.#tuning;
+    const { lookEveryMs, knownForMs } = this.#tuning;
     const knownSinceMs = now - this.#lookedAtMs;
     if (knownSinceMs >= lookEveryMs && !this.#isLooking) void this.#look();
-    if (knownSinceMs > knownForMs) return;
+    if (knownSinceMs <= knownForMs) this.#requireRoom(caller, now);
+    return this.#takePlace(caller, orderId, now);
+  }
 
+  #requireRoom(caller: string, now: number): void {
     const limit = this.#limit();
     if (this.#waiting >= limit) this.#noteCrowd(now);
-    if (now - this.#crowdedAtMs > quietMs) return;
+    if (now - this.#crowdedAtMs > this.#tuning.quietMs) return;
     if (this.#isBurst(now) || this.#isWithinShare(caller, limit)) return;
     this.#noteCrowd(now);
     throw new Overloaded(this.#secondsUntil(limit));
   }
 
-  /** An order was appended. `position`: its own in the log. */
-  placed(caller: string, orderId: string, position: number): void {
+  #takePlace(caller: string, orderId: string, admittedAtMs: number): Admitted {
+    const partition = this.#partitions[partitionOf(orderId)]!;
+    // Where nothing is handled nothing is counted.
+    const isCounted = !partition.standsStill;
     this.#takenInCrowd += 1;
-    const { waiting, standsStill } = this.#partitions[partitionOf(orderId)]!;
-    if (standsStill) return;
-    waiting.push({ caller, position, placedAtMs: this.#clock.now() });
+    if (isCounted) this.#count(caller);
+    let isBeingPlaced = true;
+    const end = (): boolean => {
+      const ended = isBeingPlaced;
+      isBeingPlaced = false;
+      if (ended && isCounted) this.#forget([{ caller }]);
+      return ended;
+    };
+    return {
+      placed: (position) => {
+        if (!end() || partition.standsStill) return;
+        partition.waiting.push({ caller, position, admittedAtMs, placedAtMs: this.#clock.now() });
+        this.#count(caller);
+      },
+      release: () => {
+        if (end()) this.#takenInCrowd -= 1;
+      },
+    };
+  }
+
+  #count(caller: string): void {
     this.#waiting += 1;
     const own = (this.#waitingOf.get(caller) ?? 0) + 1;
     this.#waitingOf.set(caller, own);
@@ -199,9 +234,9 @@ export class OrderAdmission {
     let count = 0;
     let waitedMs = 0;
     for (const [index, partition] of this.#partitions.entries()) {
-      for (const { placedAtMs } of this.#handledOf(partition, handled[index] ?? -1, now)) {
+      for (const { admittedAtMs } of this.#handledOf(partition, handled[index] ?? -1, now)) {
         count += 1;
-        waitedMs += now - placedAtMs;
+        waitedMs += now - admittedAtMs;
       }
     }
     if (sinceMs > this.#tuning.knownForMs || !hadWaiting) return;
@@ -236,7 +271,7 @@ export class OrderAdmission {
     partition.waiting = [];
   }
 
-  #forget(orders: readonly Waiting[]): void {
+  #forget(orders: readonly Pick<Waiting, 'caller'>[]): void {
     this.#waiting -= orders.length;
     for (const { caller } of orders) {
       const own = this.#waitingOf.get(caller)!;

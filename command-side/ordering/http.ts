@@ -8,6 +8,7 @@ import { readCommand } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, IsWhole, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
+import type { Admitted } from './admission.js';
 import type { OrderCommand } from './order.js';
 import { placement } from './placement.js';
 
@@ -62,20 +63,26 @@ export function orderRoutes(means: WriteMeans): readonly Route[] {
   const place = async (request: ApiRequest): Promise<Answer> => {
     const asked = repeatableRequest(request);
     const body = readCommand(PlaceOrderBody, request.body);
-    const handled = await handler.create(orders, asked, {
-      chosenId: body.orderId,
-      authorise: () => requireActingRole(request, { customer: body.customerId }, 'order', body.orderId ?? ''),
-      subject: () => body.customerId,
-      command: async (id): Promise<OrderCommand> => {
-        admission?.admit(asked.caller);
-        return { type: 'PlaceOrder', order: await placement(id, body, means) };
-      },
-    });
-    const placedAt = handled.replayed ? undefined : handled.position;
-    if (placedAt !== undefined) admission?.placed(asked.caller, handled.id, placedAt);
-    await erasures.takeBackIfErased(handled.id, body.customerId, placedAt);
-    const { status } = handled.state;
-    return commandAnswer(201, handled, { orderId: handled.id, status }, `${publicReadUrl}/v1/orders/${handled.id}`);
+    let admitted: Admitted | undefined;
+    try {
+      const handled = await handler.create(orders, asked, {
+        chosenId: body.orderId,
+        authorise: () => requireActingRole(request, { customer: body.customerId }, 'order', body.orderId ?? ''),
+        subject: () => body.customerId,
+        command: async (id): Promise<OrderCommand> => {
+          // However often it is tried, it is one order.
+          admitted ??= admission?.admit(asked.caller, id);
+          return { type: 'PlaceOrder', order: await placement(id, body, means) };
+        },
+      });
+      const placedAt = handled.replayed ? undefined : handled.position;
+      if (placedAt !== undefined) admitted?.placed(placedAt);
+      await erasures.takeBackIfErased(handled.id, body.customerId, placedAt);
+      const { status } = handled.state;
+      return commandAnswer(201, handled, { orderId: handled.id, status }, `${publicReadUrl}/v1/orders/${handled.id}`);
+    } finally {
+      admitted?.release();
+    }
   };
 
   const cancel = async (request: RequestOn<'orderId'>): Promise<Answer> => {

@@ -3,6 +3,7 @@ import { partitionCount } from '@waybill/shared-kernel/partition.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { fulfilmentConsumer } from '../fulfilment/run-fulfilment.js';
 import { handledThroughIn } from '../fulfilment/handled-through.js';
+import type { Fate } from '../testing/faulty-store.js';
 import { stores } from '../testing/stores.js';
 import { address, won, WriteApi } from '../testing/write-api.js';
 import { OrderAdmission } from './admission.js';
@@ -72,6 +73,55 @@ test.each(stores)(
     } finally {
       await crowded.close();
       await positions.close();
+      await api.close();
+    }
+  },
+);
+
+test.each(stores)(
+  'orders that are being placed have their places, and give them back when they are refused, %s',
+  async (_, open) => {
+    const api = await WriteApi.start(open);
+    const handledThrough = async () => Array.from({ length: partitionCount }, () => -1);
+    const tuning = { burst: 0, leastWaiting: 3 };
+    const admission = new OrderAdmission({ handledThrough, steadyClock: api.clock, tuning });
+    const crowded = await api.another({ admission });
+    try {
+      const as = 'customer:ann';
+      await api.done('/v1/products', { as: 'merchant:m1', body: { productId: 'tea', name: 'Tea', unitPrice: won(5) } });
+      await api.done('/v1/customers', { as, body: { name: 'Ann', phone: '1', address } });
+      const place = async (productId: string) => {
+        const body = {
+          customerId: 'ann',
+          lines: [{ productId, quantity: 1 }],
+          payment: { token: 'tok_approve' },
+        };
+        return (await api.post('/v1/orders', { as, body }, crowded.url)).status;
+      };
+      // The first asks how far things are, and is taken as it comes.
+      api.clock.advance(150);
+      for (let n = 0; n < 10; n += 1) expect(await place('nothing')).toBe(400);
+      api.store.fate = () => 'lost';
+      for (let n = 0; n < 10; n += 1) expect(await place('tea')).toBe(503);
+
+      // None gets on with its append before all are there, or refused.
+      let goOn!: () => void;
+      const all = new Promise<void>((resolve) => (goOn = resolve));
+      let come = 0;
+      const isThere = () => (come += 1) === 8 && goOn();
+      api.store.fate = async (): Promise<Fate> => {
+        isThere();
+        await all;
+        return 'done';
+      };
+      const placed = Array.from({ length: 8 }, async () => {
+        const status = await place('tea');
+        if (status === 429) isThere();
+        return status;
+      });
+      expect((await Promise.all(placed)).toSorted()).toEqual([201, 201, 201, 429, 429, 429, 429, 429]);
+    } finally {
+      await crowded.close();
       await api.close();
     }
   },

@@ -177,6 +177,23 @@ describe.each(stores)('commands that come again, %s', (_, open) => {
     ]);
   });
 
+  test('what is refused is decided once, and none of what it takes is read twice', async () => {
+    const asked = { as, key: newKey(), body: { ...cart, lines: [{ productId: 'no-such', quantity: 1 }] } };
+    const read: string[] = [];
+    const { readStream } = api.store;
+    api.store.readStream = (stream, from, limit) => {
+      read.push(stream);
+      return readStream(stream, from, limit);
+    };
+    try {
+      await api.refused('/v1/orders', asked, 400, 'invalid-input');
+    } finally {
+      api.store.readStream = readStream;
+    }
+    expect(read).toContain('product-no-such');
+    expect(new Set(read).size).toBe(read.length);
+  });
+
   test('of two at once in one process one records, and the other is told to wait', async () => {
     const asked = { as, key: newKey(), body: cart };
     const replies = await Promise.all([1, 2, 3, 4].map(() => api.post('/v1/orders', asked)));

@@ -202,7 +202,8 @@ export class CommandHandler {
 
   /**
    * What a request makes that comes for the first time, as most do: that it does is not looked for, since its pointer is
-   * appended to no stream only. `undefined`: it came before, or nothing can be made of it, which whoever looks can tell.
+   * appended to no stream only. `undefined`: it came before, which whoever looks can tell. What refuses it is thrown once
+   * it is known that it did not.
    */
   async #createNew<Command, State, Event extends DomainEvent>(
     streams: AggregateStreams<Command, State, Event>,
@@ -214,16 +215,19 @@ export class CommandHandler {
       if (former.pointers.length > 0 || former.madeId !== undefined) return undefined;
       const role = task.authorise();
       const id = aggregateIdOf(await this.#serviceKey(), request.key.idIn(role));
+      // First: it may make the key that the command seals with.
+      const mark = await this.#mark(request, role, task.subject(id), task.createsKey);
       const loaded = streams.unwritten();
       const events = streams.decider.decide(await task.command(id), loaded.state);
       if (events.length === 0) return undefined;
-      const mark = await this.#mark(request, role, task.subject(id), task.createsKey);
       const cause = this.#cause(request, role, mark);
       await this.#pointers.direct(mark, streams.streamOf(id), cause, { others: [], bound: undefined });
       return await this.#record(streams, id, loaded, events, id, cause);
     } catch (error) {
       // Looking would not get further.
       if (error instanceof Unavailable && error.what === 'event store') throw error;
+      const sought = request.roles.map((role) => ({ id: request.key.idIn(role), roles: [role] }));
+      if ((await this.#pointers.find(sought)).length === 0) throw error;
       return undefined;
     }
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { virtualClock } from '@waybill/infra/clock/seeded.js';
-import { systemTimer } from '@waybill/infra/clock/system.js';
+import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import { openMemorySnapshotStore } from '@waybill/infra/snapshots/memory/snapshot-store.js';
 import { EventFromTheFuture, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
@@ -151,6 +151,24 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
       const loaded = await streams.load('p1');
       expect(await streams.recorded('p1', loaded, 'r')).toEqual(recorded);
       expect(await streams.recorded('p1', loaded, 'other')).toBeUndefined();
+    }));
+
+  test('as many are kept as fit, by what they take with the requests that they remember', () =>
+    withStore(async (store) => {
+      const streams = streamsIn(store, { keepBytes: 100_000 });
+      const remembering = (count: number) =>
+        Array.from({ length: count }, (_, n) => ({
+          ...event(n, 'ProductPriceChanged', { productId: 'p', unitPrice: n, currency: 'KRW' }),
+          id: systemRandomness.uuid(),
+          request: { ...request, id: systemRandomness.uuid() },
+        }));
+      const ids = ['p1', 'p2', 'p3'];
+      for (const id of ids) await streams.append(id, streams.unwritten(), remembering(100));
+      expect(ids.filter((id) => streams.lastSeen(id) !== undefined)).toEqual(ids);
+      // It grows, so others have to go.
+      await streams.append('p3', await streams.load('p3'), remembering(500));
+      expect(ids.filter((id) => streams.lastSeen(id) !== undefined)).toEqual(['p3']);
+      expect((await streams.load('p1')).requests.size).toBe(100);
     }));
 
   test('of requests that are appended together each is known by its own event', () =>

@@ -8,6 +8,7 @@ import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 import { parseStream, streamName, type Category } from '@waybill/shared-kernel/stream.js';
+import { approximateBytes } from './approximate-bytes.js';
 import { appendSurely } from './append-surely.js';
 import type { LiveLook } from './live-look.js';
 import { KnownRequests } from './known-requests.js';
@@ -45,11 +46,15 @@ export interface RecordedRequest {
 
 const pageSize = 1000;
 
+const keptBytes = 64 * 1024 * 1024;
+
 export type AggregateLog = Pick<EventStore, 'append' | 'readStream' | 'cutOf'>;
 
 export interface AggregateStreamsOptions {
   /** How many aggregates are kept folded. 10,000 unless said otherwise. */
   readonly keep?: number;
+  /** Bytes of memory that they may take together, about. 64 MiB unless said otherwise. */
+  readonly keepBytes?: number;
   /** Used where the decider's states may be kept as snapshots. */
   readonly snapshots?: AggregateSnapshots | undefined;
   /** How many of an aggregate's requests by rule are known without the log. */
@@ -81,11 +86,11 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     store: AggregateLog,
     readonly category: Category,
     readonly decider: Decider<Command, State, Event>,
-    { keep = 10_000, snapshots, keepRuled, look }: AggregateStreamsOptions = {},
+    { keep = 10_000, keepBytes = keptBytes, snapshots, keepRuled, look }: AggregateStreamsOptions = {},
   ) {
     this.#store = store;
     this.#keepRuled = keepRuled;
-    this.#kept = new LRUCache({ max: keep });
+    this.#kept = new LRUCache({ max: keep, maxSize: keepBytes, sizeCalculation: (loaded) => bytesOf(loaded) });
     this.#tips = new LRUCache({ max: keep });
     this.#look = look;
     look?.follow({
@@ -374,6 +379,11 @@ const unknown = -2;
 
 function raise(tip: { revision: number } | undefined, revision: number): void {
   if (tip !== undefined) tip.revision = Math.max(tip.revision, revision);
+}
+
+/** About how many bytes it takes. Its requests grow with each event, so it is measured anew with each. */
+function bytesOf({ state, requests }: Loaded<unknown>): number {
+  return approximateBytes(state) + requests.bytes;
 }
 
 /** Events that come next in a stream, none of them before the one it follows. */

@@ -1,4 +1,7 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
+import { uuidV5 } from '@waybill/shared-kernel/uuid-v5.js';
 import { KnownRequests } from './known-requests.js';
 
 const hour = 60 * 60 * 1000;
@@ -49,6 +52,26 @@ test('what is forgotten is as the rule says, whatever the clocks', () => {
     expect(requests.size).toBe(expected.length);
   }
   expect(expected.length).toBeLessThan(4_000);
+});
+
+test('they take about as much memory as they say', () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const namespace = '5e1c1b52-6a0f-4d0c-9a55-1f3f0d1a7c11';
+  const heapBytes = () => {
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = heapBytes();
+  const all = Array.from({ length: 20 }, (_, product) => {
+    const requests = new KnownRequests();
+    for (let n = 0; n < 6_000; n += 1) requests.noteRuled(uuidV5(`${product} ${n}`, namespace), n, n * 3);
+    return requests;
+  });
+  const grownBytes = heapBytes() - before;
+  const saidBytes = all.reduce((sum, { bytes }) => sum + bytes, 0);
+  expect(saidBytes / grownBytes).toBeGreaterThan(0.7);
+  expect(saidBytes / grownBytes).toBeLessThan(1.4);
 });
 
 test('what is written down and read again goes on as if it had not been', () => {

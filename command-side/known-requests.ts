@@ -21,6 +21,10 @@ export interface RuledRequests {
 /** How many requests by rule are known: of a product that everybody buys, those of some minutes. */
 const latestRuled = 5_000;
 
+/** What it takes before there is a request, and more with each: its id, where it stands, and its place in the map. */
+const bytesOfNone = 500;
+const bytesOfOne = 150;
+
 /**
  * Which requests recorded events in a stream, and where. A request is forgotten once a thousand came after it of which
  * each is a day newer: one host whose clock is fast makes nobody forgotten. Of requests by rule, which may be as many as a
@@ -53,6 +57,11 @@ export class KnownRequests {
     return this.#known.size + this.#ruled.size;
   }
 
+  /** About how many bytes of memory they take. */
+  get bytes(): number {
+    return bytesOfNone + this.size * bytesOfOne;
+  }
+
   /** Every request by rule that recorded something after this position is known; of those before, some are forgotten. */
   get forgottenThrough(): number {
     return this.#forgottenThrough;
@@ -62,7 +71,7 @@ export class KnownRequests {
   noteRuled(id: string, revision: number, position: number): void {
     // Read again, by another who loads.
     if (position <= this.#forgottenThrough) return;
-    this.#ruled.set(id, { revision, position });
+    this.#ruled.set(inOnePiece(id), { revision, position });
     if (this.#ruled.size <= this.#latestRuled) return;
     const [oldest] = this.#ruled;
     this.#ruled.delete(oldest![0]);
@@ -72,7 +81,7 @@ export class KnownRequests {
   /** Of several events of one request the last counts, and when the first was. */
   note(id: string, revision: number, at: number): void {
     const before = this.#known.get(id);
-    this.#known.set(id, { revision, at: before?.at ?? at });
+    this.#known.set(inOnePiece(id), { revision, at: before?.at ?? at });
     if (before !== undefined) return;
     this.#earliest?.add(at);
     for (const [oldest, { at: then }] of this.#known) {
@@ -110,6 +119,15 @@ export class KnownRequests {
     for (const { at } of [...this.#known.values()].slice(-atLeast)) times.add(at);
     return times;
   }
+}
+
+/**
+ * The same text. V8 keeps one that was put together as a tree of its parts, five times as large, until it is asked for a
+ * character of it.
+ */
+function inOnePiece(text: string): string {
+  text.charCodeAt(0);
+  return text;
 }
 
 /** The earliest of the latest thousand times, at the price of each coming and going once. */

@@ -14,7 +14,7 @@ import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import { ordersAtOnce } from './customer-data.js';
 import { ada } from './testing/callers.js';
 import { home, place, schedule } from './testing/orders.js';
-import type { CallAs, ReadSide } from './testing/read-side.js';
+import { start, type CallAs, type ReadSide } from './testing/read-side.js';
 import { readSideForEach } from './testing/read-side-for-each.js';
 
 const path = '/v1/customers/ada/data';
@@ -161,6 +161,42 @@ describe('what is long', () => {
     expect(orders.map(({ order }) => order)).toContainEqual(
       expect.objectContaining({ orderId: 'two', status: 'out_for_delivery' }),
     );
+  });
+
+  describe.each([
+    ['truncated', (stream: string) => side.truncate(stream, 590), 'the first that is left has revision 590'],
+    ['deleted', (stream: string) => side.truncate(stream, Infinity), 'none is left'],
+    ['tombstoned', (stream: string) => side.tombstone(stream), 'none is left'],
+  ])('and whose stream is %s as it is read', (_how, cut, left) => {
+    /** Cuts a stream as soon as two whole pages of this many events were read. */
+    const cutAfterTwo = (stream: string, size: number) => {
+      let pages = 0;
+      side.whenRead = (count) => {
+        if (count === size && (pages += 1) === 2) cut(stream);
+      };
+    };
+    const degraded = { since: start, reason: expect.stringContaining(left) as unknown };
+
+    test('comes as far as it was read, marked, and the other orders follow', async () => {
+      await side.happen(await place(side, 'early', {}, { at: '2026-02-01T09:00:00.000Z' }));
+      await side.project();
+      cutAfterTwo(streamName('delivery', deliveryIdOf('two')), 251);
+      const { orders, ...rest } = await read();
+      expect(orders.map(({ order }) => order.orderId)).toEqual(['one', 'two', 'early']);
+      const [one, two, early] = orders;
+      expect(two).toMatchObject({ order: { degraded, delivery: { status: 'assigned' } } });
+      expect(two!.events).toHaveLength(500);
+      for (const other of [one!, early!]) expect(other.order).not.toHaveProperty('degraded');
+      expect(rest).toMatchObject({ customer: expect.not.objectContaining({ degraded }), freshness: {} });
+    });
+
+    test('comes as far as it was read, marked, and the orders follow where it is the customer’s own', async () => {
+      cutAfterTwo('customer-ada', 250);
+      const { customer, events, orders } = await read();
+      expect(customer).toMatchObject({ name: 'Ada', revision: moves + 1, degraded });
+      expect(events).toHaveLength(500);
+      expect(orders).toHaveLength(2);
+    });
   });
 
   test('and has an event that cannot be applied is shown as it was before that', async () => {

@@ -3,7 +3,7 @@ import { customers, customerView, type CustomerView } from '@waybill/projections
 import { foldOn } from '@waybill/projections/fold-on.js';
 import { listFreshness } from '@waybill/projections/freshness.js';
 import { orders, orderView, type OrderView } from '@waybill/projections/orders.js';
-import { degradedView } from '@waybill/projections/quarantine/degraded-view.js';
+import { degradedView, type DegradedView } from '@waybill/projections/quarantine/degraded-view.js';
 import { readEverythingOf } from '@waybill/projections/replay/order.js';
 import { readTimelinePages } from '@waybill/projections/replay/timeline.js';
 import { viewPast, type Past } from '@waybill/projections/replay/view-past.js';
@@ -11,9 +11,15 @@ import { NotFound } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Turn, TurnsOf } from '@waybill/shared-kernel/one-a-turn.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
+import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Place, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import { readStreamPages } from '@waybill/shared-kernel/read-stream.js';
-import { degradedByFault, isStreamFault, requireWhole } from '@waybill/shared-kernel/stream-faults.js';
+import {
+  degradedByFault,
+  isStreamFault,
+  requireWhole,
+  type StreamFault,
+} from '@waybill/shared-kernel/stream-faults.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 import { wishOf, type Wish } from './consistency.js';
 import { cursorOf, encodeCursor } from './cursor.js';
@@ -37,16 +43,11 @@ const listName = 'customer-data';
 
 type Pages<T> = AsyncIterable<readonly T[]> | Iterable<readonly T[]>;
 
-/** An order as it stands, and pages of what happened to it. */
-interface OrderData {
-  readonly order: object;
-  readonly pages: Pages<object>;
-}
-
 /**
  * All that is kept of a person, as one file: the customer, and each order as it stands, with every event about them. From
  * the log, but for which orders there are. It is sent as it is read, page by page, however much it is; a turn of
- * the caller's is waited for before each.
+ * the caller's is waited for before each. What happened is written before what it came to, so that a stream that turns out not to
+ * be whole marks that (`degraded`), and the rest follows.
  */
 export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
   const { events, readStore, keys, clock } = means;
@@ -82,8 +83,7 @@ export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
   }
 
   /** What happened to the customer. Begun before anything is answered: a stream that is gone is told of as such. */
-  async function eventsOf(customerId: string, turn: Turn): Promise<AsyncIterable<readonly RecordedEvent[]>> {
-    const stream = streamName('customer', customerId);
+  async function eventsOf(stream: string, turn: Turn): Promise<AsyncIterable<readonly RecordedEvent[]>> {
     await turn();
     const pages = readStreamPages(events, stream, { size: eventsAtOnce, turn });
     const first = await pages.next();
@@ -91,16 +91,28 @@ export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
     return goOn(first, pages);
   }
 
-  /** As it stands by the log now. */
-  function asOfNow<View extends object>(view: View): object {
-    return { ...view, freshness: { projectedAt: timestamp(clock), lagMs: 0 } };
+  /** The events up to a revision that is known. Rejects with `StreamCut` where they end before. */
+  async function* upTo(
+    revision: number,
+    stream: string,
+    pages: AsyncIterable<readonly RecordedEvent[]>,
+  ): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
+    let last = noStream;
+    for await (const page of pages) {
+      yield page;
+      last = page.at(-1)!.revision;
+    }
+    if (last < revision) await requireWhole(events, stream);
   }
 
-  async function dataOfOrder(document: StoredDocument, ring: Keyring, turn: Turn): Promise<OrderData | undefined> {
-    const { view, degraded, history } = await pastOf(document, turn);
-    if (view === undefined) return undefined;
-    const order = asOfNow({ ...showOrder(view, ring), ...(degraded !== undefined && { degraded }) });
-    return { order, pages: shown(history, { keys: ring, showsPositions: ring.opens(view.customerId) }) };
+  /** As it stands by the log now, marked where not all that happened could be read. */
+  function asOfNow(view: object, degraded: DegradedView | undefined): object {
+    const freshness = { projectedAt: timestamp(clock), lagMs: 0 };
+    return { ...view, ...(degraded !== undefined && { degraded }), freshness };
+  }
+
+  function marked(fault: StreamFault): DegradedView {
+    return degradedView({ since: timestamp(clock), ...degradedByFault(fault) });
   }
 
   /** What the log has of an order; where it has not all any more, its last state, and no events. */
@@ -112,8 +124,7 @@ export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
       return { ...(await stateOf(document, first.value ?? [], turn)), history: goOn(first, pages) };
     } catch (error) {
       if (!isStreamFault(error)) throw error;
-      const degraded = degradedView({ since: timestamp(clock), ...degradedByFault(error) });
-      return { view: orderView(sections, revisions), degraded, history: [] };
+      return { view: orderView(sections, revisions), degraded: marked(error), history: [] };
     }
   }
 
@@ -147,11 +158,12 @@ export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
     for (let from = 0; from < documents.length; from += atATime) {
       const those = documents.slice(from, from + atATime);
       const ring = await ringNow();
-      for (const data of await Promise.all(those.map((document) => dataOfOrder(document, ring, turn)))) {
-        if (data === undefined) continue;
-        yield `${separator}{"order":${JSON.stringify(data.order)},"events":[`;
-        yield* elementsIn(data.pages);
-        yield ']}';
+      for (const { view, degraded, history } of await Promise.all(those.map((document) => pastOf(document, turn)))) {
+        if (view === undefined) continue;
+        yield `${separator}{"events":[`;
+        const fault = yield* elementsIn(shown(history, { keys: ring, showsPositions: ring.opens(view.customerId) }));
+        const mark = fault === undefined ? degraded : marked(fault);
+        yield `],"order":${JSON.stringify(asOfNow(showOrder(view, ring), mark))}}`;
         separator = ',';
       }
     }
@@ -166,15 +178,18 @@ export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
     if (sight === undefined) throw new NotFound('customer', customerId);
     const { documents, next, freshness } = await ordersOf(customerId, cursor, wish);
     const turn = turnsOf(request.caller.sub);
-    const own = await eventsOf(customerId, turn);
+    const stream = streamName('customer', customerId);
+    const own = await eventsOf(stream, turn);
     const view = await customerNow(customerId);
     const ringNow = () => keyringFor(sight, keys, [customerId]);
     const ring = await ringNow();
 
     async function* pieces(): AsyncGenerator<string> {
-      yield `{"customer":${JSON.stringify(asOfNow(showCustomer(view, ring)))},"events":[`;
-      yield* elementsIn(shown(own, { keys: ring, showsPositions: false }));
-      yield '],"orders":[';
+      yield '{"events":[';
+      const whole = upTo(view.revision, stream, own);
+      const fault = yield* elementsIn(shown(whole, { keys: ring, showsPositions: false }));
+      const mark = fault && marked(fault);
+      yield `],"customer":${JSON.stringify(asOfNow(showCustomer(view, ring), mark))},"orders":[`;
       yield* ordersIn(documents, ringNow, turn);
       const more = next === undefined ? '' : `"next":${JSON.stringify(next)},`;
       yield `],${more}"freshness":${JSON.stringify(freshness)}}`;
@@ -218,13 +233,19 @@ async function* shown(
   for await (const page of pages) yield shownEvents(page, sight);
 }
 
-/** The elements of a JSON array, page by page. */
-async function* elementsIn(pages: Pages<object>): AsyncGenerator<string, void, undefined> {
+/** The elements of a JSON array, page by page, as far as they can be read; and why no further. */
+async function* elementsIn(pages: Pages<object>): AsyncGenerator<string, StreamFault | undefined, undefined> {
   let separator = '';
-  for await (const page of pages) {
-    for (const text of elementsOf(page)) {
-      yield separator + text;
-      separator = ',';
+  try {
+    for await (const page of pages) {
+      for (const text of elementsOf(page)) {
+        yield separator + text;
+        separator = ',';
+      }
     }
+    return undefined;
+  } catch (error) {
+    if (!isStreamFault(error)) throw error;
+    return error;
   }
 }

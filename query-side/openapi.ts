@@ -469,7 +469,8 @@ const readings: readonly Reading[] = [
     summary: 'All that is kept of a person, as a file',
     description:
       `The customer, and each order, newest first, with every event about them. At most ${ordersAtOnce} orders come at ` +
-      'once; `next` leads to more. Read from the log, but for which orders there are.',
+      'once; `next` leads to more. Read from the log, but for which orders there are. What of it can no longer be read is ' +
+      'left out, and whose it is is marked (`degraded`).',
     tag: 'Customers',
     parameters: [cursor],
     responses: {

@@ -12,7 +12,8 @@ import { aggregateIdOf, formerAggregateIdOf, payloadHash } from '@waybill/shared
 import type { Actor, RequestMark } from '@waybill/shared-kernel/message.js';
 import { type Randomness, type Timer, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import { serviceSubject, type KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import { serviceKeyOf } from '@waybill/shared-kernel/service-key.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import type { AggregateLog, AggregateStreams, Loaded, RecordedRequest } from './aggregate-streams.js';
 import { againOnConflict } from './conflict.js';
@@ -348,12 +349,8 @@ export class CommandHandler {
     return key === undefined || hash === payloadHash(key, payload);
   }
 
-  async #serviceKey(): Promise<Uint8Array> {
-    const key = await this.#means.keys.create(serviceSubject);
-    if (key === undefined) {
-      throw new Unavailable('key store', 'The service key was destroyed. Restore a backup of the keys.');
-    }
-    return key;
+  #serviceKey(): Promise<Uint8Array> {
+    return serviceKeyOf(this.#means.keys);
   }
 
   #cause({ caller, correlationId, traceparent, key }: CommandRequest, role: string, mark: RequestMark): ClientCause {

@@ -1,6 +1,7 @@
 import { timelineStart, type TimelinePlace } from '@waybill/projections/replay/timeline.js';
 import type { Place } from '@waybill/shared-kernel/ports/read-store.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
+import { isSealedCursor } from './sealed-cursor.js';
 import { time, type QueryParameter } from './query.js';
 
 /** An opaque cursor: the next page begins behind `place`. Its form is ours and may change; clients pass it on unread. */
@@ -54,6 +55,18 @@ export function timelineCursorOf(orderId: string): QueryParameter<TimelinePlace>
   };
 }
 
+/** What a client brings back of a list: a place, or one that is sealed. */
+export type PageCursor = Place | { readonly sealed: string };
+
+/** What a cursor of a list has to be. */
+export const cursorTakes = 'the "next" of a page of this list, unchanged';
+
+/** The same of a list whose cursors may be sealed: see `sealPlace`. */
+export function pageCursorOf(list: string): QueryParameter<PageCursor> {
+  const { parse, takes } = cursorOf(list);
+  return { parse: (text) => (isSealedCursor(text) ? { sealed: text } : parse(text)), takes };
+}
+
 /** The `cursor` parameter of a list; takes what `encodeCursor` gave for that list and nothing else. */
 export function cursorOf(list: string): QueryParameter<Place> {
   return {
@@ -61,6 +74,6 @@ export function cursorOf(list: string): QueryParameter<Place> {
       const place = decode(list, text);
       return place !== undefined && encodeCursor(list, place) === text ? place : undefined;
     },
-    takes: 'the "next" of a page of this list, unchanged',
+    takes: cursorTakes,
   };
 }

@@ -6,7 +6,7 @@ import { foldOn } from '@waybill/projections/fold-on.js';
 import { NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { wishOf } from './consistency.js';
-import { cursorOf } from './cursor.js';
+import { pageCursorOf } from './cursor.js';
 import type { Means, Model } from './model.js';
 import { notShown, notThere } from './not-shown.js';
 import { noKeys, type Keyring } from './personal-data.js';
@@ -49,7 +49,7 @@ const filters = {
   courierId: id,
   status: oneOf(deliveryStatuses),
   limit,
-  cursor: cursorOf(deliveries.collection.name),
+  cursor: pageCursorOf(deliveries.collection.name),
 };
 
 function sightOf({ document }: Found, asker: Asker): Sight | undefined {

@@ -22,7 +22,7 @@ export interface Means {
   readonly events: Pick<EventStore, 'readStream' | 'cutOf' | 'readAll' | 'recordAt' | 'head'>;
   readonly readStore: ReadStore;
   /** Asked for every answer with personal data: give it one that keeps keys at hand for a while. */
-  readonly keys: Pick<KeyStore, 'find'>;
+  readonly keys: Pick<KeyStore, 'find' | 'create'>;
   readonly clock: WallClock;
   readonly steadyClock: SteadyClock;
   readonly timer: Timer;

@@ -94,6 +94,30 @@ describe('the list', () => {
     expect([idsOf(second), second.next]).toEqual([['o1'], undefined]);
   });
 
+  test('goes on behind what its reader may not see, and tells nothing of it', async () => {
+    const others = { lines: [line('p-9', 'm9', 'Secret')] };
+    const hidden = ['hidden-1', 'hidden-2', 'hidden-3'];
+    for (const [index, orderId] of hidden.entries())
+      await side.happen(await place(side, orderId, others, at(10 + index)));
+    await side.project();
+    side.candidates = 2;
+    const query = '?customerId=ada';
+    const first = await list(query, lumen);
+    expect(first.items).toEqual([]);
+    const told = Buffer.from(first.next!, 'base64url').toString('latin1');
+    expect(told).not.toContain('hidden');
+    expect(told).not.toContain('2026');
+    const met: string[] = [];
+    for (let page = first; page.next !== undefined;) {
+      page = await list(`${query}&cursor=${page.next}`, lumen);
+      met.push(...idsOf(page));
+    }
+    expect(met).toEqual(['o4', 'o3', 'o1']);
+    const changed = `${first.next!.slice(0, -4)}AAAA`;
+    expect((await side.get(`/v1/orders${query}&cursor=${changed}`, lumen)).status).toBe(400);
+    expect((await side.get(`/v1/products?cursor=${first.next}`, lumen)).status).toBe(400);
+  });
+
   test('comes in pages', async () => {
     const first = await list('?limit=3');
     expect(idsOf(first)).toEqual(['o4', 'o3', 'o2']);

@@ -4,7 +4,7 @@ import { searchedWords } from '@waybill/projections/words.js';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import type { TurnsOf } from '@waybill/shared-kernel/one-a-turn.js';
 import { wishOf } from './consistency.js';
-import { cursorOf } from './cursor.js';
+import { pageCursorOf } from './cursor.js';
 import { deliveryStepsOf } from './delivery-steps.js';
 import { isNamed, weakETag } from './etag.js';
 import { orderFinder } from './find-order.js';
@@ -46,7 +46,7 @@ const filters = {
   placedTo: time,
   q: searchText,
   limit,
-  cursor: cursorOf(orders.collection.name),
+  cursor: pageCursorOf(orders.collection.name),
 };
 
 /** The orders of a customer or a merchant in a status, as one index has them; where both are named, of the customer. */

@@ -2,7 +2,7 @@ import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/
 import { products, productView, type ProductView } from '@waybill/projections/products.js';
 import { searchedWords } from '@waybill/projections/words.js';
 import { wishOf } from './consistency.js';
-import { cursorOf } from './cursor.js';
+import { pageCursorOf } from './cursor.js';
 import type { Means, Model } from './model.js';
 import { notShown, notThere } from './not-shown.js';
 import { defaultLimit, id, limit, readQuery, searchText } from './query.js';
@@ -15,7 +15,7 @@ const model: Model<ProductView> = {
   show: (view) => view,
 };
 
-const filters = { merchantId: id, q: searchText, limit, cursor: cursorOf(products.collection.name) };
+const filters = { merchantId: id, q: searchText, limit, cursor: pageCursorOf(products.collection.name) };
 
 export function productRoutes(means: Means): readonly Route[] {
   const reading = readingOf(model, means);

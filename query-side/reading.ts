@@ -1,14 +1,17 @@
+import type { Sight } from '@waybill/infra/http/access.js';
 import type { Answer } from '@waybill/infra/http/route.js';
 import { documentFreshness, listFreshness, type Lags } from '@waybill/projections/freshness.js';
+import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import type { CollectionSpec, ListQuery, Place, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
-import type { Sight } from '@waybill/infra/http/access.js';
+import { serviceKeyOf } from '@waybill/shared-kernel/service-key.js';
 import type { Wish } from './consistency.js';
-import { encodeCursor } from './cursor.js';
+import { cursorTakes, encodeCursor, type PageCursor } from './cursor.js';
 import { readLiveOf, type LiveModel } from './live-model.js';
 import type { Means, Model } from './model.js';
 import { pageMemo, type Page } from './page-memo.js';
 import { keyringFor } from './personal-data.js';
 import { renderOf, standsWith, withFreshness, type Rendered } from './rendering.js';
+import { openPlace, sealPlace } from './sealed-cursor.js';
 
 /** A document as found, with the lag measured before. */
 export interface Found {
@@ -18,9 +21,13 @@ export interface Found {
   readonly lags: Lags;
 }
 
+interface PlacedQuery extends Omit<PageQuery, 'cursor'> {
+  readonly after: Place | undefined;
+}
+
 export interface PageQuery extends Omit<ListQuery, 'limit' | 'after'> {
   readonly limit: number;
-  readonly cursor: Place | undefined;
+  readonly cursor: PageCursor | undefined;
 }
 
 /**
@@ -49,12 +56,12 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
 
   async function readPage(
     collection: CollectionSpec,
-    { limit, cursor, ...query }: PageQuery,
+    { limit, after, ...query }: PlacedQuery,
     sight: Sight,
     lags: Lags,
   ): Promise<Page> {
-    const after = cursor === undefined ? undefined : { after: cursor };
-    const { documents, next: place } = await readStore.page(collection, { ...query, ...after, limit });
+    const from = after === undefined ? undefined : { after };
+    const { documents, next: place } = await readStore.page(collection, { ...query, ...from, limit });
     const shown = await render(collection.version, documents, sight);
     const people = new Map<string, Rendered>();
     let items = '';
@@ -64,14 +71,29 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
       if (subject !== undefined) people.set(subject, rendered);
       items += (items === '' ? '' : ',') + withFreshness(open, documentFreshness(documents[index]!, lags));
     }
-    const next = place === undefined ? '' : `,"next":"${encodeCursor(collection.name, place)}"`;
+    const next = place === undefined ? '' : `,"next":"${await cursorTo(place, documents.at(-1))}"`;
     return {
       body: withFreshness(`{"items":[${items}]${next}`, listFreshness(documents, lags)),
       people: Array.from(people.values(), ({ subject, opened }) => ({ subject, opened })),
     };
   }
 
-  async function answerPage({ projection: live, gauge }: LiveModel, query: PageQuery, sight: Sight): Promise<Page> {
+  /** A page that is short ends at a document that its reader may not see, and is not told of. */
+  async function cursorTo(place: Place, last: StoredDocument | undefined): Promise<string> {
+    const { name } = projection.collection;
+    return last?.key === place.key ? encodeCursor(name, place) : sealPlace(name, place, await serviceKeyOf(keys));
+  }
+
+  /** Throws `InvalidInput` where it is none that was given for this list. */
+  async function placeOf(cursor: PageCursor): Promise<Place> {
+    if (!('sealed' in cursor)) return cursor;
+    const place = openPlace(projection.collection.name, cursor.sealed, await serviceKeyOf(keys));
+    if (place !== undefined) return place;
+    const detail = `It takes ${cursorTakes}.`;
+    throw new InvalidInput([{ pointer: '/cursor', parameter: 'cursor', detail }], 'The query is not valid.');
+  }
+
+  async function answerPage({ projection: live, gauge }: LiveModel, query: PlacedQuery, sight: Sight): Promise<Page> {
     // In this order: what is read later is at least as fresh as what was measured before.
     const lags = await gauge.lags();
     const change = readStore.changeCounter();
@@ -97,8 +119,10 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
       return rendered;
     },
 
-    page: async (query, sight, wish) =>
-      pageAnswer(await readLive(wish, (model) => answerPage(model, query, sight)), wish),
+    page: async ({ cursor, ...query }, sight, wish) => {
+      const placed = { ...query, after: cursor && (await placeOf(cursor)) };
+      return pageAnswer(await readLive(wish, (model) => answerPage(model, placed, sight)), wish);
+    },
   };
 }
 

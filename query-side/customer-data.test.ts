@@ -10,6 +10,7 @@ import {
   positionAt,
   type Happening,
 } from '@waybill/projections/testing/history.js';
+import type { StreamedAnswer, TokenRoute } from '@waybill/infra/http/route.js';
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import { ordersAtOnce } from './customer-data.js';
 import { ada } from './testing/callers.js';
@@ -116,6 +117,42 @@ test('after an erasure nothing personal is in it, and what happened still is', a
   for (const personal of ['Ada', '123 4567', ...Object.values(home), ...Object.values(former), 'sealed.']) {
     expect(JSON.stringify(data)).not.toContain(personal);
   }
+});
+
+test('what is made of it once the key is destroyed has nothing personal, and what was made before is not to be sent', async () => {
+  const route = '/v1/customers/:customerId/data';
+  const found = side.routes().find(({ path: of }) => of === route) as TokenRoute;
+  const answer = await found.handle({
+    method: 'GET',
+    path,
+    route,
+    params: { customerId: 'ada' },
+    search: '',
+    headers: {},
+    body: undefined,
+    caller: { sub: 'ada', roles: ['customer'] },
+    access: { customer: { own: 'personal' }, others: 404 },
+    requestId: 'r',
+    traceparent: undefined,
+  });
+  const { pieces, mayStillBeSent } = answer as StreamedAnswer;
+  let [before, after] = ['', ''];
+  let mayBeSent: readonly (boolean | undefined)[] = [];
+  for await (const piece of pieces) {
+    if (mayBeSent.length > 0) after += piece;
+    else before += piece;
+    if (mayBeSent.length > 0 || !piece.includes('Gangnam')) continue;
+    const whileItIsThere = await mayStillBeSent?.();
+    await side.keys.destroy('ada');
+    mayBeSent = [whileItIsThere, await mayStillBeSent?.()];
+  }
+  expect(mayBeSent).toEqual([true, false]);
+  // Of what came since all may be sent.
+  expect(await mayStillBeSent?.()).toBe(true);
+  const { customer, orders } = JSON.parse(before + after) as Data;
+  expect(customer).toMatchObject({ name: null, phone: null, address: null });
+  expect(orders).toHaveLength(2);
+  for (const personal of ['Ada', '123 4567', ...Object.values(home)]) expect(after).not.toContain(personal);
 });
 
 test('an order that was just placed is waited for', async () => {

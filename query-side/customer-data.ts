@@ -46,7 +46,7 @@ type Pages<T> = AsyncIterable<readonly T[]> | Iterable<readonly T[]>;
 /**
  * All that is kept of a person, as one file: the customer, and each order as it stands, with every event about them. From
  * the log, but for which orders there are. It is sent as it is read, page by page, however much it is; a turn of
- * the caller's is waited for before each. What happened is written before what it came to, so that a stream that turns out not to
+ * the caller's is waited for before each, and personal data are opened with the keys of that moment. What happened is written before what it came to, so that a stream that turns out not to
  * be whole marks that (`degraded`), and the rest follows.
  */
 export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
@@ -148,22 +148,21 @@ export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
     return viewPast(orders, orderView, all);
   }
 
-  /** `ringNow`: a client may take its time, and the customer's key be destroyed meanwhile. */
-  async function* ordersIn(
-    documents: readonly StoredDocument[],
-    ringNow: () => Promise<Keyring>,
-    turn: Turn,
-  ): AsyncGenerator<string> {
+  async function* ordersIn(documents: readonly StoredDocument[], ringNow: RingNow, turn: Turn): AsyncGenerator<string> {
     let separator = '';
     for (let from = 0; from < documents.length; from += atATime) {
       const those = documents.slice(from, from + atATime);
-      const ring = await ringNow();
       for (const { view, degraded, history } of await Promise.all(those.map((document) => pastOf(document, turn)))) {
         if (view === undefined) continue;
         yield `${separator}{"events":[`;
-        const fault = yield* elementsIn(shown(history, { keys: ring, showsPositions: ring.opens(view.customerId) }));
+        const { customerId } = view;
+        const sightNow = async (): Promise<EventSight> => {
+          const ring = await ringNow();
+          return { keys: ring, showsPositions: ring.opens(customerId) };
+        };
+        const fault = yield* elementsIn(shown(history, sightNow));
         const mark = fault === undefined ? degraded : marked(fault);
-        yield `],"order":${JSON.stringify(asOfNow(showOrder(view, ring), mark))}}`;
+        yield `],"order":${JSON.stringify(asOfNow(showOrder(view, await ringNow()), mark))}}`;
         separator = ',';
       }
     }
@@ -181,15 +180,23 @@ export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
     const stream = streamName('customer', customerId);
     const own = await eventsOf(stream, turn);
     const view = await customerNow(customerId);
-    const ringNow = () => keyringFor(sight, keys, [customerId]);
-    const ring = await ringNow();
+    const findRing = () => keyringFor(sight, keys, [customerId]);
+    /** Whether something personal may be in the piece that was made last. */
+    let isOpened = false;
+    const ringNow: RingNow = async () => {
+      const ring = await findRing();
+      isOpened = ring.opens(customerId);
+      return ring;
+    };
+    // Where there are no keys to be had it is told of before anything is sent.
+    await ringNow();
 
     async function* pieces(): AsyncGenerator<string> {
       yield '{"events":[';
       const whole = upTo(view.revision, stream, own);
-      const fault = yield* elementsIn(shown(whole, { keys: ring, showsPositions: false }));
+      const fault = yield* elementsIn(shown(whole, async () => ({ keys: await ringNow(), showsPositions: false })));
       const mark = fault && marked(fault);
-      yield `],"customer":${JSON.stringify(asOfNow(showCustomer(view, ring), mark))},"orders":[`;
+      yield `],"customer":${JSON.stringify(asOfNow(showCustomer(view, await ringNow()), mark))},"orders":[`;
       yield* ordersIn(documents, ringNow, turn);
       const more = next === undefined ? '' : `"next":${JSON.stringify(next)},`;
       yield `],${more}"freshness":${JSON.stringify(freshness)}}`;
@@ -203,11 +210,15 @@ export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
         ...wish?.headers,
       },
       pieces: pieces(),
+      mayStillBeSent: async () => !isOpened || (await findRing()).opens(customerId),
     };
   }
 
   return route('GET', '/v1/customers/:customerId/data', data);
 }
+
+/** The keys as they are now: a client may take its time, and the customer's key be destroyed meanwhile. */
+type RingNow = () => Promise<Keyring>;
 
 type StateOfOrder = Pick<Past<OrderView>, 'view' | 'degraded'>;
 
@@ -226,11 +237,12 @@ async function* goOn<T>(first: IteratorResult<T, void>, rest: AsyncIterable<T>):
   yield* rest;
 }
 
+/** Each page as its reader may see it by the time it is wanted. */
 async function* shown(
   pages: Pages<RecordedEvent>,
-  sight: EventSight,
+  sightNow: () => Promise<EventSight>,
 ): AsyncGenerator<readonly object[], void, undefined> {
-  for await (const page of pages) yield shownEvents(page, sight);
+  for await (const page of pages) yield shownEvents(page, await sightNow());
 }
 
 /** The elements of a JSON array, page by page, as far as they can be read; and why no further. */

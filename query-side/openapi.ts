@@ -19,6 +19,7 @@ import {
   type PathItem,
   type Schema,
 } from '@waybill/infra/http/openapi.js';
+import { mostDownloads } from '@waybill/infra/http/open-downloads.js';
 import type { ProblemKindName } from '@waybill/infra/http/problem.js';
 import { readAccess } from './access.js';
 import { ordersAtOnce } from './customer-data.js';
@@ -470,7 +471,7 @@ const readings: readonly Reading[] = [
     description:
       `The customer, and each order, newest first, with every event about them. At most ${ordersAtOnce} orders come at ` +
       'once; `next` leads to more. Read from the log, but for which orders there are. What of it can no longer be read is ' +
-      'left out, and whose it is is marked (`degraded`).',
+      `left out, and whose it is is marked (\`degraded\`). A caller may have ${mostDownloads} under way at once.`,
     tag: 'Customers',
     parameters: [cursor],
     responses: {
@@ -480,7 +481,7 @@ const readings: readonly Reading[] = [
         'Cache-Control': { required: true, schema: { const: 'no-store' } },
       }),
     },
-    refusals: ['not-found', ...faultsOfStreams],
+    refusals: ['not-found', 'limit-reached', ...faultsOfStreams],
   },
   {
     path: '/v1/reports/daily',

@@ -15,6 +15,7 @@ import { messagesOf } from './messages.js';
 import { observeRequests } from './metrics.js';
 import { mount } from './mount.js';
 import { isOurFault, problemAnswer, RequestRefused } from './problem.js';
+import { OpenDownloads } from './open-downloads.js';
 import { mountPublicPages, type PublicParts } from './public-pages.js';
 import { parseJson, readBody, readBytes } from './read-body.js';
 import type { TraceRequest } from '../telemetry/tracing.js';
@@ -60,10 +61,12 @@ function searchOf(url: string): string {
   return mark === -1 ? '' : url.slice(mark + 1);
 }
 
-type Entrance = Pick<ApiParts, 'access' | 'verify' | 'rateLimit'>;
+interface Entrance extends Pick<ApiParts, 'access' | 'verify' | 'rateLimit'> {
+  readonly downloads: OpenDownloads;
+}
 
 /** Who calls is asked before a byte of the body is read. */
-function serve(route: TokenRoute, { access: table, verify, rateLimit }: Entrance): Handler {
+function serve(route: TokenRoute, { access: table, verify, rateLimit, downloads }: Entrance): Handler {
   const access = accessTo(table, route.method, route.path);
   return async (request, response) => {
     const { headers } = request;
@@ -83,7 +86,7 @@ function serve(route: TokenRoute, { access: table, verify, rateLimit }: Entrance
       requestId: response.locals.requestId,
       traceparent: response.locals.traceparent,
     });
-    if ('pieces' in answer) await sendPieces(response, answer);
+    if ('pieces' in answer) await downloads.send(caller.sub, () => sendPieces(response, answer));
     else send(response, answer);
   };
 }
@@ -183,7 +186,7 @@ export function createApi(parts: ApiParts): Api {
   };
 
   app.use(begin);
-  mountRoutes(app, parts);
+  mountRoutes(app, { ...parts, downloads: new OpenDownloads() });
   mountPublicPages(app, parts, requests);
   app.use(notFound);
   app.use(answerError);

@@ -44,6 +44,8 @@ export interface Answer {
 export interface StreamedAnswer extends Omit<Answer, 'body'> {
   /** JSON text, in pieces that are asked for one after the other. */
   readonly pieces: AsyncIterable<string>;
+  /** Asked while a client takes its time: whether the piece that was given last may still be sent. */
+  readonly mayStillBeSent?: () => Promise<boolean>;
 }
 
 /** Answers with a value as JSON. */

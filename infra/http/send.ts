@@ -1,6 +1,5 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
-import { pipeline } from 'node:stream/promises';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import helmet from 'helmet';
 import type { Answer, StreamedAnswer } from './route.js';
@@ -53,26 +52,68 @@ export function send(response: Reply, answer: Answer, fixed: readonly string[] =
   response.writeHead(status, headers).end(body);
 }
 
-/** Milliseconds for which a client may take nothing of an answer that is sent piece by piece. */
-const stalledMs = 30_000;
+/** How long a client may take over a piece. */
+export interface Patience {
+  readonly stalledMs: number;
+  /** Between two looks whether the piece may still be sent, milliseconds. */
+  readonly lookEveryMs: number;
+}
+
+const patience: Patience = { stalledMs: 30_000, lookEveryMs: 1_000 };
 
 /**
- * Sends an answer piece by piece, each when the client has taken enough of those before. Resolves when all has gone, or
- * the client has; then no further piece is asked for. Rejects where a piece cannot be made: the answer has broken off.
+ * Sends an answer piece by piece, each when the client has taken the one before. Resolves when all has gone, or the
+ * client has; then no further piece is asked for. Whoever takes too long over a piece, or over one that may not be sent any
+ * more, is cut off, and what is ready for them is dropped. Rejects where a piece cannot be made: the answer has broken off.
  */
-export async function sendPieces(response: Reply, answer: StreamedAnswer): Promise<void> {
+export async function sendPieces(
+  response: Reply,
+  answer: StreamedAnswer,
+  { stalledMs, lookEveryMs }: Patience = patience,
+): Promise<void> {
   if (response.destroyed) return;
   response.writeHead(answer.status, [...headersOf(response, answer, apiHeaders), ...typeOf(answer)]);
   if (response.req.method === 'HEAD') {
     response.end();
     return;
   }
-  // Whoever takes nothing for so long holds what is ready for them no longer.
-  response.setTimeout(stalledMs, () => response.destroy());
+
+  /** Whether the client has taken what is written now. */
+  async function isTaken(write: (done: () => void) => void): Promise<boolean> {
+    const ended = new AbortController();
+    const taken = new Promise<true>((resolve) => {
+      const done = () => resolve(true);
+      response.once('close', done);
+      ended.signal.addEventListener('abort', () => response.off('close', done));
+      write(done);
+    });
+    try {
+      for (let waitedMs = 0; waitedMs < stalledMs; waitedMs += lookEveryMs) {
+        if (await within(taken, lookEveryMs)) return !response.destroyed;
+        if ((await answer.mayStillBeSent?.()) === false) break;
+      }
+    } finally {
+      ended.abort();
+    }
+    response.socket?.resetAndDestroy();
+    return false;
+  }
+
+  for await (const piece of answer.pieces) {
+    if (!(await isTaken((done) => response.write(piece, done)))) return;
+  }
+  await isTaken((done) => response.end(done));
+}
+
+async function within(taken: Promise<true>, milliseconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), milliseconds);
+  });
   try {
-    await pipeline(answer.pieces, response);
-  } catch (error) {
-    if (!hasLeft(error)) throw error;
+    return await Promise.race([taken, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -87,10 +128,4 @@ function headersOf(response: Reply, { headers: given = {} }: Head, fixed: readon
 
 function typeOf({ headers = {} }: Head): readonly string[] {
   return 'Content-Type' in headers ? [] : ['Content-Type', 'application/json; charset=utf-8'];
-}
-
-/** Whether an answer broke off because its client has gone. */
-function hasLeft(error: unknown): boolean {
-  const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'ECONNRESET' || code === 'EPIPE';
 }

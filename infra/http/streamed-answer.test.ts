@@ -13,6 +13,7 @@ import { systemClock, systemRandomness } from '../clock/system.js';
 import { createApi } from './api.js';
 import { issueDevelopmentToken, openDevelopmentKey } from './development-key.js';
 import { listen, type Listening } from './listen.js';
+import { mostDownloads } from './open-downloads.js';
 import { route } from './route.js';
 import { createTokenVerifier } from './tokens.js';
 
@@ -23,6 +24,7 @@ const piece = JSON.stringify('x'.repeat(65_534));
 let folder: string;
 let server: Listening;
 let token: string;
+let otherToken: string;
 let made = 0;
 let isClosed = false;
 let breaksAt = Infinity;
@@ -45,7 +47,9 @@ async function* pieces(): AsyncGenerator<string> {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'waybill-streamed-'));
   const key = await openDevelopmentKey(join(folder, 'development-key.json'));
-  token = await issueDevelopmentToken(key, { sub: 'ada', roles: ['customer'], expiresIn: 3600 }, systemClock);
+  const tokenOf = (sub: string) =>
+    issueDevelopmentToken(key, { sub, roles: ['customer'], expiresIn: 3600 }, systemClock);
+  [token, otherToken] = await Promise.all([tokenOf('ada'), tokenOf('bob')]);
   const api = createApi({
     routes: [
       route('GET', '/v1/long', () => Promise.resolve({ status: 200, headers: { ETag: '"1"' }, pieces: pieces() })),
@@ -74,8 +78,8 @@ beforeEach(() => {
 });
 
 /** The head of an answer of which nothing is read yet. */
-async function ask(method = 'GET'): Promise<IncomingMessage> {
-  const request = httpRequest(`${server.url}/v1/long`, { method, headers: { authorization: `Bearer ${token}` } });
+async function ask(method = 'GET', as = token): Promise<IncomingMessage> {
+  const request = httpRequest(`${server.url}/v1/long`, { method, headers: { authorization: `Bearer ${as}` } });
   request.end();
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   return response;
@@ -140,6 +144,42 @@ test('where a piece cannot be made it breaks off, which is told of', async () =>
       err: expect.objectContaining({ message: 'no more can be read' }),
     }),
   ]);
+});
+
+test('a caller has so many under way at once; others have theirs, and whoever ends one may have another', async () => {
+  const open = await Promise.all(Array.from({ length: mostDownloads }, () => ask()));
+  expect(open.map(({ statusCode }) => statusCode)).toEqual(open.map(() => 200));
+  const refused = await ask();
+  expect([refused.statusCode, refused.headers['retry-after']]).toEqual([429, expect.stringMatching(/^[1-9]/)]);
+  let body = '';
+  for await (const chunk of refused) body += String(chunk);
+  expect(JSON.parse(body)).toMatchObject({ type: 'urn:waybill:problem:limit-reached', limit: 'downloads' });
+
+  const ofOther = await ask('GET', otherToken);
+  expect(ofOther.statusCode).toBe(200);
+  ofOther.destroy();
+  open.pop()!.destroy();
+  await until(async () => {
+    const again = await ask();
+    open.push(again);
+    return again.statusCode === 200;
+  });
+  for (const response of open) response.destroy();
+});
+
+test('what has ended counts no more, of HEAD too', async () => {
+  for (let n = 0; n < 2 * mostDownloads; n += 1) {
+    const response = await ask('HEAD');
+    expect(response.statusCode).toBe(200);
+    response.resume();
+    await once(response, 'end');
+  }
+  breaksAt = 0;
+  for (let n = 0; n < 2 * mostDownloads; n += 1) {
+    const response = await ask();
+    expect(response.statusCode).toBe(200);
+    await expect(once(response.resume(), 'end')).rejects.toThrow('aborted');
+  }
 });
 
 test('of a HEAD nothing is made', async () => {

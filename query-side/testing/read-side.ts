@@ -25,6 +25,7 @@ import {
   type Reply,
 } from '@waybill/infra/http/testing/checked-client.js';
 import { createTokenVerifier } from '@waybill/infra/http/tokens.js';
+import type { Route } from '@waybill/infra/http/route.js';
 import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { catchUp } from '@waybill/projections/catch-up.js';
@@ -35,7 +36,8 @@ import { liveProjections } from '@waybill/projections/rebuild/change-versions.js
 import { requestRebuild } from '@waybill/projections/rebuild/request-rebuild.js';
 import type { Happening } from '@waybill/projections/testing/history.js';
 import { readApiDocument } from '../openapi.js';
-import { createReadApi } from '../read-api.js';
+import type { Means } from '../model.js';
+import { createReadApi, readApiRoutes } from '../read-api.js';
 
 export const start = '2026-03-01T12:00:00.000Z';
 
@@ -69,6 +71,7 @@ export class ReadSide {
   readonly #randomness = seededRandomness('read side');
   readonly #revisions = new Map<string, number>();
   #folder = '';
+  #means!: Means;
   #readStore!: ReadStore;
   #key!: DevelopmentKey;
   #server!: Listening;
@@ -96,13 +99,16 @@ export class ReadSide {
         await this.whileWaiting(milliseconds);
       },
     };
-    const api = createReadApi({
+    this.#means = {
       events: this.#mortal('event store', this.#log),
       readStore: this.#mortal('read store', this.#inSmallPages(this.#readStore)),
       keys,
       clock,
       steadyClock,
       timer,
+    };
+    const api = createReadApi({
+      ...this.#means,
       verify: createTokenVerifier(this.#key.trusted, { wallClock: clock, steadyClock }),
       ready: () => Promise.resolve({ ready: true, checks: {} }),
       metrics: new Registry(),
@@ -149,6 +155,11 @@ export class ReadSide {
       }
       return events;
     });
+  }
+
+  /** What it serves. */
+  routes(): readonly Route[] {
+    return readApiRoutes(this.#means);
   }
 
   /** Lets time pass, on both clocks. */

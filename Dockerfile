@@ -9,6 +9,7 @@ COPY infra/package.json infra/
 COPY command-side/package.json command-side/
 COPY projections/package.json projections/
 COPY query-side/package.json query-side/
+COPY cli/package.json cli/
 RUN npm ci --omit=dev --no-audit --no-fund
 COPY tsconfig.base.json tsconfig.json tsconfig.build.json main.ts followers.ts ./
 COPY bootstrap/parts.mjs bootstrap/root.mjs bootstrap/
@@ -17,6 +18,7 @@ COPY infra infra
 COPY command-side command-side
 COPY projections projections
 COPY query-side query-side
+COPY cli cli
 RUN node node_modules/typescript-7/bin/tsc -b tsconfig.build.json
 # What only compiling needs, what nobody reads in a container, and binaries for other systems.
 RUN rm -rf node_modules/typescript-7 node_modules/@typescript node_modules/@types \

@@ -1,8 +1,8 @@
 import tseslint from 'typescript-eslint';
-import { fileName } from './bootstrap/lint/file-name.mjs';
+import { fileName } from './tools/lint/file-name.mjs';
 import { pureFiles } from './pure-files.mjs';
 
-const sides = ['shared-kernel/**/*.ts', 'command-side/**/*.ts', 'projections/**/*.ts', 'query-side/**/*.ts'];
+const sides = ['shared-kernel', 'command-side', 'projections', 'query-side', 'cli'].map((side) => `${side}/**/*.ts`);
 const tests = ['**/*.test.ts', '**/*.contract.ts', '**/testing/**/*.ts', 'tests/**/*.ts'];
 
 /** Time and chance are injected (`shared-kernel/ports/clock.ts`), so that a seed gives the same log. */

@@ -4,36 +4,39 @@ import { runPayments } from '@waybill/command-side/payments/run-payments.js';
 import { BelievedTime } from '@waybill/command-side/fulfilment/believed-time.js';
 import { runFulfilment } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { relayProgress, startRelay } from '@waybill/command-side/relay/relay.js';
-import { LiveLook } from '@waybill/command-side/live-look.js';
-import { AggregateSnapshots } from '@waybill/command-side/snapshots/aggregate-snapshots.js';
+import { LiveLook } from '@waybill/command-side/handling/live-look.js';
+import { AggregateSnapshots } from '@waybill/command-side/handling/snapshots/aggregate-snapshots.js';
 import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { sayCommits } from '@waybill/infra/commit-signal/between-threads.js';
 import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
-import type { Config } from '@waybill/infra/config.js';
-import { openBroker, openEventStore, openReadStore, openRequestReply, openSnapshots } from '@waybill/infra/engines.js';
+import type { Config } from '@waybill/infra/process/config.js';
+import {
+  openBroker,
+  openEventStore,
+  openReadStore,
+  openRequestReply,
+  openSnapshots,
+} from '@waybill/infra/process/engines.js';
 import { KnownOutage, OutageBegun } from '@waybill/infra/event-store/eventstoredb/outage.js';
 import { openGateway } from '@waybill/infra/payment-gateway/open-gateway.js';
 import type { MetricsAsJson } from '@waybill/infra/telemetry/joined-metrics.js';
-import {
-  measureFulfilment,
-  measureReadModels,
-  measureRelay,
-  measureSuspended,
-  tellFigures,
-} from '@waybill/infra/telemetry/progress-metrics.js';
+import { measureFulfilment, measureSuspended } from '@waybill/command-side/fulfilment/measure-fulfilment.js';
+import { measureRelay } from '@waybill/command-side/relay/measure-relay.js';
+import { tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
+import { measureReadModels } from '@waybill/projections/projecting/measure-read-models.js';
 import { startTelemetry } from '@waybill/infra/telemetry/telemetry.js';
-import { projections } from '@waybill/projections/catalogue.js';
-import { keepReadModels } from '@waybill/projections/keep-read-models.js';
+import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { keepReadModels } from '@waybill/projections/projecting/keep-read-models.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
-import { everyPartition } from '@waybill/shared-kernel/assignment.js';
+import { everyPartition } from '@waybill/shared-kernel/partitions/assignment.js';
 import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
-import { DeliveryOwners } from '@waybill/shared-kernel/delivery-owners.js';
+import { DeliveryOwners } from '@waybill/shared-kernel/partitions/delivery-owners.js';
 import { WaybillError } from '@waybill/shared-kernel/errors.js';
-import { notedIdentity } from '@waybill/shared-kernel/log-identity.js';
-import type { QuarantineNotice } from '@waybill/shared-kernel/quarantine-notice.js';
-import { Standstill } from '@waybill/shared-kernel/standstill.js';
+import { notedIdentity } from '@waybill/shared-kernel/subscriptions/log-identity.js';
+import type { QuarantineNotice } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
+import { Standstill } from '@waybill/shared-kernel/subscriptions/standstill.js';
 import { watchAll, type WatchBatch } from '@waybill/shared-kernel/watch.js';
-import { HeadWatch } from '@waybill/shared-kernel/watch-head.js';
+import { HeadWatch } from '@waybill/shared-kernel/subscriptions/watch-head.js';
 
 /** What the thread is given. */
 export interface FollowersData {

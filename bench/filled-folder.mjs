@@ -1,12 +1,12 @@
 import { systemClock, systemRandomness } from '../infra/dist/clock/system.js';
-import { dataFiles } from '../infra/dist/config.js';
+import { dataFiles } from '../infra/dist/process/config.js';
 import { openSqliteEventStore } from '../infra/dist/event-store/sqlite/sqlite-event-store.js';
 import { openSqliteKeyStore } from '../infra/dist/keys/sqlite/key-store.js';
 import { openSqliteReadStore } from '../infra/dist/read-store/sqlite/read-store.js';
-import { catchUp } from '../projections/dist/catch-up.js';
-import { projections } from '../projections/dist/catalogue.js';
-import { logBeginning, Trail } from '../shared-kernel/dist/log-position.js';
-import { partitionCount } from '../shared-kernel/dist/partition.js';
+import { catchUp } from '../projections/dist/projecting/catch-up.js';
+import { projections } from '../projections/dist/read-models/catalogue.js';
+import { logBeginning, Trail } from '../shared-kernel/dist/subscriptions/log-position.js';
+import { partitionCount } from '../shared-kernel/dist/partitions/partition.js';
 import { seal } from '../shared-kernel/dist/personal-data.js';
 import { readLog } from '../shared-kernel/dist/read-stream.js';
 import { fillLog } from './orders-log.mjs';

@@ -20,7 +20,7 @@ export function rabbitMq() {
 export function mongoDb() {
   return (
     process.env.WAYBILL_TEST_MONGODB ??
-    startOnce('MongoDB', () => startProgram('../bootstrap/servers/mongo-java-server.mjs'))
+    startOnce('MongoDB', () => startProgram('../tools/servers/mongo-java-server.mjs'))
   );
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { AggregateStreams } from '../command-side/dist/aggregate-streams.js';
-import { AggregateSnapshots } from '../command-side/dist/snapshots/aggregate-snapshots.js';
+import { AggregateStreams } from '../command-side/dist/handling/aggregate-streams.js';
+import { AggregateSnapshots } from '../command-side/dist/handling/snapshots/aggregate-snapshots.js';
 import { steadyClock } from '../infra/dist/clock/steady.js';
 import { systemClock, systemTimer } from '../infra/dist/clock/system.js';
 import { openSqliteEventStore } from '../infra/dist/event-store/sqlite/sqlite-event-store.js';

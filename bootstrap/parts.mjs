@@ -12,7 +12,7 @@ export const parts = {
   projector: 'projections/dist/main.js',
   fulfilment: 'command-side/dist/fulfilment/main.js',
   'payment-simulator': 'infra/dist/payment-gateway/simulator/main.js',
-  cli: 'projections/dist/cli/main.js',
+  cli: 'cli/dist/main.js',
 };
 
 /** Exit code of "used wrongly", as the command line has it. */

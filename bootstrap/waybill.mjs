@@ -2,4 +2,4 @@
 import { prepare } from './prepare.mjs';
 
 await prepare({ dev: false });
-await import('../projections/dist/cli/main.js');
+await import('../cli/dist/main.js');

@@ -1,15 +1,15 @@
 import { steadyClock } from '@waybill/infra/clock/steady.js';
-import { openReadStore, openSnapshots } from '@waybill/infra/engines.js';
+import { openReadStore, openSnapshots } from '@waybill/infra/process/engines.js';
 import { readinessOf } from '@waybill/infra/http/health.js';
-import { runApi } from '@waybill/infra/run-api.js';
+import { runApi } from '@waybill/infra/process/run-api.js';
 import { webhookSecretOf } from '@waybill/infra/payment-gateway/webhook-secret.js';
-import { openWrittenLog } from '@waybill/infra/written-log.js';
+import { openWrittenLog } from '@waybill/infra/process/written-log.js';
 import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
 import { finishErasures } from './customers/finish-erasures.js';
 import { handledThroughIn } from './fulfilment/handled-through.js';
-import { LiveLook } from './live-look.js';
+import { LiveLook } from './handling/live-look.js';
 import { OrderAdmission } from './ordering/admission.js';
-import { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
+import { AggregateSnapshots } from './handling/snapshots/aggregate-snapshots.js';
 import { createWriteApi } from './write-api.js';
 
 // The write API in a process of its own: `npm run start:write-api`. As many as wanted; each needs the log and the keys.

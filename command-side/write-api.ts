@@ -5,20 +5,20 @@ import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { Api } from '@waybill/infra/http/listen.js';
 import type { Route } from '@waybill/infra/http/route.js';
 import { writeAccess } from './access.js';
-import { aggregatesIn } from './aggregates.js';
+import { aggregatesIn } from './handling/aggregates.js';
 import { productRoutes } from './catalogue/http.js';
 import { Erasures } from './customers/erasures.js';
 import { customerRoutes } from './customers/http.js';
 import { deliveryRoutes } from './delivery/http.js';
-import { CommandHandler, type CountCommand } from './handle-command.js';
-import type { LiveLook } from './live-look.js';
+import { CommandHandler, type CountCommand } from './handling/handle-command.js';
+import type { LiveLook } from './handling/live-look.js';
 import type { WriteMeans } from './http/write-means.js';
 import { writeApiDocument } from './openapi.js';
 import type { OrderAdmission } from './ordering/admission.js';
 import { orderRoutes } from './ordering/http.js';
 import { paymentRoutes } from './payments/http.js';
 import { PaymentRecords } from './payments/payment-records.js';
-import type { AggregateSnapshots } from './snapshots/aggregate-snapshots.js';
+import type { AggregateSnapshots } from './handling/snapshots/aggregate-snapshots.js';
 
 export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document' | 'randomness'> {
   readonly store: Pick<

@@ -1,8 +1,9 @@
-import { runFollower } from '@waybill/infra/run-follower.js';
-import { measureReadModels, tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
-import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
-import { projections } from './catalogue.js';
-import { keepReadModels } from './keep-read-models.js';
+import { runFollower } from '@waybill/infra/process/run-follower.js';
+import { tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
+import { measureReadModels } from './projecting/measure-read-models.js';
+import { leasedPartitions } from '@waybill/shared-kernel/partitions/leased-assignment.js';
+import { projections } from './read-models/catalogue.js';
+import { keepReadModels } from './projecting/keep-read-models.js';
 import { liveProjections } from './rebuild/change-versions.js';
 
 // The projector in a process of its own: `npm run start:projector`. Several divide the partitions among them.

@@ -1,8 +1,8 @@
 import { route, type ApiRequest, type Route, type StreamedAnswer } from '@waybill/infra/http/route.js';
-import { customers, customerView, type CustomerView } from '@waybill/projections/customers.js';
-import { foldOn } from '@waybill/projections/fold-on.js';
-import { listFreshness } from '@waybill/projections/freshness.js';
-import { orders, orderView, type OrderView } from '@waybill/projections/orders.js';
+import { customers, customerView, type CustomerView } from '@waybill/projections/read-models/customers.js';
+import { foldOn } from '@waybill/projections/read-models/fold-on.js';
+import { listFreshness } from './reading/freshness.js';
+import { orders, orderView, type OrderView } from '@waybill/projections/read-models/orders.js';
 import { degradedView, type DegradedView } from '@waybill/projections/quarantine/degraded-view.js';
 import { readEverythingOf } from '@waybill/projections/replay/order.js';
 import { readTimelinePages } from '@waybill/projections/replay/timeline.js';
@@ -21,15 +21,15 @@ import {
   type StreamFault,
 } from '@waybill/shared-kernel/stream-faults.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
-import { wishOf, type Wish } from './consistency.js';
-import { cursorOf, encodeCursor } from './cursor.js';
+import { wishOf, type Wish } from './reading/consistency.js';
+import { cursorOf, encodeCursor } from './reading/cursor.js';
 import { showCustomer } from './customers.js';
-import { readLiveOf } from './live-model.js';
-import type { Means } from './model.js';
+import { readLiveOf } from './reading/live-model.js';
+import type { Means } from './reading/model.js';
 import { showOrder } from './orders.js';
 import { elementsOf, eventsAtOnce, shownEvents, type EventSight } from './past-order.js';
 import { keyringFor, type Keyring } from './personal-data.js';
-import { readQuery } from './query.js';
+import { readQuery } from './reading/query.js';
 import { sightOfCustomer } from './sight.js';
 
 /** Orders in one answer at most; who has more is told where to go on. */

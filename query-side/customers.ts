@@ -1,13 +1,13 @@
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { customers, customerView, type CustomerView } from '@waybill/projections/customers.js';
+import { customers, customerView, type CustomerView } from '@waybill/projections/read-models/customers.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { sightOfCustomer } from './sight.js';
-import { wishOf } from './consistency.js';
-import type { Means, Model } from './model.js';
-import { notShown, notThere } from './not-shown.js';
+import { wishOf } from './reading/consistency.js';
+import type { Means, Model } from './reading/model.js';
+import { notShown, notThere } from './reading/not-shown.js';
 import type { Keyring } from './personal-data.js';
-import { readQuery } from './query.js';
-import { documentAnswer, readingOf } from './reading.js';
+import { readQuery } from './reading/query.js';
+import { documentAnswer, readingOf } from './reading/reading.js';
 
 /** The customer of a view with their personal data opened. */
 export function showCustomer(view: CustomerView, keys: Keyring): object {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { cancelled, confirmed, happening, onPayment, type Happening } from '@waybill/projections/testing/history.js';
-import { orders } from '@waybill/projections/orders.js';
+import { orders } from '@waybill/projections/read-models/orders.js';
 import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { ada, bob, lumen, otto } from './testing/callers.js';

@@ -1,13 +1,13 @@
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { listFreshness } from '@waybill/projections/freshness.js';
-import { everybody, orders, type ReportCount } from '@waybill/projections/orders.js';
+import { listFreshness } from './reading/freshness.js';
+import { everybody, orders, type ReportCount } from '@waybill/projections/read-models/orders.js';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { wishOf } from './consistency.js';
-import { readLiveOf } from './live-model.js';
-import type { Means } from './model.js';
-import { day, id, readQuery } from './query.js';
+import { wishOf } from './reading/consistency.js';
+import { readLiveOf } from './reading/live-model.js';
+import type { Means } from './reading/model.js';
+import { day, id, readQuery } from './reading/query.js';
 import { scopeOfReport } from './sight.js';
 
 const dayLong = 24 * 60 * 60 * 1000;

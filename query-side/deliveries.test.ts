@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { DeliveryView } from '@waybill/projections/deliveries.js';
+import type { DeliveryView } from '@waybill/projections/read-models/deliveries.js';
 import {
   assigned,
   completed,

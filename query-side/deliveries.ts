@@ -1,17 +1,17 @@
 import type { Asker, Sight } from '@waybill/infra/http/access.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/deliveries.js';
-import { isUnderWay } from '@waybill/projections/delivery-progress.js';
-import { foldOn } from '@waybill/projections/fold-on.js';
+import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/read-models/deliveries.js';
+import { isUnderWay } from '@waybill/projections/read-models/delivery-progress.js';
+import { foldOn } from '@waybill/projections/read-models/fold-on.js';
 import { NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
-import { wishOf } from './consistency.js';
-import { pageCursorOf } from './cursor.js';
-import type { Means, Model } from './model.js';
-import { notShown, notThere } from './not-shown.js';
+import { wishOf } from './reading/consistency.js';
+import { pageCursorOf } from './reading/cursor.js';
+import type { Means, Model } from './reading/model.js';
+import { notShown, notThere } from './reading/not-shown.js';
 import { noKeys, type Keyring } from './personal-data.js';
-import { defaultLimit, id, limit, oneOf, readQuery } from './query.js';
-import { documentAnswer, readingOf, type Found } from './reading.js';
+import { defaultLimit, id, limit, oneOf, readQuery } from './reading/query.js';
+import { documentAnswer, readingOf, type Found } from './reading/reading.js';
 import { scopeOfDeliveries, seesEveryDelivery, sightOfDelivery, type DeliveryParties } from './sight.js';
 
 export const deliveryStatuses = [

@@ -1,8 +1,8 @@
-import { deliveries, deliverySteps, type DeliverySteps } from '@waybill/projections/deliveries.js';
+import { deliveries, deliverySteps, type DeliverySteps } from '@waybill/projections/read-models/deliveries.js';
 import { WaybillError } from '@waybill/shared-kernel/errors.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
-import { readLiveOf } from './live-model.js';
-import type { Means } from './model.js';
+import { readLiveOf } from './reading/live-model.js';
+import type { Means } from './reading/model.js';
 
 /** Which events of an order's delivery are no positions; `undefined`: nobody knows, and they are all to be read. */
 export type StepsOf = (orderId: string) => Promise<DeliverySteps | undefined>;

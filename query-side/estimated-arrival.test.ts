@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { DeliveryView } from '@waybill/projections/deliveries.js';
-import type { OrderView } from '@waybill/projections/orders.js';
+import type { DeliveryView } from '@waybill/projections/read-models/deliveries.js';
+import type { OrderView } from '@waybill/projections/read-models/orders.js';
 import { estimatedArrival, usualTime } from './estimated-arrival.js';
 
 const noon = Date.UTC(2026, 2, 1, 12);

@@ -1,5 +1,5 @@
-import type { DeliveryView } from '@waybill/projections/deliveries.js';
-import type { OrderView } from '@waybill/projections/orders.js';
+import type { DeliveryView } from '@waybill/projections/read-models/deliveries.js';
+import type { OrderView } from '@waybill/projections/read-models/orders.js';
 
 /** How many deliveries tell how long it takes, and how few are too few to tell. */
 export const recent = 20;

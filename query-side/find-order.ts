@@ -1,14 +1,14 @@
 import type { Asker, Sight } from '@waybill/infra/http/access.js';
-import { foldOn } from '@waybill/projections/fold-on.js';
-import { orders, partiesOf, type OrderParties } from '@waybill/projections/orders.js';
+import { foldOn } from '@waybill/projections/read-models/fold-on.js';
+import { orders, partiesOf, type OrderParties } from '@waybill/projections/read-models/orders.js';
 import { NotFound, Unavailable, WaybillError } from '@waybill/shared-kernel/errors.js';
 import { isStreamFault, requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
-import type { Wish } from './consistency.js';
-import type { Means } from './model.js';
-import { notShown, notThere } from './not-shown.js';
+import type { Wish } from './reading/consistency.js';
+import type { Means } from './reading/model.js';
+import { notShown, notThere } from './reading/not-shown.js';
 import { partiesInLog } from './parties-in-log.js';
-import type { Found, Reading } from './reading.js';
+import type { Found, Reading } from './reading/reading.js';
 import { sightOfOrder } from './sight.js';
 
 /** The document of an order, and what its reader sees of it: each undefined where there is none for them. */

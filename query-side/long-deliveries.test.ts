@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { OrderView } from '@waybill/projections/orders.js';
-import { deliveries } from '@waybill/projections/deliveries.js';
+import type { OrderView } from '@waybill/projections/read-models/orders.js';
+import { deliveries } from '@waybill/projections/read-models/deliveries.js';
 import {
   assigned,
   completed,

@@ -1,6 +1,6 @@
-import { openEventStore, openReadStore } from '@waybill/infra/engines.js';
+import { openEventStore, openReadStore } from '@waybill/infra/process/engines.js';
 import { readinessOf } from '@waybill/infra/http/health.js';
-import { runApi } from '@waybill/infra/run-api.js';
+import { runApi } from '@waybill/infra/process/run-api.js';
 import { createReadApi } from './read-api.js';
 
 // The read API in a process of its own: `npm run start:read-api`. As many as wanted.

@@ -26,7 +26,7 @@ import { ordersAtOnce } from './customer-data.js';
 import { deliveryStatuses } from './deliveries.js';
 import { recent } from './estimated-arrival.js';
 import { orderStatuses } from './orders.js';
-import { defaultLimit, longestList, longestTimeline } from './query.js';
+import { defaultLimit, longestList, longestTimeline } from './reading/query.js';
 
 const text: Schema = { type: 'string' };
 const money = reference('Money');

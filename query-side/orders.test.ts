@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Problem } from '@waybill/infra/http/problem.js';
-import type { OrderView } from '@waybill/projections/orders.js';
+import type { OrderView } from '@waybill/projections/read-models/orders.js';
 import {
   assigned,
   cancelled,

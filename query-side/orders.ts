@@ -1,18 +1,18 @@
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { merchantStatus, orders, orderView, type OrderView } from '@waybill/projections/orders.js';
-import { searchedWords } from '@waybill/projections/words.js';
+import { merchantStatus, orders, orderView, type OrderView } from '@waybill/projections/read-models/orders.js';
+import { searchedWords } from '@waybill/projections/read-models/words.js';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import type { TurnsOf } from '@waybill/shared-kernel/one-a-turn.js';
-import { wishOf } from './consistency.js';
-import { pageCursorOf } from './cursor.js';
+import { wishOf } from './reading/consistency.js';
+import { pageCursorOf } from './reading/cursor.js';
 import { deliveryStepsOf } from './delivery-steps.js';
-import { isNamed, weakETag } from './etag.js';
+import { isNamed, weakETag } from './reading/etag.js';
 import { orderFinder } from './find-order.js';
-import type { Means, Model } from './model.js';
+import type { Means, Model } from './reading/model.js';
 import { orderInThePast, timelineRoute } from './past-order.js';
 import type { Keyring } from './personal-data.js';
-import { defaultLimit, id, limit, oneOf, readQuery, searchText, time } from './query.js';
-import { documentAnswer, readingOf, type PageQuery } from './reading.js';
+import { defaultLimit, id, limit, oneOf, readQuery, searchText, time } from './reading/query.js';
+import { documentAnswer, readingOf, type PageQuery } from './reading/reading.js';
 import { scopeOfOrders } from './sight.js';
 import { trackingRoute } from './tracking.js';
 

@@ -1,4 +1,4 @@
-import { orders, partiesOf, type OrderParties } from '@waybill/projections/orders.js';
+import { orders, partiesOf, type OrderParties } from '@waybill/projections/read-models/orders.js';
 import { viewPast } from '@waybill/projections/replay/view-past.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 

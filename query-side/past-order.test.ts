@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { OrderView } from '@waybill/projections/orders.js';
+import type { OrderView } from '@waybill/projections/read-models/orders.js';
 import {
   assigned,
   cancelled,

@@ -1,22 +1,22 @@
 import type { Asker } from '@waybill/infra/http/access.js';
 import { json, route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { orders, orderView } from '@waybill/projections/orders.js';
+import { orders, orderView } from '@waybill/projections/read-models/orders.js';
 import { readEverythingOf } from '@waybill/projections/replay/order.js';
 import { askedAt, isKnown, type PointInTime } from '@waybill/projections/replay/point-in-time.js';
 import { readTimelinePages, timelineStart, type TimelinePlace } from '@waybill/projections/replay/timeline.js';
 import { viewPast } from '@waybill/projections/replay/view-past.js';
-import { legibleEvent, timelineEvent, type LegibleEvent } from '@waybill/projections/timeline-event.js';
+import { legibleEvent, timelineEvent, type LegibleEvent } from '@waybill/projections/read-models/timeline-event.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { TurnsOf } from '@waybill/shared-kernel/one-a-turn.js';
 import { epochMs, timestamp } from '@waybill/shared-kernel/ports/clock.js';
-import { wishOf } from './consistency.js';
-import { timelineCursorOf, encodeTimelineCursor } from './cursor.js';
+import { wishOf } from './reading/consistency.js';
+import { timelineCursorOf, encodeTimelineCursor } from './reading/cursor.js';
 import type { StepsOf } from './delivery-steps.js';
 import type { OrderFinder } from './find-order.js';
-import type { Means } from './model.js';
+import type { Means } from './reading/model.js';
 import { keyringFor, type Keyring } from './personal-data.js';
-import { longestTimeline, readQuery, timelineLimit } from './query.js';
+import { longestTimeline, readQuery, timelineLimit } from './reading/query.js';
 
 /** What of events their reader may see. */
 export interface EventSight {

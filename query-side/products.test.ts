@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from '@jest/globals';
-import type { ProductView } from '@waybill/projections/products.js';
+import type { ProductView } from '@waybill/projections/read-models/products.js';
 import { happening } from '@waybill/projections/testing/history.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 import type { ReadSide, CallAs } from './testing/read-side.js';

@@ -1,12 +1,12 @@
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { products, productView, type ProductView } from '@waybill/projections/products.js';
-import { searchedWords } from '@waybill/projections/words.js';
-import { wishOf } from './consistency.js';
-import { pageCursorOf } from './cursor.js';
-import type { Means, Model } from './model.js';
-import { notShown, notThere } from './not-shown.js';
-import { defaultLimit, id, limit, readQuery, searchText } from './query.js';
-import { documentAnswer, readingOf } from './reading.js';
+import { products, productView, type ProductView } from '@waybill/projections/read-models/products.js';
+import { searchedWords } from '@waybill/projections/read-models/words.js';
+import { wishOf } from './reading/consistency.js';
+import { pageCursorOf } from './reading/cursor.js';
+import type { Means, Model } from './reading/model.js';
+import { notShown, notThere } from './reading/not-shown.js';
+import { defaultLimit, id, limit, readQuery, searchText } from './reading/query.js';
+import { documentAnswer, readingOf } from './reading/reading.js';
 
 const model: Model<ProductView> = {
   projection: products,

@@ -4,7 +4,7 @@ import type { Problem } from '@waybill/infra/http/problem.js';
 import { readAccess } from './access.js';
 import { readApiDocument } from './openapi.js';
 import { readApiRoutes } from './read-api.js';
-import type { Means } from './model.js';
+import type { Means } from './reading/model.js';
 import { place } from './testing/orders.js';
 import { ReadSide } from './testing/read-side.js';
 

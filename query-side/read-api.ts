@@ -7,7 +7,7 @@ import { customerDataRoute } from './customer-data.js';
 import { customerRoute } from './customers.js';
 import { reportRoute } from './daily-report.js';
 import { deliveryRoutes } from './deliveries.js';
-import type { Means } from './model.js';
+import type { Means } from './reading/model.js';
 import { readApiDocument } from './openapi.js';
 import { orderRoutes } from './orders.js';
 import { productRoutes } from './products.js';

@@ -1,7 +1,7 @@
 import { sightOf, type Asker, type Owners, type Sight } from '@waybill/infra/http/access.js';
 import type { Role } from '@waybill/infra/http/caller.js';
-import { isUnderWay, type DeliveryStatus } from '@waybill/projections/delivery-progress.js';
-import type { OrderParties } from '@waybill/projections/orders.js';
+import { isUnderWay, type DeliveryStatus } from '@waybill/projections/read-models/delivery-progress.js';
+import type { OrderParties } from '@waybill/projections/read-models/orders.js';
 import { Forbidden } from '@waybill/shared-kernel/errors.js';
 
 /** What a caller sees of an order. `undefined`: the answer is that of an order that is not there. So for all below. */

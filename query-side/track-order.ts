@@ -1,6 +1,6 @@
-import { isUnderWay } from '@waybill/projections/delivery-progress.js';
-import type { DeliveryView, Position } from '@waybill/projections/deliveries.js';
-import type { OrderView } from '@waybill/projections/orders.js';
+import { isUnderWay } from '@waybill/projections/read-models/delivery-progress.js';
+import type { DeliveryView, Position } from '@waybill/projections/read-models/deliveries.js';
+import type { OrderView } from '@waybill/projections/read-models/orders.js';
 import { estimatedArrival } from './estimated-arrival.js';
 
 /** Where an order is, as the contract shows it, without `freshness`. Nobody's personal data is in it. */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Problem } from '@waybill/infra/http/problem.js';
-import type { Freshness } from '@waybill/projections/freshness.js';
+import type { Freshness } from './reading/freshness.js';
 import {
   assigned,
   broken,

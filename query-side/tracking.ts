@@ -1,16 +1,16 @@
 import { json, route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
-import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/deliveries.js';
-import { listFreshness } from '@waybill/projections/freshness.js';
-import { orderView, type OrderView } from '@waybill/projections/orders.js';
+import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/read-models/deliveries.js';
+import { listFreshness } from './reading/freshness.js';
+import { orderView, type OrderView } from '@waybill/projections/read-models/orders.js';
 import { degradedView } from '@waybill/projections/quarantine/degraded-view.js';
 import type { StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
-import { wishOf, type Wish } from './consistency.js';
+import { wishOf, type Wish } from './reading/consistency.js';
 import { recent, usualTime } from './estimated-arrival.js';
 import type { OrderFinder } from './find-order.js';
-import { readLiveOf } from './live-model.js';
-import type { Means } from './model.js';
-import { readQuery } from './query.js';
+import { readLiveOf } from './reading/live-model.js';
+import type { Means } from './reading/model.js';
+import { readQuery } from './reading/query.js';
 import { trackOrder } from './track-order.js';
 import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { DeliveryOwners } from './delivery-owners.js';
+import { DeliveryOwners } from './partitions/delivery-owners.js';
 import { StreamCut, StreamUnreadable } from './errors.js';
 import type { StreamMark } from './ports/event-store.js';
 import { streamsInDoubt } from './stream-faults.js';

@@ -1,5 +1,5 @@
 import { StreamCut, StreamUnreadable, Unavailable } from './errors.js';
-import type { DeliveryOwners } from './delivery-owners.js';
+import type { DeliveryOwners } from './partitions/delivery-owners.js';
 import type { RecordedEvent } from './message.js';
 import type { Addressed } from './projection.js';
 import { readAsFar } from './read-stream.js';

@@ -1,4 +1,4 @@
-import type { PartitionTarget } from './consume-partition.js';
+import type { PartitionTarget } from './subscriptions/consume-partition.js';
 import type { NewEvent, RecordedEvent } from './message.js';
 import type { EventBatch, QueueName } from './ports/broker.js';
 

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { aggregatesIn } from '@waybill/command-side/aggregates.js';
+import { aggregatesIn } from '@waybill/command-side/handling/aggregates.js';
 import type { PaymentDesk } from '@waybill/command-side/payments/testing/payment-desk.js';
 import type { Fate } from '@waybill/command-side/testing/faulty-store.js';
 import { fulfilmentOf, paymentsOf } from '@waybill/command-side/testing/fulfilment.js';

@@ -9,12 +9,12 @@ import {
   type ConsumerMeans,
   type PartitionConsumer,
   type PartitionTarget,
-} from '@waybill/shared-kernel/consume-partition.js';
-import { DeliveryOwners } from '@waybill/shared-kernel/delivery-owners.js';
+} from '@waybill/shared-kernel/subscriptions/consume-partition.js';
+import { DeliveryOwners } from '@waybill/shared-kernel/partitions/delivery-owners.js';
 import { EventFromTheFuture, LogMismatch, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent, RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { HeadWatch, lookEveryMs } from '@waybill/shared-kernel/watch-head.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { HeadWatch, lookEveryMs } from '@waybill/shared-kernel/subscriptions/watch-head.js';
+import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
@@ -27,7 +27,7 @@ import { identityOf, RelayByHand } from '@waybill/shared-kernel/testing/relay-by
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
-import { logBeginning } from '@waybill/shared-kernel/log-position.js';
+import { logBeginning } from '@waybill/shared-kernel/subscriptions/log-position.js';
 
 const consumer = 'notes';
 const partition = partitionOf('o1');

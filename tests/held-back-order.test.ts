@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '@waybill/infra/clock/system.js';
-import { dataFiles } from '@waybill/infra/config.js';
+import { dataFiles } from '@waybill/infra/process/config.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { happening, onOrder } from '@waybill/projections/testing/history.js';
 import { appendAll } from '@waybill/projections/testing/logs.js';

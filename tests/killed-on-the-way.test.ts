@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { systemClock } from '@waybill/infra/clock/system.js';
-import { dataFiles } from '@waybill/infra/config.js';
+import { dataFiles } from '@waybill/infra/process/config.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { operatorToken, runCommandLine } from './support/command-line.js';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '@waybill/infra/clock/system.js';
-import { dataFiles } from '@waybill/infra/config.js';
+import { dataFiles } from '@waybill/infra/process/config.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { freePorts } from '@waybill/infra/testing/loopback-port.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';

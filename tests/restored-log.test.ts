@@ -2,7 +2,7 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { dataFiles } from '@waybill/infra/config.js';
+import { dataFiles } from '@waybill/infra/process/config.js';
 import { operatorToken, runCommandLine } from './support/command-line.js';
 import { fetchSeeing } from './support/fetch-seeing.js';
 import { startServer, type Server } from './support/server.js';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { dataFiles } from '@waybill/infra/config.js';
+import { dataFiles } from '@waybill/infra/process/config.js';
 import { Database } from '@waybill/infra/sqlite/database.js';
 import { isLong } from '@waybill/shared-kernel/testing/length.js';
 import { operatorToken, runCommandLine } from './support/command-line.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { product } from '@waybill/command-side/catalogue/product.js';
-import { dataFiles } from '@waybill/infra/config.js';
+import { dataFiles } from '@waybill/infra/process/config.js';
 import { openSqliteSnapshotStore } from '@waybill/infra/snapshots/sqlite/snapshot-store.js';
 import { operatorToken } from './support/command-line.js';
 import { PartProcess } from './support/part-process.js';

@@ -1,5 +1,5 @@
 import { systemClock } from '../../infra/dist/clock/system.js';
-import { dataFiles } from '../../infra/dist/config.js';
+import { dataFiles } from '../../infra/dist/process/config.js';
 import { openSqliteEventStore } from '../../infra/dist/event-store/sqlite/sqlite-event-store.js';
 
 /**

@@ -1,4 +1,4 @@
-import { dataFiles } from '../../infra/dist/config.js';
+import { dataFiles } from '../../infra/dist/process/config.js';
 import { systemClock } from '../../infra/dist/clock/system.js';
 import { openSqliteEventStore } from '../../infra/dist/event-store/sqlite/sqlite-event-store.js';
 import { inScratchFolder } from '../scratch.mjs';

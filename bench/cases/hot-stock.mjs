@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { AggregateStreams } from '../../command-side/dist/aggregate-streams.js';
+import { AggregateStreams } from '../../command-side/dist/handling/aggregate-streams.js';
 import { product } from '../../command-side/dist/catalogue/product.js';
 import { StockKeeper } from '../../command-side/dist/catalogue/stock-keeper.js';
-import { envelopes } from '../../command-side/dist/envelope.js';
+import { envelopes } from '../../command-side/dist/handling/envelope.js';
 import { systemClock, systemRandomness, systemTimer } from '../../infra/dist/clock/system.js';
 import { openSqliteEventStore } from '../../infra/dist/event-store/sqlite/sqlite-event-store.js';
 import { inScratchFolder } from '../scratch.mjs';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { AggregateStreams } from '../../command-side/dist/aggregate-streams.js';
+import { AggregateStreams } from '../../command-side/dist/handling/aggregate-streams.js';
 import { delivery } from '../../command-side/dist/delivery/delivery.js';
-import { snapshotTuning } from '../../command-side/dist/snapshots/aggregate-snapshots.js';
+import { snapshotTuning } from '../../command-side/dist/handling/snapshots/aggregate-snapshots.js';
 import { openSnapshottedLog, timeOfLoading } from '../snapshotted-log.mjs';
 
 const long = 10_000;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { product } from '../../command-side/dist/catalogue/product.js';
 import { StockKeeper } from '../../command-side/dist/catalogue/stock-keeper.js';
-import { envelopes } from '../../command-side/dist/envelope.js';
+import { envelopes } from '../../command-side/dist/handling/envelope.js';
 import { systemRandomness, systemTimer } from '../../infra/dist/clock/system.js';
 import { openSnapshottedLog, timeOfLoading } from '../snapshotted-log.mjs';
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { openReadModels } from '../../infra/dist/read-store/sqlite/schema.js';
 import { openSqliteReadStore } from '../../infra/dist/read-store/sqlite/read-store.js';
-import { orders } from '../../projections/dist/orders.js';
-import { products } from '../../projections/dist/products.js';
-import { searchedWords } from '../../projections/dist/words.js';
+import { orders } from '../../projections/dist/read-models/orders.js';
+import { products } from '../../projections/dist/read-models/products.js';
+import { searchedWords } from '../../projections/dist/read-models/words.js';
 import { orderIdOf } from '../orders-log.mjs';
 import { lastingScratchFolder } from '../scratch.mjs';
 

@@ -7,9 +7,9 @@ import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { beginning } from '@waybill/shared-kernel/ports/event-store.js';
 import { systemSubject } from '@waybill/shared-kernel/ports/keys.js';
 import { uuidV5 } from '@waybill/shared-kernel/uuid-v5.js';
-import type { AggregateStreams, Loaded } from '../aggregate-streams.js';
-import { againOnConflict } from '../conflict.js';
-import { envelope, type Cause } from '../envelope.js';
+import type { AggregateStreams, Loaded } from '../handling/aggregate-streams.js';
+import { againOnConflict } from '../handling/conflict.js';
+import { envelope, type Cause } from '../handling/envelope.js';
 import type { ProductCommand, ProductState } from './product.js';
 import { decideStock, type StockCommand, type StockEvent, type StockOutcome } from './stock.js';
 

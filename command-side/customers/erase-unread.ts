@@ -4,8 +4,8 @@ import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { noStream, type Appended, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
-import { againOnConflict } from '../conflict.js';
-import { envelopes, type Cause } from '../envelope.js';
+import { againOnConflict } from '../handling/conflict.js';
+import { envelopes, type Cause } from '../handling/envelope.js';
 import { refuseUnderWay, type UnderWay } from './customer.js';
 
 export interface UnreadErasureDependencies {

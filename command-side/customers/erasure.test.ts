@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
-import { aggregatesIn } from '../aggregates.js';
-import { envelopes } from '../envelope.js';
+import { aggregatesIn } from '../handling/aggregates.js';
+import { envelopes } from '../handling/envelope.js';
 import type { Fate } from '../testing/faulty-store.js';
 import { storesLookedAt } from '../testing/stores.js';
 import { address, won, WriteApi, type Answered } from '../testing/write-api.js';

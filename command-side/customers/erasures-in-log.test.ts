@@ -3,7 +3,7 @@ import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { appendUnreadable } from '@waybill/infra/event-store/testing/append-unreadable.js';
 import type { StreamUnreadable } from '@waybill/shared-kernel/errors.js';
-import { carryOutErasures } from '@waybill/shared-kernel/erasures-in-log.js';
+import { carryOutErasures } from './erasures-in-log.js';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
 import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import type { EventMark } from '@waybill/shared-kernel/ports/keys.js';

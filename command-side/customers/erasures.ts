@@ -1,5 +1,5 @@
 import { RuleViolated, type StreamUnreadable } from '@waybill/shared-kernel/errors.js';
-import { carryOutErasures } from '@waybill/shared-kernel/erasures-in-log.js';
+import { carryOutErasures } from './erasures-in-log.js';
 import {
   type Randomness,
   type SteadyClock,
@@ -10,9 +10,9 @@ import {
 import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
-import type { Aggregates } from '../aggregates.js';
-import { againOnConflict } from '../conflict.js';
-import { envelopes, type Cause } from '../envelope.js';
+import type { Aggregates } from '../handling/aggregates.js';
+import { againOnConflict } from '../handling/conflict.js';
+import { envelopes, type Cause } from '../handling/envelope.js';
 import { eraseUnread } from './erase-unread.js';
 import type { UnderWay } from './customer.js';
 import { OrdersUnderWay } from './orders-under-way.js';

@@ -2,7 +2,7 @@ import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import type { StreamUnreadable } from '@waybill/shared-kernel/errors.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import { aggregatesIn } from '../aggregates.js';
+import { aggregatesIn } from '../handling/aggregates.js';
 import { Erasures, type ErasureMeans } from './erasures.js';
 
 export interface FinishingMeans extends Omit<ErasureMeans, 'store' | 'aggregates'> {

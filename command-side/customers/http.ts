@@ -4,7 +4,7 @@ import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
-import type { CommandRequest, Handled } from '../handle-command.js';
+import type { CommandRequest, Handled } from '../handling/handle-command.js';
 import { AddressBody, isSameAddress, sealAddress } from '../http/address-body.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';

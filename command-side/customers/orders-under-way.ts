@@ -1,6 +1,6 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
-import { logBeginning, misfits, Trail } from '@waybill/shared-kernel/log-position.js';
+import { logBeginning, misfits, Trail } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { SteadyClock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';

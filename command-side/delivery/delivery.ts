@@ -1,7 +1,7 @@
 import type { Decider } from '@waybill/shared-kernel/decider.js';
 import { LimitReached, NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
 import type { DeliveryEvent, DeliveryScheduled, OfDelivery } from '@waybill/shared-kernel/events/delivery.js';
-import { importedHistory } from '../imported-history.js';
+import { importedHistory } from '../handling/imported-history.js';
 import { noReports, reported, withReport, type Reports } from './reports.js';
 
 /** What can be asked of a delivery. */

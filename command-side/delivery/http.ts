@@ -3,8 +3,8 @@ import { actingRole, type Asker, type Owners } from '@waybill/infra/http/access.
 import { route, type Answer, type Route } from '@waybill/infra/http/route.js';
 import { InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
-import type { Cause } from '../envelope.js';
-import type { CommandRequest, CommandTask } from '../handle-command.js';
+import type { Cause } from '../handling/envelope.js';
+import type { CommandRequest, CommandTask } from '../handling/handle-command.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { plainRequest, repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand, readNothing } from '../http/read-command.js';

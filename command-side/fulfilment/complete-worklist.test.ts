@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import { resumeSuspended } from '@waybill/shared-kernel/resume-suspended.js';
-import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
-import { itemOf, worklist } from '@waybill/shared-kernel/worklist.js';
-import { WorklistWriter } from '@waybill/shared-kernel/worklist-writer.js';
-import { after } from '@waybill/shared-kernel/log-position.js';
+import { resumeSuspended } from './suspension/resume-suspended.js';
+import { suspendedOrders } from './suspension/suspended-orders.js';
+import { itemOf, worklist } from './worklist/worklist.js';
+import { WorklistWriter } from './worklist/worklist-writer.js';
+import { after } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import { WorklistCompletion } from './complete-worklist.js';
 import { patience } from './patience.js';
 import { fulfilmentConsumer, fulfilmentOf, sharedByPartitions } from './run-fulfilment.js';

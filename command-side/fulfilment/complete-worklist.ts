@@ -8,9 +8,9 @@ import {
   misfits,
   sharedPart,
   type LogPosition,
-} from '@waybill/shared-kernel/log-position.js';
-import { noteFault, noteSuspension, suspensionWrite } from '@waybill/shared-kernel/note-suspension.js';
-import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+} from '@waybill/shared-kernel/subscriptions/log-position.js';
+import { noteFault, noteSuspension, suspensionWrite } from './suspension/note-suspension.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { noStream, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type {
@@ -21,9 +21,9 @@ import type {
 } from '@waybill/shared-kernel/ports/read-store.js';
 import { readLog, readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf, streamName } from '@waybill/shared-kernel/stream.js';
-import { suspendedOrders, suspendedProjection } from '@waybill/shared-kernel/suspended-orders.js';
+import { suspendedOrders, suspendedProjection } from './suspension/suspended-orders.js';
 import { isStreamFault, type StreamFault } from '@waybill/shared-kernel/stream-faults.js';
-import { readSuspensions } from '@waybill/shared-kernel/suspension.js';
+import { readSuspensions } from './suspension/suspension.js';
 import {
   notBegun,
   sectionOf,
@@ -31,8 +31,8 @@ import {
   worklist,
   worklistProjection,
   type Standing,
-} from '@waybill/shared-kernel/worklist.js';
-import { WorklistWriter } from '@waybill/shared-kernel/worklist-writer.js';
+} from './worklist/worklist.js';
+import { WorklistWriter } from './worklist/worklist-writer.js';
 
 export interface CompletingDependencies {
   readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'readStream' | 'head'>;

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
-import { DeliveryOwners } from '@waybill/shared-kernel/delivery-owners.js';
+import { DeliveryOwners } from '@waybill/shared-kernel/partitions/delivery-owners.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
-import { resumeSuspended } from '@waybill/shared-kernel/resume-suspended.js';
+import { resumeSuspended } from './suspension/resume-suspended.js';
 import { streamsInDoubt } from '@waybill/shared-kernel/stream-faults.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
-import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
+import { suspendedOrders } from './suspension/suspended-orders.js';
 import { fulfilmentOf, sharedByPartitions } from './run-fulfilment.js';
 import { Bench, Driven, types } from './testing/fulfilment-bench.js';
 

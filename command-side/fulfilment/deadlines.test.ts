@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { worklist, itemOf } from '@waybill/shared-kernel/worklist.js';
+import { worklist, itemOf } from './worklist/worklist.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';

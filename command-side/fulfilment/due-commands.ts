@@ -1,12 +1,6 @@
 import type { PaymentStep, StockItem } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { Told } from './fulfilment.js';
-import {
-  isEnding,
-  owesStock,
-  type Asked,
-  type BegunFulfilment,
-  type FulfilmentState,
-} from '@waybill/shared-kernel/fulfilment-state.js';
+import { isEnding, owesStock, type Asked, type BegunFulfilment, type FulfilmentState } from './fulfilment-state.js';
 
 /** What it asks of others; what else these need to know, their own streams say. */
 export type FulfilmentCommand =

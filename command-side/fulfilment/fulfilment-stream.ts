@@ -2,7 +2,7 @@ import type { Decider } from '@waybill/shared-kernel/decider.js';
 import type { FulfilmentEvent, SuspensionEvent } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
 import { fulfilment, type Notice } from './fulfilment.js';
-import { notBegun, standingAfter, type Standing } from '@waybill/shared-kernel/worklist.js';
+import { notBegun, standingAfter, type Standing } from './worklist/worklist.js';
 
 /** A fulfilment, and what its stream tells beside it. */
 export interface Fulfilment extends Standing {

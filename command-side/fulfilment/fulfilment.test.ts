@@ -5,7 +5,7 @@ import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { dueCommands } from './due-commands.js';
 import { fulfilment, orderConcerned, react, type Notice, type Told } from './fulfilment.js';
-import { deadlineOf, owesMoney, type FulfilmentState } from '@waybill/shared-kernel/fulfilment-state.js';
+import { deadlineOf, owesMoney, type FulfilmentState } from './fulfilment-state.js';
 
 const orderId = 'o1';
 const deliveryId = deliveryIdOf(orderId);

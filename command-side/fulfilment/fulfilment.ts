@@ -19,7 +19,7 @@ import {
   type BegunFulfilment,
   type FulfilmentState,
   type Money,
-} from '@waybill/shared-kernel/fulfilment-state.js';
+} from './fulfilment-state.js';
 import { later, patience, patienceAgain, retryAt } from './patience.js';
 
 // What carries an order from its placement to its end: stock, payment, delivery, and the undoing of each. Pure: what

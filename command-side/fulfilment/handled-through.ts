@@ -1,4 +1,4 @@
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { HandledThrough } from '../ordering/admission.js';
 import { fulfilmentConsumer } from './run-fulfilment.js';

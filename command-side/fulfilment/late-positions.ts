@@ -1,6 +1,6 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
-import type { LogPosition } from '@waybill/shared-kernel/log-position.js';
+import type { LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 

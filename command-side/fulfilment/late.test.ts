@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { seededRandomness } from '@waybill/infra/clock/seeded.js';
 import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
-import { HeadWatch } from '@waybill/shared-kernel/watch-head.js';
-import { everyPartition } from '@waybill/shared-kernel/assignment.js';
+import { HeadWatch } from '@waybill/shared-kernel/subscriptions/watch-head.js';
+import { everyPartition } from '@waybill/shared-kernel/partitions/assignment.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { SimulatedTime } from '@waybill/shared-kernel/testing/simulated-time.js';
 import { PaymentRecords } from '../payments/payment-records.js';

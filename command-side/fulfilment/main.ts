@@ -1,13 +1,14 @@
 import { steadyClock } from '@waybill/infra/clock/steady.js';
-import { openRequestReply, openSnapshots } from '@waybill/infra/engines.js';
+import { openRequestReply, openSnapshots } from '@waybill/infra/process/engines.js';
 import { openGateway } from '@waybill/infra/payment-gateway/open-gateway.js';
-import { runFollower } from '@waybill/infra/run-follower.js';
-import { measureFulfilment, measureSuspended, tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
-import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
+import { runFollower } from '@waybill/infra/process/run-follower.js';
+import { tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
+import { measureFulfilment, measureSuspended } from './measure-fulfilment.js';
+import { leasedPartitions } from '@waybill/shared-kernel/partitions/leased-assignment.js';
 import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
 import { runPayments } from '../payments/run-payments.js';
-import { LiveLook } from '../live-look.js';
-import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
+import { LiveLook } from '../handling/live-look.js';
+import { AggregateSnapshots } from '../handling/snapshots/aggregate-snapshots.js';
 import { BelievedTime } from './believed-time.js';
 import { runFulfilment } from './run-fulfilment.js';
 

@@ -6,8 +6,8 @@ import {
   WrongExpectedRevision,
 } from '@waybill/shared-kernel/errors.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
-import type { AggregateLog } from '../aggregate-streams.js';
-import { appendSurely } from '../append-surely.js';
+import type { AggregateLog } from '../handling/aggregate-streams.js';
+import { appendSurely } from '../handling/append-surely.js';
 
 type Log = AggregateLog;
 

@@ -10,7 +10,7 @@ import { openSqliteEventStore, type SqliteEventStore } from '@waybill/infra/even
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { beginning, noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
-import { envelopes } from '../envelope.js';
+import { envelopes } from '../handling/envelope.js';
 import { order } from '../ordering/order.js';
 import { patience } from './patience.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';

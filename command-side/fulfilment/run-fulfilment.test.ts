@@ -2,14 +2,14 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { seededRandomness } from '@waybill/infra/clock/seeded.js';
 import { systemTimer } from '@waybill/infra/clock/system.js';
-import { HeadWatch } from '@waybill/shared-kernel/watch-head.js';
+import { HeadWatch } from '@waybill/shared-kernel/subscriptions/watch-head.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openMemoryBroker } from '@waybill/infra/broker/memory/broker.js';
-import { consumePartition } from '@waybill/shared-kernel/consume-partition.js';
+import { consumePartition } from '@waybill/shared-kernel/subscriptions/consume-partition.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { everyPartition, type PartitionWork } from '@waybill/shared-kernel/assignment.js';
+import { everyPartition, type PartitionWork } from '@waybill/shared-kernel/partitions/assignment.js';
 import { EventFromTheFuture } from '@waybill/shared-kernel/errors.js';
-import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
@@ -21,7 +21,7 @@ import { fulfilmentConsumer, fulfilmentOf, runFulfilment, sharedByPartitions } f
 import { Bench, Driven, types } from './testing/fulfilment-bench.js';
 import { at } from '@waybill/shared-kernel/testing/at.js';
 import { identityOf } from '@waybill/shared-kernel/testing/relay-by-hand.js';
-import { after, logBeginning, Trail } from '@waybill/shared-kernel/log-position.js';
+import { after, logBeginning, Trail } from '@waybill/shared-kernel/subscriptions/log-position.js';
 
 const begun = ['FulfilmentStarted', 'FulfilmentPaymentRequested'];
 const requested = [...begun, 'FulfilmentPaymentSettled', 'FulfilmentDeliveryRequested'];

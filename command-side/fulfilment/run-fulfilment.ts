@@ -1,4 +1,4 @@
-import type { AssignPartitions } from '@waybill/shared-kernel/assignment.js';
+import type { AssignPartitions } from '@waybill/shared-kernel/partitions/assignment.js';
 import {
   consumePartition,
   consumerTuning,
@@ -6,29 +6,29 @@ import {
   type ConsumerState,
   type PartitionConsumer,
   type PartitionTarget,
-} from '@waybill/shared-kernel/consume-partition.js';
+} from '@waybill/shared-kernel/subscriptions/consume-partition.js';
 import { lastEvent } from '@waybill/shared-kernel/read-stream.js';
-import { renewIdentity } from '@waybill/shared-kernel/log-identity.js';
+import { renewIdentity } from '@waybill/shared-kernel/subscriptions/log-identity.js';
 import {
   judgePosition,
   logBeginning,
   misfits,
   sharedPart,
   type LogPosition,
-} from '@waybill/shared-kernel/log-position.js';
+} from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
+import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
-import { progressOf, type Progress } from '@waybill/shared-kernel/standstill.js';
-import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
-import { WorklistWriter } from '@waybill/shared-kernel/worklist-writer.js';
+import { progressOf, type Progress } from '@waybill/shared-kernel/subscriptions/standstill.js';
+import { suspendedOrders } from './suspension/suspended-orders.js';
+import { WorklistWriter } from './worklist/worklist-writer.js';
 import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js';
-import { AggregateStreams } from '../aggregate-streams.js';
+import { AggregateStreams } from '../handling/aggregate-streams.js';
 import { product } from '../catalogue/product.js';
 import { StockKeeper } from '../catalogue/stock-keeper.js';
-import type { LiveLook } from '../live-look.js';
+import type { LiveLook } from '../handling/live-look.js';
 import type { BelievedTime } from './believed-time.js';
 import { WorklistCompletion } from './complete-worklist.js';
 import type { FulfilMeans } from './fulfil.js';

@@ -6,7 +6,7 @@ import type { EventData, NewEvent, RecordedEvent } from '@waybill/shared-kernel/
 import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
+import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf, streamName } from '@waybill/shared-kernel/stream.js';
 import {
@@ -15,13 +15,13 @@ import {
   type StreamFault,
   type StreamInDoubt,
 } from '@waybill/shared-kernel/stream-faults.js';
-import { noteFault, noteSuspension } from '@waybill/shared-kernel/note-suspension.js';
-import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
-import { isSuspended, readSuspensions, type Suspensions } from '@waybill/shared-kernel/suspension.js';
+import { noteFault, noteSuspension } from './suspension/note-suspension.js';
+import { suspendedOrders } from './suspension/suspended-orders.js';
+import { isSuspended, readSuspensions, type Suspensions } from './suspension/suspension.js';
 import { toldError } from '@waybill/shared-kernel/told-error.js';
 import { traceparentFrom } from '@waybill/shared-kernel/traceparent.js';
-import { appendSurely } from '../append-surely.js';
-import { againOnConflict } from '../conflict.js';
+import { appendSurely } from '../handling/append-surely.js';
+import { againOnConflict } from '../handling/conflict.js';
 import { Fulfiller, type FulfilMeans, type MustWait } from './fulfil.js';
 import { orderConcerned } from './fulfilment.js';
 import { streamsOfOthers, type Judging } from './judging.js';

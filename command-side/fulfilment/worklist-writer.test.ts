@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
-import { logBeginning } from '@waybill/shared-kernel/log-position.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { logBeginning } from '@waybill/shared-kernel/subscriptions/log-position.js';
+import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { worklistNote } from '@waybill/shared-kernel/testing/worklist-note.js';
-import { worklist } from '@waybill/shared-kernel/worklist.js';
-import { WorklistWriter } from '@waybill/shared-kernel/worklist-writer.js';
+import { worklistNote } from './worklist/testing/worklist-note.js';
+import { worklist } from './worklist/worklist.js';
+import { WorklistWriter } from './worklist/worklist-writer.js';
 
 const clock = virtualClock('2026-03-01T12:00:00Z');
 const partition = partitionOf('o1');

@@ -1,6 +1,6 @@
 import { json, type Answer } from '@waybill/infra/http/route.js';
 import { encodeConsistencyToken } from '@waybill/shared-kernel/consistency-token.js';
-import type { Handled } from '../handle-command.js';
+import type { Handled } from '../handling/handle-command.js';
 
 /** What a command's client hears: the aggregate's id and status, at which revision, and how to read it. */
 export function commandAnswer(

@@ -1,7 +1,7 @@
 import type { ApiRequest } from '@waybill/infra/http/route.js';
 import { IdempotencyKeyMissing } from '@waybill/shared-kernel/errors.js';
 import { formerRequestIdOf, requestIdOf } from '@waybill/shared-kernel/idempotency.js';
-import type { CommandRequest, KeyedRequest, RequestKey } from '../handle-command.js';
+import type { CommandRequest, KeyedRequest, RequestKey } from '../handling/handle-command.js';
 
 /** A request whose path names an id. */
 export type RequestOn<Name extends string> = ApiRequest & { readonly params: Readonly<Record<Name, string>> };

@@ -1,6 +1,6 @@
-import type { Aggregates } from '../aggregates.js';
+import type { Aggregates } from '../handling/aggregates.js';
 import type { Erasures } from '../customers/erasures.js';
-import type { CommandHandler, CommandMeans } from '../handle-command.js';
+import type { CommandHandler, CommandMeans } from '../handling/handle-command.js';
 import type { OrderAdmission } from '../ordering/admission.js';
 import type { PaymentRecords } from '../payments/payment-records.js';
 

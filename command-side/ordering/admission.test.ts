@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { Overloaded } from '@waybill/shared-kernel/errors.js';
-import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { admissionTuning, OrderAdmission, type Admitted } from './admission.js';
 

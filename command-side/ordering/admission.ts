@@ -1,5 +1,5 @@
 import { Overloaded } from '@waybill/shared-kernel/errors.js';
-import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
 
 /** The position through which the process manager has handled the log, of each partition, in their order. */

@@ -1,6 +1,6 @@
-import { againOnConflict } from '../conflict.js';
-import { envelopes, type Cause } from '../envelope.js';
-import type { Aggregates } from '../aggregates.js';
+import { againOnConflict } from '../handling/conflict.js';
+import { envelopes, type Cause } from '../handling/envelope.js';
+import type { Aggregates } from '../handling/aggregates.js';
 import type { WriteMeans } from '../http/write-means.js';
 
 /**

@@ -2,7 +2,7 @@ import type { Decider } from '@waybill/shared-kernel/decider.js';
 import { IdTaken, NotFound, RuleViolated } from '@waybill/shared-kernel/errors.js';
 import type { OrderEvent, OrderPlaced } from '@waybill/shared-kernel/events/order.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
-import { importedHistory } from '../imported-history.js';
+import { importedHistory } from '../handling/imported-history.js';
 
 /** What can be asked of an order. `by` is the role in which it is cancelled. */
 export type OrderCommand =

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { fulfilmentConsumer } from '../fulfilment/run-fulfilment.js';
 import { handledThroughIn } from '../fulfilment/handled-through.js';

@@ -3,9 +3,9 @@ import type { Actor } from '@waybill/shared-kernel/message.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { GatewayPayment } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { uuidV5 } from '@waybill/shared-kernel/uuid-v5.js';
-import { AggregateStreams, type AggregateLog, type Loaded } from '../aggregate-streams.js';
-import { againOnConflict } from '../conflict.js';
-import { envelope } from '../envelope.js';
+import { AggregateStreams, type AggregateLog, type Loaded } from '../handling/aggregate-streams.js';
+import { againOnConflict } from '../handling/conflict.js';
+import { envelope } from '../handling/envelope.js';
 import { payment, type PaymentCommand, type PaymentState, type PaymentTerms } from './payment.js';
 
 export interface PaymentRecordsMeans {

@@ -6,7 +6,7 @@ import { type Randomness, type Timer, timestamp, type WallClock } from '@waybill
 import type { GatewayCall, GatewayPayment, PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import type { Answering, Body, RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
-import type { AggregateLog } from '../aggregate-streams.js';
+import type { AggregateLog } from '../handling/aggregate-streams.js';
 import { nextCall } from './payment.js';
 import { PaymentRecords, type LoadedPayment } from './payment-records.js';
 import { readPaymentRequest } from './payment-request-body.js';

@@ -1,4 +1,4 @@
-import type { LogPosition } from '@waybill/shared-kernel/log-position.js';
+import type { LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
 
 export interface CheckpointSaverDependencies {

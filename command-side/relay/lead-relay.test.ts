@@ -5,9 +5,9 @@ import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event
 import { openMemoryLeaseStore, type MemoryLeases } from '@waybill/infra/lease/memory/lease-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { leasedLeadership } from '@waybill/shared-kernel/leased-assignment.js';
-import { followBatches } from '@waybill/shared-kernel/event-batches.js';
-import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import { leasedLeadership } from '@waybill/shared-kernel/partitions/leased-assignment.js';
+import { followBatches } from '@waybill/shared-kernel/subscriptions/event-batches.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventBatch } from '@waybill/shared-kernel/ports/broker.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';

@@ -1,4 +1,4 @@
-import type { AssignPartitions } from '@waybill/shared-kernel/assignment.js';
+import type { AssignPartitions } from '@waybill/shared-kernel/partitions/assignment.js';
 import { relayProgress, startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
 
 export interface LeadRelayMeans extends RelayMeans {

@@ -1,6 +1,7 @@
-import { runFollower } from '@waybill/infra/run-follower.js';
-import { measureRelay, tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
-import { leasedLeadership } from '@waybill/shared-kernel/leased-assignment.js';
+import { runFollower } from '@waybill/infra/process/run-follower.js';
+import { tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
+import { measureRelay } from './measure-relay.js';
+import { leasedLeadership } from '@waybill/shared-kernel/partitions/leased-assignment.js';
 import { leadRelay } from './lead-relay.js';
 import { relayProgress, serverRelayTuning } from './relay.js';
 

@@ -5,7 +5,7 @@ import { seededRandomness, virtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { Broker, EventBatch } from '@waybill/shared-kernel/ports/broker.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';

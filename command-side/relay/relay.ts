@@ -1,8 +1,8 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import { BatchCutter } from '@waybill/shared-kernel/event-batches.js';
-import { notedIdentity, renewIdentity } from '@waybill/shared-kernel/log-identity.js';
+import { BatchCutter } from '@waybill/shared-kernel/subscriptions/event-batches.js';
+import { notedIdentity, renewIdentity } from '@waybill/shared-kernel/subscriptions/log-identity.js';
 import {
   judgePosition,
   mayMoveOn,
@@ -10,8 +10,8 @@ import {
   sharedPart,
   Trail,
   type LogPosition,
-} from '@waybill/shared-kernel/log-position.js';
-import type { Progress } from '@waybill/shared-kernel/standstill.js';
+} from '@waybill/shared-kernel/subscriptions/log-position.js';
+import type { Progress } from '@waybill/shared-kernel/subscriptions/standstill.js';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore, LogPage } from '@waybill/shared-kernel/ports/event-store.js';

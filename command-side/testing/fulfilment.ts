@@ -2,7 +2,7 @@ import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import { AggregateStreams } from '../aggregate-streams.js';
+import { AggregateStreams } from '../handling/aggregate-streams.js';
 import { product } from '../catalogue/product.js';
 import { StockKeeper } from '../catalogue/stock-keeper.js';
 import { Fulfiller } from '../fulfilment/fulfil.js';

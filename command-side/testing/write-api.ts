@@ -27,12 +27,12 @@ import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
 import { writeApiDocument } from '../openapi.js';
 import { createWriteApi, writeRoutes, type WriteApiParts } from '../write-api.js';
-import { aggregatesIn } from '../aggregates.js';
+import { aggregatesIn } from '../handling/aggregates.js';
 import { Erasures } from '../customers/erasures.js';
-import { CommandHandler } from '../handle-command.js';
-import { LiveLook } from '../live-look.js';
+import { CommandHandler } from '../handling/handle-command.js';
+import { LiveLook } from '../handling/live-look.js';
 import { PaymentRecords } from '../payments/payment-records.js';
-import { AggregateSnapshots } from '../snapshots/aggregate-snapshots.js';
+import { AggregateSnapshots } from '../handling/snapshots/aggregate-snapshots.js';
 import { FaultyStore } from './faulty-store.js';
 import type { OpenedStore } from './stores.js';
 

@@ -1,4 +1,4 @@
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { CommitSignal } from '@waybill/shared-kernel/ports/commit-signal.js';
 
 /** In the thread that waits for commits of another thread of its process. */

@@ -7,7 +7,7 @@ import { Registry } from 'prom-client';
 import { virtualClock } from '../clock/seeded.js';
 import { steadyClock } from '../clock/steady.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
-import { readConfig } from '../config.js';
+import { readConfig } from '../process/config.js';
 import { createApi } from './api.js';
 import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from './development-key.js';
 import { edgeOf } from './edge.js';

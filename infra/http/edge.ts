@@ -1,5 +1,5 @@
 import { steadyClock } from '../clock/steady.js';
-import type { Config } from '../config.js';
+import type { Config } from '../process/config.js';
 import { RateLimit } from './rate-limit.js';
 
 /** What both APIs refuse before they look at what is asked. */

@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { IdentityProvider } from '../config.js';
+import type { IdentityProvider } from '../process/config.js';
 import type { TrustedIssuer } from './tokens.js';
 
 /** How long keys are used and fetched, milliseconds. */

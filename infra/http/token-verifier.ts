@@ -1,5 +1,5 @@
 import type { TwoClocks } from '@waybill/shared-kernel/believed-clock.js';
-import { dataFiles, type Config } from '../config.js';
+import { dataFiles, type Config } from '../process/config.js';
 import { openDevelopmentKey } from './development-key.js';
 import { trustedProvider } from './identity-provider.js';
 import { createTokenVerifier, type TokenVerifier } from './tokens.js';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { LeaseKeeper } from '@waybill/shared-kernel/keep-leases.js';
+import { LeaseKeeper } from '@waybill/shared-kernel/partitions/keep-leases.js';
 import type { HeldLease, LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { turns } from '@waybill/shared-kernel/testing/turns.js';

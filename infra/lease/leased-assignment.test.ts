@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Assignment, AssignPartitions } from '@waybill/shared-kernel/assignment.js';
+import type { Assignment, AssignPartitions } from '@waybill/shared-kernel/partitions/assignment.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import {
   leasedLeadership,
@@ -8,10 +8,10 @@ import {
   leadershipTuning,
   partitionTuning,
   type LeasedMeans,
-} from '@waybill/shared-kernel/leased-assignment.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+} from '@waybill/shared-kernel/partitions/leased-assignment.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
-import type { Progress } from '@waybill/shared-kernel/standstill.js';
+import type { Progress } from '@waybill/shared-kernel/subscriptions/standstill.js';
 import { SimulatedTime } from '@waybill/shared-kernel/testing/simulated-time.js';
 import { seededRandomness } from '../clock/seeded.js';
 import { openMemoryLeaseStore, type MemoryLeases } from './memory/lease-store.js';

@@ -6,7 +6,7 @@ import { Registry } from 'prom-client';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { systemClock, systemRandomness, systemTimer } from '../clock/system.js';
-import { readConfig, type Environment } from '../config.js';
+import { readConfig, type Environment } from '../process/config.js';
 import { measureGateway } from '../telemetry/payment-gateway-metrics.js';
 import { openGateway, type OpenedGateway } from './open-gateway.js';
 import { scriptedServer } from './testing/scripted-server.js';

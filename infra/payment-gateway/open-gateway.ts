@@ -1,9 +1,9 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Randomness, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
-import { dataFiles, shown, type Config } from '../config.js';
-import { prepareDataFolder } from '../data-folder.js';
-import type { ReportFault } from '../engines.js';
+import { dataFiles, shown, type Config } from '../process/config.js';
+import { prepareDataFolder } from '../process/data-folder.js';
+import type { ReportFault } from '../process/engines.js';
 import { openHttpGateway, type WatchGateway } from './http-gateway.js';
 import { startSimulator } from './simulator/server.js';
 import { webhookSecretOf } from './webhook-secret.js';

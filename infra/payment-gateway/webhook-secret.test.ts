@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
 import { systemRandomness } from '../clock/system.js';
-import { dataFiles } from '../config.js';
+import { dataFiles } from '../process/config.js';
 import { webhookSecretOf } from './webhook-secret.js';
 
 let dataFolder: string;

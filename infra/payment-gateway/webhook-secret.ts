@@ -1,6 +1,6 @@
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
-import { dataFiles, type Config } from '../config.js';
+import { dataFiles, type Config } from '../process/config.js';
 import { makeSecretFile, readSecretFile } from '../keys/secret-file.js';
 
 /**

@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { watchAll, type WatchBatch } from '@waybill/shared-kernel/watch.js';
-import type { Config } from '../config.js';
+import type { Config } from '../process/config.js';
 import type { WatchGateway } from '../payment-gateway/http-gateway.js';
 import { measureGateway } from './payment-gateway-metrics.js';
 import { startTracing, type TraceRequest, type Tracing } from './tracing.js';

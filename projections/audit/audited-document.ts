@@ -2,7 +2,7 @@ import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { CollectionSpec, Fields, IndexedDocument, Share } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
-import { CannotApply, emptyDraft, foldRecorded, inCategoryOrder, type Draft } from '../fold-document.js';
+import { CannotApply, emptyDraft, foldRecorded, inCategoryOrder, type Draft } from '../read-models/fold-document.js';
 import type { FoldedDocument } from './document-fold.js';
 
 /** A projection as audits know it. */

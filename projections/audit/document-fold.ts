@@ -1,9 +1,9 @@
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import type { CutStream } from '@waybill/shared-kernel/ports/read-store.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
-import { CannotApply, emptyDraft, foldRecorded, type Draft } from '../fold-document.js';
+import { CannotApply, emptyDraft, foldRecorded, type Draft } from '../read-models/fold-document.js';
 import { bucketCount, bucketOf } from '../replay/bucket.js';
 import { folds, type AuditedProjection } from './audited-document.js';
 import { SpillFile } from '../replay/spill-file.js';

@@ -4,7 +4,7 @@ import type { Revisions } from '@waybill/shared-kernel/projection.js';
 import { whatCanBeRead } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { firstPosition, type FoldedDocument } from './document-fold.js';
-import { emptyDraft } from '../fold-document.js';
+import { emptyDraft } from '../read-models/fold-document.js';
 import {
   atSameRevisions,
   auditedFolded,

@@ -2,14 +2,14 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { largestSections, type ReadStore, type StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Sections } from '@waybill/shared-kernel/projection.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
-import { catchUp } from '../catch-up.js';
-import { deliveries } from '../deliveries.js';
-import { orders } from '../orders.js';
-import { PartitionProjector } from '../project.js';
+import { catchUp } from '../projecting/catch-up.js';
+import { deliveries } from '../read-models/deliveries.js';
+import { orders } from '../read-models/orders.js';
+import { PartitionProjector } from '../projecting/project.js';
 import { fragile, type Break } from '../testing/fragile.js';
 import {
   broken,
@@ -25,7 +25,7 @@ import {
 import { appendAll, documentsOf, foldOf, straightFold, type Comparable } from '../testing/logs.js';
 import { OrdersBench } from '../testing/orders-bench.js';
 import { randomHistory } from '../testing/random-history.js';
-import type { QuarantineNotice } from '@waybill/shared-kernel/quarantine-notice.js';
+import type { QuarantineNotice } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import { releaseDocument } from './settle-document.js';
 import { at } from '@waybill/shared-kernel/testing/at.js';
 

@@ -1,6 +1,6 @@
 import { DocumentNotStorable, EventFromTheFuture, StreamCut, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
-import { logBeginning } from '@waybill/shared-kernel/log-position.js';
+import { logBeginning } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
@@ -14,7 +14,7 @@ import {
   type StoredDocument,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import type { ReportQuarantine } from '@waybill/shared-kernel/quarantine-notice.js';
+import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import {
   degradedByFault,
   faultOfStream,
@@ -33,7 +33,7 @@ import {
   reaches,
   type Draft,
   type Folded,
-} from '../fold-document.js';
+} from '../read-models/fold-document.js';
 
 export interface SettleMeans {
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { systemClock as clock } from '@waybill/infra/clock/system.js';
-import { logBeginning } from '@waybill/shared-kernel/log-position.js';
+import { logBeginning } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { CollectionVersions, RebuildOutcome } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { CollectionSpec } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
-import { catchUp } from '../catch-up.js';
-import { orders } from '../orders.js';
+import { catchUp } from '../projecting/catch-up.js';
+import { orders } from '../read-models/orders.js';
 import { fragile } from '../testing/fragile.js';
 import { confirmed, placed } from '../testing/history.js';
 import { documentsOf, straightFold } from '../testing/logs.js';

@@ -10,7 +10,7 @@ import type {
   RebuildStep,
   ShapeVersions,
 } from '@waybill/shared-kernel/ports/collection-versions.js';
-import { logBeginning, misfits } from '@waybill/shared-kernel/log-position.js';
+import { logBeginning, misfits } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import {
   isQuarantined,
@@ -22,10 +22,10 @@ import {
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { isByFault, markedFor } from '@waybill/shared-kernel/stream-faults.js';
 import { compareWithLog, type CutDocument } from '../audit/verify-read-models.js';
-import { catchUp } from '../catch-up.js';
+import { catchUp } from '../projecting/catch-up.js';
 import { changeVersions, liveProjections } from './change-versions.js';
 import { DifferenceCount, none, shownDifferences } from './found-differences.js';
-import { fieldsOf, reaches } from '../fold-document.js';
+import { fieldsOf, reaches } from '../read-models/fold-document.js';
 import { advanced, atVersion, ended } from './versions.js';
 
 export interface BuildMeans {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemClock as clock, systemRandomness as randomness } from '@waybill/infra/clock/system.js';
 import type { RebuildKind } from '@waybill/shared-kernel/ports/collection-versions.js';
-import { orders } from '../orders.js';
+import { orders } from '../read-models/orders.js';
 import { placed } from '../testing/history.js';
 import { documentsOf, straightFold } from '../testing/logs.js';
 import { rebuildMisfits } from './rebuild-misfits.js';

@@ -1,5 +1,5 @@
 import { LogMismatch } from '@waybill/shared-kernel/errors.js';
-import { misfits } from '@waybill/shared-kernel/log-position.js';
+import { misfits } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import { type Randomness, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';

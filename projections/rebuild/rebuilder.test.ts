@@ -3,7 +3,7 @@ import { seededRandomness } from '@waybill/infra/clock/seeded.js';
 import { systemTimer as timer } from '@waybill/infra/clock/system.js';
 import type { ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
-import { orders } from '../orders.js';
+import { orders } from '../read-models/orders.js';
 import { placed } from '../testing/history.js';
 import { OrdersBench } from '../testing/orders-bench.js';
 import { changeVersions } from './change-versions.js';

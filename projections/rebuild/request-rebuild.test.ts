@@ -3,7 +3,7 @@ import { appendUnreadable } from '@waybill/infra/event-store/testing/append-unre
 import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { CollectionVersions, Rebuild } from '@waybill/shared-kernel/ports/collection-versions.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
-import { orders } from '../orders.js';
+import { orders } from '../read-models/orders.js';
 import { broken, cancelled, confirmed, placed } from '../testing/history.js';
 import { documentsOf, straightFold } from '../testing/logs.js';
 import { changeVersions } from './change-versions.js';

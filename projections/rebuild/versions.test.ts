@@ -7,7 +7,7 @@ import type {
   RebuildOutcome,
   RebuildResult,
 } from '@waybill/shared-kernel/ports/collection-versions.js';
-import { orders } from '../orders.js';
+import { orders } from '../read-models/orders.js';
 import { none } from './found-differences.js';
 import {
   advanced,

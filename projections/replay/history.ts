@@ -3,7 +3,7 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { readLogBackwards } from '@waybill/shared-kernel/read-stream.js';
 import { faultOf, type StreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, parseStream } from '@waybill/shared-kernel/stream.js';
-import { orders, orderView, type OrderView } from '../orders.js';
+import { orders, orderView, type OrderView } from '../read-models/orders.js';
 import { BackwardsFold } from './backwards-fold.js';
 import type { PastOrder } from './order.js';
 import { isKnown, type PointInTime } from './point-in-time.js';

@@ -6,10 +6,10 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { readStreamPages, type StreamRange } from '@waybill/shared-kernel/read-stream.js';
 import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, deliveryIdOf, streamName, type Category } from '@waybill/shared-kernel/stream.js';
-import type { DeliverySteps } from '../deliveries.js';
-import { orders, orderView, type OrderView } from '../orders.js';
+import type { DeliverySteps } from '../read-models/deliveries.js';
+import { orders, orderView, type OrderView } from '../read-models/orders.js';
 import type { DegradedView } from '../quarantine/degraded-view.js';
-import { legibleEvent, type LegibleEvent } from '../timeline-event.js';
+import { legibleEvent, type LegibleEvent } from '../read-models/timeline-event.js';
 import { isKnown, type PointInTime } from './point-in-time.js';
 import { viewPast } from './view-past.js';
 

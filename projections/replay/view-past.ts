@@ -2,7 +2,7 @@ import { EventFromTheFuture } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
-import { emptyDraft, foldRecorded, inCategoryOrder, type Folded } from '../fold-document.js';
+import { emptyDraft, foldRecorded, inCategoryOrder, type Folded } from '../read-models/fold-document.js';
 import { degradedView, type DegradedView } from '../quarantine/degraded-view.js';
 
 export type ViewOf<View> = (sections: Sections, revisions: Revisions) => View | undefined;

@@ -1,6 +1,6 @@
-import type { LogPosition } from '@waybill/shared-kernel/log-position.js';
+import type { LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { categoryNameOf } from '@waybill/shared-kernel/stream.js';
 

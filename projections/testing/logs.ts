@@ -3,7 +3,7 @@ import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Fields, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { foldEvent, emptyDraft, inCategoryOrder, type Draft } from '../fold-document.js';
+import { foldEvent, emptyDraft, inCategoryOrder, type Draft } from '../read-models/fold-document.js';
 import type { Happening } from './history.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 

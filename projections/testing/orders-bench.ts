@@ -3,7 +3,7 @@ import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { orders } from '../orders.js';
+import { orders } from '../read-models/orders.js';
 import type { Happening } from './history.js';
 import { appendAll } from './logs.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Unavailable } from '../errors.js';
-import { bytesOf } from '../event-batches.js';
+import { bytesOf } from '../subscriptions/event-batches.js';
 import type { RecordedEvent } from '../message.js';
 import { streamName, type Category } from '../stream.js';
 import { runs } from '../testing/length.js';

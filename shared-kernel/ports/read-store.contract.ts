@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { partitionCount } from '../partition.js';
+import { partitionCount } from '../partitions/partition.js';
 import { runs } from '../testing/length.js';
 import type { CollectionVersions } from './collection-versions.js';
-import { logBeginning } from '../log-position.js';
+import { logBeginning } from '../subscriptions/log-position.js';
 import { at } from '../testing/at.js';
 import {
   isQuarantined,

@@ -1,5 +1,5 @@
-import type { CategoryHeads } from '../category-heads.js';
-import type { LogPosition } from '../log-position.js';
+import type { CategoryHeads } from '../subscriptions/category-heads.js';
+import type { LogPosition } from '../subscriptions/log-position.js';
 import type { CollectionVersions } from './collection-versions.js';
 
 /**

@@ -1,4 +1,4 @@
-import type { LogPosition } from '../log-position.js';
+import type { LogPosition } from '../subscriptions/log-position.js';
 
 /** The position behind an event that is called after its place. */
 export function at(position: number): LogPosition {

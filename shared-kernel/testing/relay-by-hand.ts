@@ -1,4 +1,4 @@
-import { BatchCutter, batchBounds, type BatchBounds } from '../event-batches.js';
+import { BatchCutter, batchBounds, type BatchBounds } from '../subscriptions/event-batches.js';
 import type { Broker } from '../ports/broker.js';
 import { beginning, type EventStore } from '../ports/event-store.js';
 import { firstEvent, readLog } from '../read-stream.js';

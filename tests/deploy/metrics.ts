@@ -2,7 +2,8 @@ import { Registry } from 'prom-client';
 import { systemTimer } from '@waybill/infra/clock/system.js';
 import { processMetrics } from '@waybill/infra/http/health.js';
 import { observeRequests } from '@waybill/infra/http/metrics.js';
-import { tellFigures, type Figure } from '@waybill/infra/telemetry/progress-metrics.js';
+import { tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
+import type { Figure } from '@waybill/shared-kernel/subscriptions/progress-figures.js';
 import {
   countCommands,
   countPayments,

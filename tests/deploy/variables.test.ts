@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { readConfig, variables, type Variable } from '@waybill/infra/config.js';
+import { readConfig, variables, type Variable } from '@waybill/infra/process/config.js';
 import { checkout, read, sources } from '../house/checkout.js';
 import { filesBelow } from './files.js';
 

@@ -17,7 +17,7 @@ test.each([
   ['npm said nothing', '', null],
 ])('where %s the check knows it', async (_what, told, found) => {
   const { stdout, stderr } = await nodeModule(`
-    import { vulnerable } from './bootstrap/audit.mjs';
+    import { vulnerable } from './tools/audit.mjs';
     process.stdout.write(JSON.stringify(vulnerable(${JSON.stringify(told)}) ?? null));
   `);
   expect(stderr).toBe('');

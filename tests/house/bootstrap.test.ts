@@ -145,7 +145,7 @@ test.each([
 });
 
 describe('npm run long', () => {
-  const list = (...words: readonly string[]) => node([join('bootstrap', 'long.mjs'), '--listTests', ...words]);
+  const list = (...words: readonly string[]) => node([join('tools', 'long.mjs'), '--listTests', ...words]);
 
   test('runs every test that asks how far to go', async () => {
     const asking = sources().filter(

@@ -21,7 +21,7 @@ describe('boundaries', () => {
   beforeAll(async () => {
     const { stdout, stderr } = await nodeModule(`
       import configuration from './.dependency-cruiser.mjs';
-      import { brokenArrows } from './bootstrap/boundaries.mjs';
+      import { brokenArrows } from './tools/boundaries.mjs';
       const broken = { '.': await brokenArrows() };
       for (const name of ${JSON.stringify(fixtureNames)}) {
         broken[name] = await brokenArrows(${JSON.stringify(join(checkout, fixtures))} + '/' + name);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 /** Absolute path of the checkout, without a slash at its end; this file runs from `dist/tests/house/`. */
 export const checkout = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
 
-const sides = ['shared-kernel', 'infra', 'command-side', 'projections', 'query-side', 'tests'];
+const sides = ['shared-kernel', 'infra', 'command-side', 'projections', 'query-side', 'cli', 'tests'];
 const notSources = new Set(['dist', 'node_modules', 'fixtures']);
 
 /** Paths of all TypeScript sources, relative to the checkout, with `/`. */

@@ -63,7 +63,7 @@ describeShell('the first order of the README', () => {
       .join('\necho\n')
       .replaceAll('http://localhost:4000', server.writeUrl)
       .replaceAll('http://localhost:4001', server.readUrl)
-      .replaceAll('npx waybill', `"${process.execPath}" projections/dist/cli/main.js`)
+      .replaceAll('npx waybill', `"${process.execPath}" cli/dist/main.js`)
       .replaceAll(/^curl .*$/gm, '$&; echo');
     const printed = execFileSync('sh', ['-eu', '-c', script], {
       cwd: checkout,

@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { writeApiDocument } from '@waybill/command-side/openapi.js';
 import { fulfilmentOf } from '@waybill/command-side/testing/fulfilment.js';
 import { systemClock, systemRandomness } from '@waybill/infra/clock/system.js';
-import { dataFiles } from '@waybill/infra/config.js';
+import { dataFiles } from '@waybill/infra/process/config.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from '@waybill/infra/http/development-key.js';
 import { checkedClient } from '@waybill/infra/http/testing/checked-client.js';

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { systemClock } from '@waybill/infra/clock/system.js';
-import { openEventStore } from '@waybill/infra/engines.js';
+import { openEventStore } from '@waybill/infra/process/engines.js';
 import { happening } from '@waybill/projections/testing/history.js';
 import { appendAll } from '@waybill/projections/testing/logs.js';
-import { partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { Deployment, reporting } from '../support/deployment.js';
 import { partNames } from '../support/part-process.js';
 import { ScratchServers } from '../support/scratch-servers.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { systemClock } from '@waybill/infra/clock/system.js';
-import { openEventStore } from '@waybill/infra/engines.js';
+import { openEventStore } from '@waybill/infra/process/engines.js';
 import { freePort } from '@waybill/infra/testing/loopback-port.js';
 import { TcpProxy } from '@waybill/infra/testing/tcp-proxy.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';

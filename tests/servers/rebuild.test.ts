@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { inspectRabbitMq } from '@waybill/infra/broker/rabbitmq/inspect.js';
-import { deliveries } from '@waybill/projections/deliveries.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { deliveries } from '@waybill/projections/read-models/deliveries.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import { Deployment, reporting } from '../support/deployment.js';
 import { partNames } from '../support/part-process.js';
 import { ReadingAllAlong } from '../support/reading-all-along.js';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { openLeases } from '@waybill/infra/engines.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { openLeases } from '@waybill/infra/process/engines.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
 import { Deployment, reporting } from '../support/deployment.js';
 import { fetchSeeing } from '../support/fetch-seeing.js';

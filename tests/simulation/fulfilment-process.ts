@@ -7,12 +7,12 @@ import {
   type FulfilmentMeans,
   type FulfilmentTarget,
 } from '@waybill/command-side/fulfilment/run-fulfilment.js';
-import { LiveLook } from '@waybill/command-side/live-look.js';
+import { LiveLook } from '@waybill/command-side/handling/live-look.js';
 import { ConcurrentRequest, Unavailable } from '@waybill/shared-kernel/errors.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
-import { after } from '@waybill/shared-kernel/log-position.js';
+import { after } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { PaymentProcess } from './payment-process.js';
 import { ProcessLog } from './process-log.js';
 import { minute, second } from './time.js';

@@ -1,7 +1,7 @@
-import { askByHand, type Request } from '@waybill/projections/fulfilment/ask-by-hand.js';
-import { worklist, openStates } from '@waybill/shared-kernel/worklist.js';
+import { askByHand, type Request } from '@waybill/cli/fulfilment/ask-by-hand.js';
+import { worklist, openStates } from '@waybill/command-side/fulfilment/worklist/worklist.js';
 import { NotFound, RuleViolated, Unavailable, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
-import { suspendedOrders } from '@waybill/shared-kernel/suspended-orders.js';
+import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
 import { ProcessLog } from './process-log.js';
 import { hour, minute } from './time.js';
 import type { World } from './world.js';

@@ -1,9 +1,9 @@
-import { projections } from '@waybill/projections/catalogue.js';
-import { PartitionProjector } from '@waybill/projections/project.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { PartitionProjector } from '@waybill/projections/projecting/project.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
-import { after } from '@waybill/shared-kernel/log-position.js';
+import { after } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import { hour, minute } from './time.js';
 import type { World } from './world.js';
 

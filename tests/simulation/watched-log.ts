@@ -1,6 +1,6 @@
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { largestPage, type Appended, type EventStore, type LogPage } from '@waybill/shared-kernel/ports/event-store.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 

@@ -1,8 +1,8 @@
 import { writeAccess } from '@waybill/command-side/access.js';
-import { aggregatesIn } from '@waybill/command-side/aggregates.js';
+import { aggregatesIn } from '@waybill/command-side/handling/aggregates.js';
 import { Erasures } from '@waybill/command-side/customers/erasures.js';
-import { CommandHandler } from '@waybill/command-side/handle-command.js';
-import { LiveLook } from '@waybill/command-side/live-look.js';
+import { CommandHandler } from '@waybill/command-side/handling/handle-command.js';
+import { LiveLook } from '@waybill/command-side/handling/live-look.js';
 import { PaymentRecords } from '@waybill/command-side/payments/payment-records.js';
 import { writeRoutes } from '@waybill/command-side/write-api.js';
 import type { Role } from '@waybill/infra/http/caller.js';

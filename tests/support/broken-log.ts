@@ -1,4 +1,4 @@
-import { dataFiles } from '@waybill/infra/config.js';
+import { dataFiles } from '@waybill/infra/process/config.js';
 import { openLog } from '@waybill/infra/event-store/sqlite/log-file.js';
 import type { Database } from '@waybill/infra/sqlite/database.js';
 

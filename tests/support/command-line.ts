@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { systemClock } from '@waybill/infra/clock/system.js';
-import { dataFiles } from '@waybill/infra/config.js';
-import { prepareDataFolder } from '@waybill/infra/data-folder.js';
+import { dataFiles } from '@waybill/infra/process/config.js';
+import { prepareDataFolder } from '@waybill/infra/process/data-folder.js';
 import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
-import { runHere } from '@waybill/projections/cli/testing/run-here.js';
+import { runHere } from '@waybill/cli/testing/run-here.js';
 import { partArguments } from './part-arguments.js';
 
 export interface CommandLineResult {

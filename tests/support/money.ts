@@ -1,5 +1,5 @@
 import { systemClock } from '@waybill/infra/clock/system.js';
-import { dataFiles } from '@waybill/infra/config.js';
+import { dataFiles } from '@waybill/infra/process/config.js';
 import { Ledger, type Entry } from '@waybill/infra/payment-gateway/simulator/ledger.js';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';

@@ -5,11 +5,11 @@ import { systemClock, systemRandomness, systemTimer } from '../../../infra/dist/
 import { openSqliteEventStore } from '../../../infra/dist/event-store/sqlite/sqlite-event-store.js';
 import { collectionName } from '../../../infra/dist/read-store/mongodb/collection-layout.js';
 import { openMongoDbReadStore } from '../../../infra/dist/read-store/mongodb/read-store.js';
-import { projections } from '../../../projections/dist/catalogue.js';
-import { queueOf } from '../../../projections/dist/follow-partition.js';
-import { startProjector } from '../../../projections/dist/projector.js';
-import { everyPartition } from '../../../shared-kernel/dist/assignment.js';
-import { HeadWatch } from '../../../shared-kernel/dist/watch-head.js';
+import { projections } from '../../../projections/dist/read-models/catalogue.js';
+import { queueOf } from '../../../projections/dist/projecting/follow-partition.js';
+import { startProjector } from '../../../projections/dist/projecting/projector.js';
+import { everyPartition } from '../../../shared-kernel/dist/partitions/assignment.js';
+import { HeadWatch } from '../../../shared-kernel/dist/subscriptions/watch-head.js';
 import { fillLog } from '../../orders-log.mjs';
 import { lastingScratchFolder } from '../../scratch.mjs';
 import { mongoDb, rabbitMq } from '../../servers.mjs';

@@ -3,11 +3,11 @@ import { connect } from 'amqplib';
 import { fulfilmentCategories, fulfilmentConsumer } from '../../../command-side/dist/fulfilment/run-fulfilment.js';
 import { openRabbitMqBroker } from '../../../infra/dist/broker/rabbitmq/broker.js';
 import { Names } from '../../../infra/dist/broker/rabbitmq/names.js';
-import { projections } from '../../../projections/dist/catalogue.js';
-import { queueOf } from '../../../projections/dist/follow-partition.js';
-import { BatchCutter } from '../../../shared-kernel/dist/event-batches.js';
+import { projections } from '../../../projections/dist/read-models/catalogue.js';
+import { queueOf } from '../../../projections/dist/projecting/follow-partition.js';
+import { BatchCutter } from '../../../shared-kernel/dist/subscriptions/event-batches.js';
 import { identityOf } from '../../../shared-kernel/dist/testing/relay-by-hand.js';
-import { partitionCount } from '../../../shared-kernel/dist/partition.js';
+import { partitionCount } from '../../../shared-kernel/dist/partitions/partition.js';
 import { readLog } from '../../../shared-kernel/dist/read-stream.js';
 import { categoryOf } from '../../../shared-kernel/dist/stream.js';
 

@@ -4,22 +4,22 @@ import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store
 import type { DomainEvent } from '@waybill/shared-kernel/decider.js';
 import { WaybillError } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { partitionCount, partitionOf } from '@waybill/shared-kernel/partition.js';
+import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { categoryOf, deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
-import type { AggregateStreams } from '../../aggregate-streams.js';
-import { aggregatesIn } from '../../aggregates.js';
+import type { AggregateStreams } from '../../handling/aggregate-streams.js';
+import { aggregatesIn } from '../../handling/aggregates.js';
 import type { DeliveryCommand } from '../../delivery/delivery.js';
-import { envelopes } from '../../envelope.js';
+import { envelopes } from '../../handling/envelope.js';
 import { PaymentDesk } from '../../payments/testing/payment-desk.js';
 import { FaultyStore } from '../../testing/faulty-store.js';
 import { BelievedTime } from '../believed-time.js';
 import { fulfilmentOf, sharedByPartitions, type FulfilmentMeans, type FulfilmentTarget } from '../run-fulfilment.js';
-import { logBeginning, Trail } from '@waybill/shared-kernel/log-position.js';
+import { logBeginning, Trail } from '@waybill/shared-kernel/subscriptions/log-position.js';
 
 const longestAfterConflict = 100;
 

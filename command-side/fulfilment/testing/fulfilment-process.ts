@@ -5,19 +5,19 @@ import { systemClock, systemRandomness, systemTimer } from '@waybill/infra/clock
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { openSqliteLeaseStore } from '@waybill/infra/lease/sqlite/lease-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
-import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
+import { leasedPartitions } from '@waybill/shared-kernel/partitions/leased-assignment.js';
 import { epochMs, type SteadyClock, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
 import { openMemoryRequestReply } from '@waybill/infra/broker/memory/request-reply.js';
 import { askPayments } from '../../payments/ask-payments.js';
 import { startPaymentService } from '../../payments/payment-service.js';
 import { GatewayOfTests } from '../../payments/testing/gateway.js';
-import { HeadWatch } from '@waybill/shared-kernel/watch-head.js';
+import { HeadWatch } from '@waybill/shared-kernel/subscriptions/watch-head.js';
 import { startRelay, type RelayMeans } from '../../relay/relay.js';
 import { BelievedTime } from '../believed-time.js';
 import { runFulfilment } from '../run-fulfilment.js';
-import { notedIdentity } from '@waybill/shared-kernel/log-identity.js';
-import { logBeginning } from '@waybill/shared-kernel/log-position.js';
+import { notedIdentity } from '@waybill/shared-kernel/subscriptions/log-identity.js';
+import { logBeginning } from '@waybill/shared-kernel/subscriptions/log-position.js';
 
 // A process manager among several on one data folder, its first argument. Its clock is ahead by the second, milliseconds.
 // It has a broker, a relay and payments to itself, tells its parent whenever it holds another number of partitions, and

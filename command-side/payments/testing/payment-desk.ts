@@ -1,7 +1,7 @@
 import type { Randomness, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import type { OnRequest } from '@waybill/shared-kernel/ports/request-reply.js';
-import type { AggregateLog } from '../../aggregate-streams.js';
+import type { AggregateLog } from '../../handling/aggregate-streams.js';
 import { paymentCorrelationId, type PaymentRequest } from '../payment-request.js';
 import { startPaymentService } from '../payment-service.js';
 import { GatewayOfTests } from './gateway.js';

@@ -1,4 +1,4 @@
-import { bytesOf } from '@waybill/shared-kernel/event-batches.js';
+import { bytesOf } from '@waybill/shared-kernel/subscriptions/event-batches.js';
 import type { Consumer, EventBatch, OnBatches, QueueBounds } from '@waybill/shared-kernel/ports/broker.js';
 import { deferred } from './deferred.js';
 

@@ -8,7 +8,7 @@ import { freePort, isListening } from '../../testing/loopback-port.js';
 
 /**
  * The command that starts a server, for tests that kill one; `{port}` and `{folder}` stand for where. Such as
- * `node bootstrap/servers/mongo-java-server.mjs {port} {folder}` or
+ * `node tools/servers/mongo-java-server.mjs {port} {folder}` or
  * `mongod --bind_ip 127.0.0.1 --port {port} --dbpath {folder}`. Without one they are skipped, and the run says so.
  */
 const command = process.env['WAYBILL_TEST_MONGODB_START'] ?? '';

@@ -1,7 +1,7 @@
-import { dataFiles, readConfig } from '../../config.js';
-import { joinDataFolder } from '../../data-folder.js';
-import { processMeans } from '../../process-means.js';
-import { runProcess } from '../../run-process.js';
+import { dataFiles, readConfig } from '../../process/config.js';
+import { joinDataFolder } from '../../process/data-folder.js';
+import { processMeans } from '../../process/process-means.js';
+import { runProcess } from '../../process/run-process.js';
 import { webhookSecretOf } from '../webhook-secret.js';
 import { startSimulator } from './server.js';
 

@@ -1,6 +1,6 @@
-import { storedCheckpoint } from '@waybill/shared-kernel/category-heads.js';
-import { logBeginning, type Anchor, type LogPosition } from '@waybill/shared-kernel/log-position.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { storedCheckpoint } from '@waybill/shared-kernel/subscriptions/category-heads.js';
+import { logBeginning, type Anchor, type LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { CollectionSpec, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Collection, Db } from 'mongodb';
 import { putInPlace } from '../../mongodb/put-in-place.js';

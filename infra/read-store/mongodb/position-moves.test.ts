@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { LogPosition } from '@waybill/shared-kernel/log-position.js';
+import type { LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import { at } from '@waybill/shared-kernel/testing/at.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { PositionMoves } from './position-moves.js';

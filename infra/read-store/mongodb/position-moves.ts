@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { further, type LogPosition } from '@waybill/shared-kernel/log-position.js';
+import { further, type LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
 
 /** Puts each of these in place of one that is behind it, or of none. */
 export type MoveForwards = (positions: ReadonlyMap<string, LogPosition>) => Promise<void>;

@@ -1,7 +1,7 @@
-import { storedCheckpoint } from '@waybill/shared-kernel/category-heads.js';
+import { storedCheckpoint } from '@waybill/shared-kernel/subscriptions/category-heads.js';
 import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
-import { logBeginning, type Anchor, type LogPosition } from '@waybill/shared-kernel/log-position.js';
-import { partitionCount } from '@waybill/shared-kernel/partition.js';
+import { logBeginning, type Anchor, type LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
+import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { CollectionVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import {
   isQuarantined,

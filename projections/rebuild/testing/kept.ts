@@ -8,7 +8,7 @@ import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event
 import { ScratchDatabase } from '@waybill/infra/mongodb/testing/server-under-test.js';
 import { openMongoDbReadStore } from '@waybill/infra/read-store/mongodb/read-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
-import { everyPartition } from '@waybill/shared-kernel/assignment.js';
+import { everyPartition } from '@waybill/shared-kernel/partitions/assignment.js';
 import type { RebuildKind, ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -19,13 +19,13 @@ import {
   type KeepMeans,
   type KeepTuning,
   type ReadModelKeeper,
-} from '../../keep-read-models.js';
+} from '../../projecting/keep-read-models.js';
 import { isPassed, takenBy } from '../../testing/applied.js';
 import { appendAll } from '../../testing/logs.js';
 import type { Happening } from '../../testing/history.js';
 import { changeVersions } from '../change-versions.js';
 import { atVersion, requested } from '../versions.js';
-import { HeadWatch } from '@waybill/shared-kernel/watch-head.js';
+import { HeadWatch } from '@waybill/shared-kernel/subscriptions/watch-head.js';
 import { identityOf, RelayByHand } from '@waybill/shared-kernel/testing/relay-by-hand.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 

@@ -1,5 +1,5 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { KeepMeans } from '../../keep-read-models.js';
+import type { KeepMeans } from '../../projecting/keep-read-models.js';
 
 type Store = KeepMeans['readStore'];
 

@@ -1,4 +1,4 @@
-import type { KeepMeans } from '../../keep-read-models.js';
+import type { KeepMeans } from '../../projecting/keep-read-models.js';
 
 type Store = KeepMeans['readStore'];
 type Method = keyof Store;

@@ -1,4 +1,4 @@
-import { deadlineOf } from '@waybill/shared-kernel/fulfilment-state.js';
+import { deadlineOf } from '@waybill/command-side/fulfilment/fulfilment-state.js';
 import type { Tally } from '../tally.js';
 import type { History } from './history.js';
 

@@ -1,5 +1,5 @@
-import { deadlineOf, type FulfilmentState } from '@waybill/shared-kernel/fulfilment-state.js';
-import { itemOf, worklist } from '@waybill/shared-kernel/worklist.js';
+import { deadlineOf, type FulfilmentState } from '@waybill/command-side/fulfilment/fulfilment-state.js';
+import { itemOf, worklist } from '@waybill/command-side/fulfilment/worklist/worklist.js';
 import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
 import type { ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import { mostBetweenLooks } from '../fulfilment-process.js';

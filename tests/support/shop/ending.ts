@@ -1,5 +1,5 @@
 import { fulfilmentStream, type FulfilmentHistory } from '@waybill/command-side/fulfilment/fulfilment-stream.js';
-import { deadlineOf } from '@waybill/shared-kernel/fulfilment-state.js';
+import { deadlineOf } from '@waybill/command-side/fulfilment/fulfilment-state.js';
 import type { Entry } from '@waybill/infra/payment-gateway/simulator/ledger.js';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';

@@ -1,4 +1,4 @@
-import { leasedPartitions } from '@waybill/shared-kernel/leased-assignment.js';
+import { leasedPartitions } from '@waybill/shared-kernel/partitions/leased-assignment.js';
 import { steadyClock } from '../../../clock/steady.js';
 import { systemRandomness, systemTimer } from '../../../clock/system.js';
 import { openSqliteLeaseStore } from '../lease-store.js';

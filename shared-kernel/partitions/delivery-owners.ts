@@ -1,0 +1,53 @@
+import { LRUCache } from 'lru-cache';
+import type { RecordedEvent } from '../message.js';
+import { beginning, type EventStore } from '../ports/event-store.js';
+import { readLog } from '../read-stream.js';
+import { categoryOf, deliveryIdOf, streamName } from '../stream.js';
+
+/** How many streams are remembered. */
+const maxRemembered = 10_000;
+
+/**
+ * Whose the deliveries were of whose streams nothing is left to tell by: the id of a delivery follows from that of its order,
+ * so every other event of an order in the log says it. That takes one look through the log for all that are asked for
+ * together, and none for what was found before; one of these serves a process.
+ */
+export class DeliveryOwners {
+  readonly #store: Pick<EventStore, 'readAll'>;
+  readonly #known = new LRUCache<string, string>({ max: maxRemembered });
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(store: Pick<EventStore, 'readAll'>) {
+    this.#store = store;
+  }
+
+  /** Stream of a delivery → id of its order, for those of which the log has anything. */
+  async of(streams: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const turn = this.#turn.then(() => this.#find(streams));
+    this.#turn = turn.catch(() => undefined);
+    await turn;
+    return new Map(
+      streams.flatMap((stream) => {
+        const orderId = this.#known.get(stream);
+        return orderId === undefined ? [] : [[stream, orderId]];
+      }),
+    );
+  }
+
+  async #find(streams: readonly string[]): Promise<void> {
+    const sought = new Set(streams.filter((stream) => !this.#known.has(stream)));
+    if (sought.size === 0) return;
+    for await (const { events } of readLog(this.#store, beginning)) {
+      for (const orderId of new Set(events.filter(isOfOrder).map(({ partitionKey }) => partitionKey))) {
+        const stream = streamName('delivery', deliveryIdOf(orderId));
+        if (sought.delete(stream)) this.#known.set(stream, orderId);
+      }
+      if (sought.size === 0) return;
+    }
+  }
+}
+
+function isOfOrder({ stream }: RecordedEvent): boolean {
+  const category = categoryOf(stream);
+  return category === 'order' || category === 'payment' || category === 'fulfilment' || category === 'delivery';
+}

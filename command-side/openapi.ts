@@ -1,6 +1,6 @@
 import { signatureForm, signatureHeader } from '@waybill/infra/http/admit.js';
 import { largestAmount } from './http/money-body.js';
-import { mostLines, mostOfALine } from './ordering/http.js';
+import { mostLines, mostOfALine } from './ordering/bodies.js';
 import {
   answer,
   commonParameters,

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { ChangeStockBody, ListProductBody } from '../catalogue/http.js';
 import { RegisterCustomerBody } from '../customers/http.js';
 import { CompleteBody, FailBody, PositionBody } from '../delivery/http.js';
-import { PlaceOrderBody } from '../ordering/http.js';
+import { PlaceOrderBody } from '../ordering/bodies.js';
 import { passes } from './passes.js';
 
 const options = { whitelist: true, forbidNonWhitelisted: true } as const;

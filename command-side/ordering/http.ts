@@ -1,59 +1,14 @@
-import { ArrayMaxSize, ArrayMinSize, IsArray } from 'class-validator';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
-import { AddressBody } from '../http/address-body.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
-import { IsId, IsNested, IsText, IsWhole, Optional } from '../http/rules.js';
 import type { WriteMeans } from '../http/write-means.js';
 import type { Admitted } from './admission.js';
+import { CancelOrderBody, PlaceOrderBody } from './bodies.js';
 import type { OrderCommand } from './order.js';
 import { placement } from './placement.js';
-
-export const mostLines = 100;
-export const mostOfALine = 1000;
-
-export class OrderLineBody {
-  @IsId()
-  productId!: string;
-
-  @IsWhole(1, mostOfALine)
-  quantity!: number;
-}
-
-export class PaymentBody {
-  @IsText(200)
-  token!: string;
-}
-
-export class PlaceOrderBody {
-  @Optional()
-  @IsId()
-  orderId?: string;
-
-  @IsId()
-  customerId!: string;
-
-  @IsNested(() => OrderLineBody, 'a list of lines', { each: true })
-  @ArrayMaxSize(mostLines, { message: `There may be ${mostLines} lines at most.` })
-  @ArrayMinSize(1, { message: 'There must be a line.' })
-  @IsArray({ message: 'It must be a list of lines.' })
-  lines!: OrderLineBody[];
-
-  @Optional()
-  @IsNested(() => AddressBody, 'an address')
-  deliveryAddress?: AddressBody;
-
-  @IsNested(() => PaymentBody, 'a payment')
-  payment!: PaymentBody;
-}
-
-export class CancelOrderBody {
-  @IsText(500)
-  reason!: string;
-}
 
 /** Orders. Ordering for somebody else is 403; an order that is not theirs is 404, as one that is not there. */
 export function orderRoutes(means: WriteMeans): readonly Route[] {

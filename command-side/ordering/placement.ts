@@ -4,7 +4,7 @@ import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import { customerErased } from '../customers/customer.js';
 import { sealAddress } from '../http/address-body.js';
 import type { WriteMeans } from '../http/write-means.js';
-import type { PlaceOrderBody } from './http.js';
+import type { PlaceOrderBody } from './bodies.js';
 
 type Means = Pick<WriteMeans, 'aggregates' | 'keys' | 'randomness'>;
 

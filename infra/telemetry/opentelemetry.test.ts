@@ -5,7 +5,7 @@ import { Unavailable, WrongExpectedRevision } from '@waybill/shared-kernel/error
 import type { EventBatch } from '@waybill/shared-kernel/ports/broker.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { tracingWith } from './opentelemetry.js';
-import { isTracingOn, startTracing } from './tracing.js';
+import { isTracingOn, startTracing } from './start-tracing.js';
 
 const hex = (digit: string, length: number): string => digit.repeat(length);
 const parent = (digit: string): string => `00-${hex(digit, 32)}-${hex(digit, 16)}-01`;

@@ -5,7 +5,8 @@ import { watchAll, type WatchBatch } from '@waybill/shared-kernel/watch.js';
 import type { Config } from '../process/config.js';
 import type { WatchGateway } from '../payment-gateway/http-gateway.js';
 import { measureGateway } from './payment-gateway-metrics.js';
-import { startTracing, type TraceRequest, type Tracing } from './tracing.js';
+import { startTracing } from './start-tracing.js';
+import type { TraceRequest, Tracing } from './tracing.js';
 import { WatchedEventStore } from './watched-event-store.js';
 import { watchedPublisher } from './watched-publisher.js';
 import {

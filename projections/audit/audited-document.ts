@@ -3,7 +3,6 @@ import type { CollectionSpec, Fields, IndexedDocument, Share } from '@waybill/sh
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import { CannotApply, emptyDraft, foldRecorded, inCategoryOrder, type Draft } from '../read-models/fold-document.js';
-import type { FoldedDocument } from './document-fold.js';
 
 /** A projection as audits know it. */
 export interface AuditedProjection extends Projection {
@@ -66,7 +65,7 @@ export function auditedFolded(projection: Projection, partition: number, draft: 
 }
 
 /** Whether both have come equally far in every stream. */
-export function atSameRevisions(stored: Pick<IndexedDocument, 'revisions'>, folded: FoldedDocument): boolean {
+export function atSameRevisions(stored: Pick<IndexedDocument, 'revisions'>, folded: Pick<Draft, 'revisions'>): boolean {
   const names = Object.keys(folded.revisions);
   return (
     names.length === Object.keys(stored.revisions).length &&

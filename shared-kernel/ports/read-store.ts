@@ -1,4 +1,3 @@
-import type { CategoryHeads } from '../subscriptions/category-heads.js';
 import type { LogPosition } from '../subscriptions/log-position.js';
 import type { CollectionVersions } from './collection-versions.js';
 
@@ -221,6 +220,9 @@ export interface Group {
   /** Exact, however large. */
   readonly sum: bigint;
 }
+
+/** Category → a position after which one partition has none of it, as far as somebody looked; one that is not there has none. */
+export type CategoryHeads = Readonly<Record<string, number>>;
 
 /** Where a relay stands: everything up to there is with the broker. */
 export interface RelayCheckpoint extends LogPosition {

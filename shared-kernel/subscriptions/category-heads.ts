@@ -1,9 +1,6 @@
 import { logBeginning, type LogPosition } from './log-position.js';
 import type { RelayCheckpoint } from '../ports/read-store.js';
 
-/** Category → a position after which one partition has none of it, as far as somebody looked; one that is not there has none. */
-export type CategoryHeads = Readonly<Record<string, number>>;
-
 /**
  * A checkpoint as a store holds it. One of the shape before heads were kept by category counts for nothing: all is
  * published once more, and duplicates are no-ops.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { isTracingOn } from '@waybill/infra/telemetry/tracing.js';
+import { isTracingOn } from '@waybill/infra/telemetry/start-tracing.js';
 import { isMapping, list, mapping, yaml } from './files.js';
 import { metricsIn, metricsThatExist } from './metrics.js';
 

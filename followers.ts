@@ -25,7 +25,7 @@ import { measureRelay } from '@waybill/command-side/relay/measure-relay.js';
 import { tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
 import { measureReadModels } from '@waybill/projections/projecting/measure-read-models.js';
 import { startTelemetry } from '@waybill/infra/telemetry/telemetry.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { keepReadModels } from '@waybill/projections/projecting/keep-read-models.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { everyPartition } from '@waybill/shared-kernel/partitions/assignment.js';
@@ -34,7 +34,7 @@ import { DeliveryOwners } from '@waybill/shared-kernel/partitions/delivery-owner
 import { WaybillError } from '@waybill/shared-kernel/errors.js';
 import { notedIdentity } from '@waybill/shared-kernel/subscriptions/log-identity.js';
 import type { QuarantineNotice } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
-import { Standstill } from '@waybill/shared-kernel/subscriptions/standstill.js';
+import { StallDetector } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
 import { watchAll, type WatchBatch } from '@waybill/shared-kernel/watch.js';
 import { HeadWatch } from '@waybill/shared-kernel/subscriptions/watch-head.js';
 
@@ -96,7 +96,7 @@ const snapshots = new AggregateSnapshots({
   count: telemetry.countSnapshots(),
 });
 const quarantined = (notice: QuarantineNotice): void => say({ says: 'quarantined', notice });
-const means = {
+const dependencies = {
   quarantined,
   broker,
   store,
@@ -119,14 +119,16 @@ const watchCommits: WatchBatch = watchAll([
     () =>
       committed(partition),
 ]);
-const projector = keepReadModels(projections, { ...means, watchBatch: watchCommits, readStore });
+const projector = keepReadModels(projections, { ...dependencies, watchBatch: watchCommits, readStore });
 const watchedStore = telemetry.store(store);
-const gateway = await openGateway(config, { ...means, watch: telemetry.watchGateway() }).catch((error: unknown) => {
-  if (error instanceof WaybillError) say({ says: 'refused', message: error.message });
-  throw error;
-});
+const gateway = await openGateway(config, { ...dependencies, watch: telemetry.watchGateway() }).catch(
+  (error: unknown) => {
+    if (error instanceof WaybillError) say({ says: 'refused', message: error.message });
+    throw error;
+  },
+);
 const payments = runPayments({
-  ...means,
+  ...dependencies,
   store: watchedStore,
   count: telemetry.countPayments(),
   gateway,
@@ -137,7 +139,7 @@ const liveLook =
   config.eventStore.kind === 'eventstoredb' ? new LiveLook({ store, clock: steadyClock, timer }) : undefined;
 const believedTime = new BelievedTime({ wallClock: systemClock, steadyClock });
 const fulfilment = runFulfilment({
-  ...means,
+  ...dependencies,
   believedTime,
   store: watchedStore,
   askPayment: payments.ask,
@@ -147,7 +149,7 @@ const fulfilment = runFulfilment({
   look: liveLook,
 });
 const relay = startRelay({
-  ...means,
+  ...dependencies,
   broker: telemetry.publisher(broker),
   checkpoints: readStore,
   // What it carries need not be read for the look.
@@ -168,7 +170,7 @@ const measures = [
 ];
 tellFigures(metrics, measures, timer);
 
-const standstill = new Standstill(steadyClock);
+const stallDetector = new StallDetector(steadyClock);
 const stopping = new AbortController();
 let standing: Readonly<Record<string, string>> = {};
 
@@ -176,7 +178,7 @@ let standing: Readonly<Record<string, string>> = {};
 async function look(): Promise<void> {
   const progress = [...projector.progress(), ...fulfilment.progress()];
   const ofRelay = await relayProgress(relay, store).catch(() => undefined);
-  const found = standstill.look(ofRelay === undefined ? progress : [ofRelay, ...progress]);
+  const found = stallDetector.look(ofRelay === undefined ? progress : [ofRelay, ...progress]);
   if (Object.keys(found).join() !== Object.keys(standing).join()) say({ says: 'standing', standing: found });
   standing = found;
 }

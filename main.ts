@@ -17,12 +17,12 @@ import { tokenVerifierOf } from '@waybill/infra/http/token-verifier.js';
 import { cachedKeys, keyCacheBounds } from '@waybill/infra/keys/cached.js';
 import { webhookSecretOf } from '@waybill/infra/payment-gateway/webhook-secret.js';
 import { webhookPath } from '@waybill/infra/payment-gateway/open-gateway.js';
-import { processMeans } from '@waybill/infra/process/process-means.js';
+import { processDependencies } from '@waybill/infra/process/process-dependencies.js';
 import { runProcess, type Running } from '@waybill/infra/process/run-process.js';
 import { joinedMetrics, type MetricsAsJson } from '@waybill/infra/telemetry/joined-metrics.js';
 import { startTelemetry } from '@waybill/infra/telemetry/telemetry.js';
 import { openWrittenLog } from '@waybill/infra/process/written-log.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { rebuildMisfits } from '@waybill/projections/rebuild/rebuild-misfits.js';
 import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
@@ -37,17 +37,17 @@ import type { FollowersData, FollowersSay, FollowersTold } from './followers.js'
 await runProcess(() => start(readConfig()));
 
 async function start(config: Config): Promise<Running> {
-  const means = processMeans({ level: 'warn' });
-  const { clock, steadyClock, randomness, report, recovered, quarantined } = means;
+  const dependencies = processDependencies({ level: 'warn' });
+  const { clock, steadyClock, randomness, report, recovered, quarantined } = dependencies;
   assertPortsDiffer(config);
   const lock = await occupyDataFolder(config.dataFolder);
 
-  const telemetry = await startTelemetry('waybill', config, means.metrics);
+  const telemetry = await startTelemetry('waybill', config, dependencies.metrics);
   const verify = await tokenVerifierOf(config, { wallClock: clock, steadyClock });
   const keys = cachedKeys(openKeys(config, randomness), { ...keyCacheBounds, clock: steadyClock });
   // By which events are dated: a jump ahead for a moment stays in none of them.
   const eventClock = believedClock({ wallClock: clock, steadyClock });
-  const log = await openWrittenLog(config, { ...means, clock: eventClock });
+  const log = await openWrittenLog(config, { ...dependencies, clock: eventClock });
   const { events } = log;
   const readStore = openReadStore(config);
   await liveProjections(projections, readStore);
@@ -59,7 +59,7 @@ async function start(config: Config): Promise<Running> {
     );
   }
   const snapshots = new AggregateSnapshots({
-    ...means,
+    ...dependencies,
     store: openSnapshots(config),
     clock: steadyClock,
     count: telemetry.countSnapshots(),
@@ -98,15 +98,15 @@ async function start(config: Config): Promise<Running> {
     }
   });
 
-  const metrics = joinedMetrics(means.metrics, () => {
+  const metrics = joinedMetrics(dependencies.metrics, () => {
     return new Promise((resolve) => {
       scrapes.push(resolve);
       tell('metrics');
     });
   });
   await begun;
-  const finishing = finishErasures({ ...means, store: events, keys });
-  const shared = { ...means, ...edgeOf(config), metrics, verify, keys, traceRequest: telemetry.traceRequest };
+  const finishing = finishErasures({ ...dependencies, store: events, keys });
+  const shared = { ...dependencies, ...edgeOf(config), metrics, verify, keys, traceRequest: telemetry.traceRequest };
   const { host } = config;
   const readApi = createReadApi({
     ...shared,
@@ -130,7 +130,7 @@ async function start(config: Config): Promise<Running> {
     // A file is read as quickly.
     look:
       config.eventStore.kind === 'eventstoredb'
-        ? new LiveLook({ ...means, store: events, clock: steadyClock })
+        ? new LiveLook({ ...dependencies, store: events, clock: steadyClock })
         : undefined,
     webhookSecret: webhookSecretOf(config, randomness),
     publicReadUrl: config.publicReadUrl ?? read.url,

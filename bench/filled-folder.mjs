@@ -4,7 +4,7 @@ import { openSqliteEventStore } from '../infra/dist/event-store/sqlite/sqlite-ev
 import { openSqliteKeyStore } from '../infra/dist/keys/sqlite/key-store.js';
 import { openSqliteReadStore } from '../infra/dist/read-store/sqlite/read-store.js';
 import { catchUp } from '../projections/dist/projecting/catch-up.js';
-import { projections } from '../projections/dist/read-models/catalogue.js';
+import { projections } from '../projections/dist/read-models/projections.js';
 import { logBeginning, Trail } from '../shared-kernel/dist/subscriptions/log-position.js';
 import { partitionCount } from '../shared-kernel/dist/partitions/partition.js';
 import { seal } from '../shared-kernel/dist/personal-data.js';

@@ -37,7 +37,7 @@ Example:
     .action(async ({ json }: { readonly json?: true }) => {
       const report = await verify(context);
       if (json) await printJson(context, report);
-      else await print(context, told(report));
+      else await print(context, formatReport(report));
       if (!report.ok) end(exitCodes.failed);
     });
 }
@@ -58,20 +58,20 @@ function verify(context: Context): Promise<AuditReport> {
   );
 }
 
-function told({ ok, events, documents, differences, quarantined, cut, unreadable }: AuditReport): string {
+function formatReport({ ok, events, documents, differences, quarantined, cut, unreadable }: AuditReport): string {
   const checked = `${counted(documents, 'document')} against ${counted(events, 'event')} of the log`;
-  const waiting = toldQuarantine(quarantined);
+  const waiting = formatQuarantine(quarantined);
   if (ok) return `Good: compared ${checked}; they agree.\n${waiting}`;
-  const list = differences.map(toldDifference).join('');
+  const list = differences.map(formatDifference).join('');
   const advice =
     differences.length === 0
       ? ''
       : `The log is the truth: make them anew from it with npx waybill rebuild <projection>.\n`;
   const found = `Compared ${checked}: ${counted(differences.length, 'difference')}.\n${list}${advice}`;
-  return `${found}${toldCut(cut)}${toldUnreadable(unreadable)}${waiting}`;
+  return `${found}${formatCut(cut)}${formatUnreadable(unreadable)}${waiting}`;
 }
 
-function toldCut(cut: AuditReport['cut']): string {
+function formatCut(cut: AuditReport['cut']): string {
   if (cut.length === 0) return '';
   const named = cut
     .slice(0, mostNamed)
@@ -80,7 +80,7 @@ function toldCut(cut: AuditReport['cut']): string {
   return `Cut, and not compared: ${counted(cut.length, 'document')}. They hold the last state that is known; a rebuild keeps it.\n${named.join('')}${more}`;
 }
 
-function toldUnreadable(unreadable: AuditReport['unreadable']): string {
+function formatUnreadable(unreadable: AuditReport['unreadable']): string {
   if (unreadable.length === 0) return '';
   const named = unreadable
     .slice(0, mostNamed)
@@ -95,7 +95,7 @@ function toldUnreadable(unreadable: AuditReport['unreadable']): string {
 /** How many are named. */
 const mostNamed = 10;
 
-function toldQuarantine(quarantined: AuditReport['quarantined']): string {
+function formatQuarantine(quarantined: AuditReport['quarantined']): string {
   if (quarantined.length === 0) return '';
   const named = quarantined.slice(0, mostNamed).map(({ projection, key }) => `  ${projection} ${key}\n`);
   const more = quarantined.length > mostNamed ? '  …\n' : '';
@@ -103,7 +103,7 @@ function toldQuarantine(quarantined: AuditReport['quarantined']): string {
   return `In quarantine, and right as far as they go: ${count} (npx waybill quarantine list).\n${named.join('')}${more}`;
 }
 
-function toldDifference({ projection, key, path, expected, actual, divergedAt }: Difference): string {
+function formatDifference({ projection, key, path, expected, actual, divergedAt }: Difference): string {
   const where = `  ${projection} ${key}${path === '' ? '' : ` at ${path}`}\n`;
   const since = divergedAt === null ? 'no event of the log' : `event at position ${divergedAt}`;
   return `${where}    log says    ${shown(expected)}\n    stored is   ${shown(actual)}\n    went astray ${since}\n`;

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { makeBackup } from './backup/make-backup.js';
 import { keysFolder, type Manifest } from './backup/manifest.js';
 import { print, printJson, say, withProgress, type Context } from './context.js';
-import { toldFaults } from './log-faults.js';
+import { formatFaults } from './log-faults.js';
 import { counted } from './table.js';
 
 const masterKeyNote = `No master key is in it: this folder has none of its own. Where WAYBILL_MASTER_KEY is set, keep that too.
@@ -44,5 +44,5 @@ ${manifest.files.some(({ path }) => path === `${keysFolder}/master.key`) ? '' : 
 /** Says beside the result what of the log cannot be had. */
 export function tellFaults(context: Context, done: string, { log: { faults = [] } }: Manifest): void {
   if (faults.length === 0) return;
-  say(context, `Not all of the log can be had, and it was ${done}:\n${toldFaults(faults).trimEnd()}`);
+  say(context, `Not all of the log can be had, and it was ${done}:\n${formatFaults(faults).trimEnd()}`);
 }

@@ -10,7 +10,7 @@ import { queueOf } from '@waybill/projections/projecting/follow-partition.js';
 export const fulfilmentQueues = 'fulfilment';
 
 /** What is asked of the broker may take so long in all. */
-const patienceMs = 3_000;
+const answerTimeoutMs = 3_000;
 
 /** The queues of one consumer. */
 export interface ConsumerQueues {
@@ -45,7 +45,7 @@ export async function brokerStatus({ broker }: Config, live: readonly Named[]): 
   if (broker.kind === 'memory') return { queues: null, deadLetters: null };
   const queues = queuesFor(live);
   try {
-    const seen = await inspectRabbitMq({ url: broker.url, queues, patienceMs, blockedWithinMs: 0 });
+    const seen = await inspectRabbitMq({ url: broker.url, queues, answerTimeoutMs, blockedWithinMs: 0 });
     const consumers = [...new Set(queues.map(({ consumer }) => consumer))];
     return {
       queues: consumers.map((consumer) => {

@@ -42,7 +42,7 @@ Example:
       const seed = given ?? systemRandomness.uuid().slice(0, 8);
       const orders = await runDemo({ count, rate, seed }, config, context);
       if (json) await printJson(context, { seed, orders });
-      else await print(context, told(seed, orders, config));
+      else await print(context, formatDemo(seed, orders, config));
     });
 }
 
@@ -89,7 +89,7 @@ async function tokens({ dataFolder }: Config, { clock }: Context): Promise<(call
   };
 }
 
-function told(seed: string, orders: readonly EnactedOrder[], config: Config): string {
+function formatDemo(seed: string, orders: readonly EnactedOrder[], config: Config): string {
   const { writeUrl, readUrl } = urlsOf(config);
   const fates = [...new Set(orders.map(({ fate }) => fate))].map((fate) => [
     fate.replaceAll('-', ' '),

@@ -7,7 +7,7 @@ import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { dataFiles, usesDataFolder, type Config } from '@waybill/infra/process/config.js';
 import { prepareDataFolder } from '@waybill/infra/process/data-folder.js';
 import { openEventStore, openReadStore } from '@waybill/infra/process/engines.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { closing } from './closing.js';
 

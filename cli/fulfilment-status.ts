@@ -45,7 +45,7 @@ export async function fulfilmentStatus(
 }
 
 /** Rows of four columns: what, state, how many, how they are. */
-export function toldFulfilment({ states, overdue, oldest }: FulfilmentStatus): readonly (readonly string[])[] {
+export function formatFulfilment({ states, overdue, oldest }: FulfilmentStatus): readonly (readonly string[])[] {
   const rows = openStates.flatMap((state) => {
     const figures = states[state];
     if (figures === undefined) return [];

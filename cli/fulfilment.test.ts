@@ -10,7 +10,7 @@ import type { WorklistItem } from '@waybill/command-side/fulfilment/worklist/wor
 import { WorklistWriter } from '@waybill/command-side/fulfilment/worklist/worklist-writer.js';
 import type { FulfilmentEvent } from '@waybill/shared-kernel/events/fulfilment.js';
 import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { onFulfilment, placed } from '@waybill/projections/testing/history.js';
 import { appendAll } from '@waybill/projections/testing/logs.js';

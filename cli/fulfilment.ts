@@ -13,8 +13,8 @@ import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
-import { askByHand, type Request } from './fulfilment/ask-by-hand.js';
-import { knownFulfilment, type KnownFulfilment } from './fulfilment/known-fulfilment.js';
+import { requestIntervention, type Request } from './fulfilment/request-intervention.js';
+import { knownFulfilment, type FulfilmentDetails } from './fulfilment/fulfilment-details.js';
 import { waitForFulfilment } from './fulfilment/wait-for-fulfilment.js';
 import { legibleEvent, timelineEvent } from '@waybill/projections/read-models/timeline-event.js';
 import { print, printJson, say, type Context } from './context.js';
@@ -44,7 +44,7 @@ interface AskOptions {
 }
 
 /** Milliseconds that is waited for the process manager. */
-const patience = 10_000;
+const answerTimeoutMs = 10_000;
 
 export function addFulfilment(program: Command, context: Context): void {
   const fulfilment = program
@@ -78,7 +78,7 @@ longest; what has no deadline comes last, the longest there first.`,
         .map((document) => ({ orderId: document.key, ...shownItem(itemOf(document), now) }));
       const more = documents.length > limit;
       if (json) await printJson(context, { fulfilments: listed, more });
-      else await print(context, toldList(listed, more));
+      else await print(context, formatList(listed, more));
     });
 
   fulfilment
@@ -91,10 +91,10 @@ longest; what has no deadline comes last, the longest there first.`,
     )
     .addHelpText('after', `\nExit code 1: no fulfilment of it was begun.\n${example('show o-4711')}`)
     .action(async (orderId: string, { json }: { readonly json?: true }) => {
-      const known = await withFulfilment(context, (means) => knownFulfilment(orderId, means));
+      const known = await withFulfilment(context, (dependencies) => knownFulfilment(orderId, dependencies));
       const now = epochMs(context.clock);
       if (json) await printJson(context, publicForm(known, now));
-      else await print(context, `${told(known, now)}Events\n${toldEvents(known.events)}`);
+      else await print(context, `${formatDetails(known, now)}Events\n${formatEvents(known.events)}`);
     });
 
   addRequest('retry', {
@@ -128,8 +128,9 @@ back to the customer. Of an order that was delivered the money alone. Not while 
           const { events: _all, ...stands } = publicForm(known, now);
           await printJson(context, { taken, fulfilment: stands, events: since.map(shownEvent) });
         } else {
-          const outcome = since.length === 0 ? 'Nothing more has happened yet.\n' : `Since then\n${toldEvents(since)}`;
-          await print(context, `Noted in the log.\n${told(known, now)}${taken ? outcome : ''}`);
+          const outcome =
+            since.length === 0 ? 'Nothing more has happened yet.\n' : `Since then\n${formatEvents(since)}`;
+          await print(context, `Noted in the log.\n${formatDetails(known, now)}${taken ? outcome : ''}`);
         }
       });
   }
@@ -152,12 +153,12 @@ function reasonOption(text: string): string {
   return reason;
 }
 
-interface Means {
+interface Dependencies {
   readonly store: EventStore;
   readonly readStore: ReadStore;
 }
 
-function withFulfilment<T>(context: Context, work: (means: Means) => Promise<T>): Promise<T> {
+function withFulfilment<T>(context: Context, work: (dependencies: Dependencies) => Promise<T>): Promise<T> {
   return withEngines(context.config(), context.clock, async (store, readStore) => {
     await readStore.declare(worklist);
     await readStore.declare(suspendedOrders);
@@ -170,18 +171,22 @@ interface Asked {
   readonly taken: boolean;
   /** Of the request, in the stream of the fulfilment. */
   readonly revision: number;
-  readonly known: KnownFulfilment;
+  readonly known: FulfilmentDetails;
 }
 
 function ask(request: Request, orderId: string, reason: string, context: Context): Promise<Asked> {
-  return withFulfilment(context, async (means) => {
+  return withFulfilment(context, async (dependencies) => {
     const actor = { sub: userInfo().username, role: 'operator' };
-    const asking = { ...means, clock: context.clock, randomness: systemRandomness, actor, reason };
-    const { revision, position } = await askByHand(request, orderId, asking);
-    const wait = isAlone(context.config()) ? 0 : patience;
-    const taken = await waitForFulfilment(orderId, position, { ...means, timer: systemTimer, patience: wait });
+    const asking = { ...dependencies, clock: context.clock, randomness: systemRandomness, actor, reason };
+    const { revision, position } = await requestIntervention(request, orderId, asking);
+    const wait = isAlone(context.config()) ? 0 : answerTimeoutMs;
+    const taken = await waitForFulfilment(orderId, position, {
+      ...dependencies,
+      timer: systemTimer,
+      answerTimeoutMs: wait,
+    });
     if (!taken) say(context, `It is done as soon as fulfilment runs and comes to it.`);
-    return { taken, revision, known: await knownFulfilment(orderId, means) };
+    return { taken, revision, known: await knownFulfilment(orderId, dependencies) };
   });
 }
 
@@ -194,7 +199,7 @@ function shownEvent(event: RecordedEvent): unknown {
   return withoutPersonalData(timelineEvent(legible, legible.data));
 }
 
-function publicForm(known: KnownFulfilment, now: number) {
+function publicForm(known: FulfilmentDetails, now: number) {
   const { orderId, item, heldBack, charge, payment, asked, reserved, outcome, events } = known;
   const stands =
     item === undefined
@@ -216,14 +221,14 @@ function publicForm(known: KnownFulfilment, now: number) {
   };
 }
 
-function toldList(listed: readonly ListedFulfilment[], more: boolean): string {
+function formatList(listed: readonly ListedFulfilment[], more: boolean): string {
   if (listed.length === 0) return 'There is none.\n';
-  const rows = listed.map(({ orderId, state, since, ...item }) => [orderId, state, since, toldDeadline(item)]);
+  const rows = listed.map(({ orderId, state, since, ...item }) => [orderId, state, since, formatDeadline(item)]);
   const end = more ? `  … and more: --limit shows how many.\n` : '';
   return `${table([['order', 'state', 'since', 'waits for'], ...rows])}${end}`;
 }
 
-function toldDeadline({
+function formatDeadline({
   deadline,
   dueAt,
   isOverdue,
@@ -232,12 +237,12 @@ function toldDeadline({
   return isOverdue ? `${deadline}, overdue since ${dueAt}` : `${deadline}, until ${dueAt}`;
 }
 
-function told(known: KnownFulfilment, now: number): string {
+function formatDetails(known: FulfilmentDetails, now: number): string {
   const { orderId, item, heldBack, charge, payment, asked, reserved } = known;
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['state', stateText(known)],
     ['since', item?.since],
-    ['waits for', item && toldDeadline(shownItem(item, now))],
+    ['waits for', item && formatDeadline(shownItem(item, now))],
     ['held back', heldBack && `since ${heldBack.since} by ${heldBack.event?.type ?? 'its stream'}: ${heldBack.error}`],
     ['to be paid', charge === null ? 'nothing' : moneyText(charge)],
     ['payment', payment ?? undefined],
@@ -252,12 +257,12 @@ function told(known: KnownFulfilment, now: number): string {
 }
 
 /** Of an order that an earlier version, which kept no worklist, carried to its end, the events know more than the worklist. */
-function stateText({ item, outcome }: KnownFulfilment): string {
+function stateText({ item, outcome }: FulfilmentDetails): string {
   const state = item?.state ?? (outcome === null ? 'not known yet' : 'completed');
   return outcome === null ? state : `${state}, ${outcome}`;
 }
 
-function toldEvents(events: readonly RecordedEvent[]): string {
+function formatEvents(events: readonly RecordedEvent[]): string {
   const rows = events.map(({ revision, occurredAt, type, actor, data }) => {
     if (actor === undefined) return [revision, occurredAt, type, ''];
     const { reason } = data;

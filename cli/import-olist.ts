@@ -51,7 +51,7 @@ Example:
       const began = context.steadyClock.now();
       const { report, refused, served } = await importOlist(folder, context);
       if (json) await printJson(context, report);
-      else await print(context, told(report, folder, served, context.steadyClock.now() - began));
+      else await print(context, formatImport(report, folder, served, context.steadyClock.now() - began));
       if (refused > 0) end(exitCodes.failed);
     });
 }
@@ -86,7 +86,7 @@ async function append(orders: OlistFolder['orders'], store: EventStore, context:
 
 const examples = 3;
 
-function told(
+function formatImport(
   { orders, events, added, anomalies, skipped }: ImportReport,
   folder: string,
   served: boolean,
@@ -99,19 +99,19 @@ function told(
       ? `Nothing new: the log already has what is in ${folder} (${counted(orders, 'order')}, ${counted(events, 'event')}).`
       : `Imported ${counted(orders, 'order')} of ${folder}: ${counted(events, 'event')}, ${ofThem} (${counted(rate, 'event')} a second).`;
   const answers = served ? 'The running server projects them now.\n' : 'The read models have them.\n';
-  return `${summary}\n${added === 0 ? '' : answers}${toldAnomalies(anomalies)}${toldSkipped(skipped)}`;
+  return `${summary}\n${added === 0 ? '' : answers}${formatAnomalies(anomalies)}${formatSkipped(skipped)}`;
 }
 
-function toldAnomalies(anomalies: readonly Anomaly[]): string {
+function formatAnomalies(anomalies: readonly Anomaly[]): string {
   const refused = anomalies.filter(({ kind }) => kind === 'other-history-in-the-log');
   const odd = anomalies.filter(({ kind }) => kind !== 'other-history-in-the-log');
   return (
-    toldKinds(refused, `${counted(refused.length, 'order')} left as they are in the log`) +
-    toldKinds(odd, `${counted(odd.length, 'anomaly', 'anomalies')}, imported as they happened`)
+    formatKinds(refused, `${counted(refused.length, 'order')} left as they are in the log`) +
+    formatKinds(odd, `${counted(odd.length, 'anomaly', 'anomalies')}, imported as they happened`)
   );
 }
 
-function toldKinds(anomalies: readonly Anomaly[], heading: string): string {
+function formatKinds(anomalies: readonly Anomaly[], heading: string): string {
   if (anomalies.length === 0) return '';
   const kinds = [...new Set(anomalies.map(({ kind }) => kind))].map((kind) => {
     const ofKind = anomalies.filter((anomaly) => anomaly.kind === kind);
@@ -122,7 +122,7 @@ function toldKinds(anomalies: readonly Anomaly[], heading: string): string {
   return `\n${heading} (--json lists all):\n${kinds.join('')}`;
 }
 
-function toldSkipped(skipped: SkippedRows): string {
+function formatSkipped(skipped: SkippedRows): string {
   const rows = Object.entries(skipped).filter(([, count]) => count > 0);
   if (rows.length === 0) return '';
   return `\nRows left out:\n${table(rows.map(([kind, count]) => [kind.replaceAll('-', ' '), count]))}`;

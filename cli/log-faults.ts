@@ -30,7 +30,7 @@ export function faultsOfFile(
 }
 
 /** A line each; of many the first. */
-export function toldFaults(faults: readonly Pick<StreamFault, 'message'>[]): string {
+export function formatFaults(faults: readonly Pick<StreamFault, 'message'>[]): string {
   const lines = faults.slice(0, mostNamed).map(({ message }) => `  ${message}\n`);
   const left = faults.length - lines.length;
   return `${lines.join('')}${left > 0 ? `  … and ${left} more\n` : ''}`;

@@ -48,7 +48,7 @@ async function embedded(): Promise<readonly RecordedEvent[]> {
 }
 
 async function copied(): Promise<readonly RecordedEvent[]> {
-  const store = openEventStoreDb(server.url, { patienceMs: 20_000 });
+  const store = openEventStoreDb(server.url, { answerTimeoutMs: 20_000 });
   const events = await wholeLog(store);
   await store.close();
   return events;
@@ -88,7 +88,7 @@ describe.each(ownServers)('waybill migrate, $name', ({ start }) => {
 
   test('killed again and again, it goes on where it was and doubles nothing', async () => {
     await waybill.importSmall();
-    const target = openEventStoreDb(server.url, { patienceMs: 20_000 });
+    const target = openEventStoreDb(server.url, { answerTimeoutMs: 20_000 });
     for (const enough of [1, 4, 9, 17]) {
       const { child, ended } = waybill.start('migrate', '--to', server.url);
       await until(async () => (await wholeLog(target)).length >= enough);
@@ -105,7 +105,7 @@ describe.each(ownServers)('waybill migrate, $name', ({ start }) => {
 
   test('leaves alone a target with other events, and ends with 1', async () => {
     await waybill.importSmall();
-    const target = openEventStoreDb(server.url, { patienceMs: 20_000 });
+    const target = openEventStoreDb(server.url, { answerTimeoutMs: 20_000 });
     await target.append('order-other', -1, [newEvent()]);
     await target.close();
     const { code, stdout } = await waybill.run('migrate', '--to', server.url);
@@ -122,7 +122,7 @@ describe.each(ownServers)('waybill migrate, $name', ({ start }) => {
     const keys = openSqliteKeyStore({ file, masterKeyFile, randomness: systemRandomness });
     await keys.create('ada');
     await keys.close();
-    const target = openEventStoreDb(server.url, { patienceMs: 20_000 });
+    const target = openEventStoreDb(server.url, { answerTimeoutMs: 20_000 });
     await target.append('order-other', -1, [newEvent()]);
     await target.close();
     // Nobody is there: whoever gave a key away would not end with 1.

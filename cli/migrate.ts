@@ -17,12 +17,12 @@ import { migrateLog, type Migrated } from './migrate/migrate-log.js';
 import { print, printJson, withProgress, type Context } from './context.js';
 import { withLog } from './engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { faultsOfFile, toldFaults } from './log-faults.js';
+import { faultsOfFile, formatFaults } from './log-faults.js';
 import { counted } from './table.js';
 import { lastEvent } from '@waybill/shared-kernel/read-stream.js';
 
 /** Nobody waits for one append: a server that is busy or restarts is given time. */
-const patienceMs = 20_000;
+const answerTimeoutMs = 20_000;
 
 /** `--json`. */
 interface MigrationReport {
@@ -74,14 +74,14 @@ Example:
       const config = context.config();
       const report = await migrate(to, config, context);
       if (json) await printJson(context, report);
-      else await print(context, told(report, to, config));
+      else await print(context, formatMigration(report, to, config));
       if (!report.ok) end(exitCodes.failed);
     });
 }
 
 async function migrate(to: string, config: Config, context: Context): Promise<MigrationReport> {
   const { dataFolder } = config;
-  const target = openEventStoreDb(to, { patienceMs });
+  const target = openEventStoreDb(to, { answerTimeoutMs });
   try {
     return await withLog({ ...config, eventStore: { kind: 'sqlite' } }, context.clock, (source) =>
       withoutServers(dataFolder, () => copy(source, target, config, context)),
@@ -146,7 +146,7 @@ async function requireWhole({ dataFolder }: Config, context: Context): Promise<v
   );
   if (faults.length === 0) return;
   throw new BadDataFile(
-    `Not all of the log in ${dataFolder} can be had, and a copy would be without it. Nothing was copied.\n${toldFaults(faults)}Put that back from a backup, then run this again.`,
+    `Not all of the log in ${dataFolder} can be had, and a copy would be without it. Nothing was copied.\n${formatFaults(faults)}Put that back from a backup, then run this again.`,
   );
 }
 
@@ -173,7 +173,7 @@ async function clockBehind(source: EventStore, target: EventStoreDbEventStore, {
   return Math.max(0, Date.parse(last.recordedAt) - Date.parse(takenAt)) / 1000;
 }
 
-function told(report: MigrationReport, to: string, config: Config): string {
+function formatMigration(report: MigrationReport, to: string, config: Config): string {
   const { ok, events, copied, appends, seconds, digests, difference } = report;
   const rate = counted(Math.round(copied / Math.max(seconds, 0.001)), 'event');
   const summary =
@@ -183,25 +183,25 @@ function told(report: MigrationReport, to: string, config: Config): string {
   const compared = `${ok ? 'Equal' : 'Equal so far'}: ${counted(events, 'event')}, each read back from both and compared in full.
   ${config.dataFolder}  sha256 ${digests.source}
   ${shown(to)}  sha256 ${digests.target}\n`;
-  if (difference !== null) return `${summary}\n${compared}${toldDifference(difference)}`;
-  return `${summary}\n${compared}${toldClock(report)}${nextSteps(report, to, config)}`;
+  if (difference !== null) return `${summary}\n${compared}${formatDifference(difference)}`;
+  return `${summary}\n${compared}${formatClock(report)}${nextSteps(report, to, config)}`;
 }
 
-function toldDifference({ number, source, target, fields }: LogDifference): string {
+function formatDifference({ number, source, target, fields }: LogDifference): string {
   const where = fields.length === 0 ? '' : `  they differ in    ${fields.join(', ')}\n`;
   return `The first difference is event ${number} of the log:
-  the data folder   ${toldEvent(source)}
-  the target        ${toldEvent(target)}
+  the data folder   ${formatEvent(source)}
+  the target        ${formatEvent(target)}
 ${where}The target holds what is not of this log, and was left as it is. Give one that is empty, or held its first events only.
 `;
 }
 
-function toldEvent(name: EventName | null): string {
+function formatEvent(name: EventName | null): string {
   if (name === null) return 'has none, its log ends before';
   return `${name.type} ${name.id}, revision ${name.revision} of ${name.stream}`;
 }
 
-function toldClock({ clockBehindSeconds }: MigrationReport): string {
+function formatClock({ clockBehindSeconds }: MigrationReport): string {
   if (clockBehindSeconds === 0) return '';
   return `The server's clock is ${counted(clockBehindSeconds, 'second')} behind the time of the last event: set it right, or wait so long, before anything is appended there.\n`;
 }

@@ -16,7 +16,7 @@ export interface Progress {
   end(): void;
 }
 
-const patience = 1_000;
+const answerTimeoutMs = 1_000;
 
 /** A bar on a terminal. */
 class Bar implements Progress {
@@ -32,7 +32,7 @@ class Bar implements Progress {
   advance(done: number, total: number, rate?: number): void {
     const speed = { speed: speedOf(rate) };
     if (this.#bar === undefined) {
-      if (this.clock.now() - this.began < patience) return;
+      if (this.clock.now() - this.began < answerTimeoutMs) return;
       this.#bar = new SingleBar({
         stream: this.stream as NodeJS.WritableStream,
         format: `${this.label} [{bar}] {percentage} %{speed}, {eta_formatted} left`,
@@ -65,7 +65,7 @@ class Lines implements Progress {
   advance(done: number, total: number, rate?: number): void {
     const tenths = total === 0 ? 10 : Math.floor((done / total) * 10);
     const now = this.clock.now();
-    if (tenths <= this.#tenths || now - this.lastAt < patience) return;
+    if (tenths <= this.#tenths || now - this.lastAt < answerTimeoutMs) return;
     this.#tenths = tenths;
     this.lastAt = now;
     this.stream.write(`${this.label}: ${tenths * 10} %${speedOf(rate)}${this.#left(done, total, now, rate)}\n`);

@@ -5,7 +5,7 @@ import { prepareDataFolder } from '@waybill/infra/process/data-folder.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { catchUp } from '@waybill/projections/projecting/catch-up.js';
 import { orders } from '@waybill/projections/read-models/orders.js';
 import type { QuarantineEntry } from '@waybill/projections/quarantine/entries.js';

@@ -14,7 +14,7 @@ import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { whatCanBeRead } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { cutText } from '@waybill/projections/quarantine/degraded-view.js';
 import {
   countQuarantine,
@@ -23,7 +23,7 @@ import {
   quarantineOf,
   type QuarantineEntry,
 } from '@waybill/projections/quarantine/entries.js';
-import { releaseDocument } from '@waybill/projections/quarantine/settle-document.js';
+import { releaseDocument } from '@waybill/projections/quarantine/fold-or-quarantine.js';
 import {
   releaseFulfilment,
   suspendedEntry,
@@ -72,7 +72,7 @@ interface Options {
 const names = [...projections.map(({ collection }) => collection.name), suspendedOrders.name];
 
 /** Milliseconds that a release waits for the process manager. */
-const patience = 10_000;
+const answerTimeoutMs = 10_000;
 
 export function addQuarantine(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   const quarantine = program
@@ -105,7 +105,7 @@ the event store, and orders that fulfilment holds back.`,
         return found;
       });
       if (options.json) await printJson(context, { entries });
-      else await print(context, toldList(entries));
+      else await print(context, formatList(entries));
     });
 
   quarantine
@@ -117,21 +117,24 @@ the event store, and orders that fulfilment holds back.`,
     .description('Shows why a document stands still, and the events of the log that are not in it.')
     .addHelpText('after', example('show 4711'))
     .action(async (key: string, options: Options) => {
-      const entries = await withQuarantine(options, context, async (means) => {
+      const entries = await withQuarantine(options, context, async (dependencies) => {
         const shown: ShownEntry[] = [];
-        for (const [projection, document] of await findAll(key, means)) {
-          shown.push({ ...entryOf(projection, document), events: await waitingEvents(projection, document, means) });
+        for (const [projection, document] of await findAll(key, dependencies)) {
+          shown.push({
+            ...entryOf(projection, document),
+            events: await waitingEvents(projection, document, dependencies),
+          });
         }
-        const suspended = await findSuspended(key, means);
+        const suspended = await findSuspended(key, dependencies);
         if (suspended !== undefined) {
-          const waiting = await waitingForFulfilment(suspended, means.store);
-          shown.push({ ...(await suspendedEntry(suspended, means.store)), events: waiting.map(named) });
+          const waiting = await waitingForFulfilment(suspended, dependencies.store);
+          shown.push({ ...(await suspendedEntry(suspended, dependencies.store)), events: waiting.map(named) });
         }
         requireFound(shown.length, key);
         return shown;
       });
       if (options.json) await printJson(context, { entries });
-      else await print(context, entries.map(toldEntry).join('\n'));
+      else await print(context, entries.map(formatEntry).join('\n'));
     });
 
   quarantine
@@ -152,9 +155,11 @@ where it stood: the process manager sees to it, and your name and reason are not
       if ((key === undefined) === (all === undefined)) {
         throw new InvalidInput([], 'Say what is to be released: a key, or --all.');
       }
-      const releases = await withQuarantine(options, context, (means) => release(key, reason ?? null, means, context));
+      const releases = await withQuarantine(options, context, (dependencies) =>
+        release(key, reason ?? null, dependencies, context),
+      );
       if (options.json) await printJson(context, releases);
-      else await print(context, toldReleases(releases));
+      else await print(context, formatReleases(releases));
       if (releases.failed.length > 0) end(exitCodes.failed);
     });
 }
@@ -163,7 +168,7 @@ function example(words: string): string {
   return `\nExample:\n  $ npx waybill quarantine ${words}`;
 }
 
-interface Means {
+interface Dependencies {
   /** The read models that were asked for, in the versions that are read now. */
   readonly live: readonly Projection[];
   /** Whether orders that the process manager holds back were asked for. */
@@ -175,7 +180,7 @@ interface Means {
 function withQuarantine<T>(
   { projection: only }: Options,
   context: Context,
-  work: (means: Means) => Promise<T>,
+  work: (dependencies: Dependencies) => Promise<T>,
 ): Promise<T> {
   const asked = projections.filter(({ collection }) => only === undefined || collection.name === only);
   return withEngines(context.config(), context.clock, async (store, readStore) => {
@@ -187,7 +192,7 @@ function withQuarantine<T>(
 
 async function findAll(
   key: string,
-  { live, readStore }: Means,
+  { live, readStore }: Dependencies,
 ): Promise<readonly (readonly [Projection, QuarantinedDocument])[]> {
   const found: [Projection, QuarantinedDocument][] = [];
   for (const projection of live) {
@@ -197,7 +202,10 @@ async function findAll(
   return found;
 }
 
-async function findSuspended(key: string, { fulfilment, readStore }: Means): Promise<QuarantinedDocument | undefined> {
+async function findSuspended(
+  key: string,
+  { fulfilment, readStore }: Dependencies,
+): Promise<QuarantinedDocument | undefined> {
   return fulfilment ? findQuarantined(suspendedFulfilment, key, readStore) : undefined;
 }
 
@@ -208,7 +216,7 @@ function requireFound(count: number, key: string): void {
 async function waitingEvents(
   projection: Projection,
   { key, revisions, degraded }: QuarantinedDocument,
-  { store }: Means,
+  { store }: Dependencies,
 ): Promise<ShownEntry['events']> {
   const streams = new Set([...projection.streams(key), troubledStream(degraded)]);
   const found: RecordedEvent[] = [];
@@ -226,51 +234,51 @@ function named({ position, stream, revision, type, occurredAt }: RecordedEvent):
 async function release(
   key: string | undefined,
   reason: string | null,
-  means: Means,
+  dependencies: Dependencies,
   context: Context,
 ): Promise<Releases> {
   const released: Name[] = [];
   const failed: QuarantineEntry[] = [];
   async function again(projection: Projection, document: QuarantinedDocument): Promise<void> {
     const { key: name } = document;
-    const stands = await releaseDocument(projection, name, { ...means, clock: context.clock });
+    const stands = await releaseDocument(projection, name, { ...dependencies, clock: context.clock });
     if (stands !== undefined && isQuarantined(stands)) failed.push(entryOf(projection, stands));
     else released.push({ projection: projection.collection.name, key: name });
   }
   async function resume({ key: orderId }: QuarantinedDocument): Promise<void> {
-    const { store, readStore } = means;
+    const { store, readStore } = dependencies;
     const actor = { sub: userInfo().username, role: 'operator' };
-    const wait = isAlone(context.config()) ? 0 : patience;
+    const wait = isAlone(context.config()) ? 0 : answerTimeoutMs;
     const asked = { store, readStore, clock: context.clock, timer: systemTimer, actor, reason };
-    const { taken, again: stands } = await releaseFulfilment(orderId, { ...asked, patience: wait });
+    const { taken, again: stands } = await releaseFulfilment(orderId, { ...asked, answerTimeoutMs: wait });
     if (!taken) say(context, `Fulfilment goes on with ${orderId} as soon as it runs and comes to it.`);
     if (stands === undefined) released.push({ projection: suspendedOrders.name, key: orderId });
     else failed.push(await suspendedEntry(stands, store));
   }
   if (key !== undefined) {
-    const found = await findAll(key, means);
-    const suspended = await findSuspended(key, means);
+    const found = await findAll(key, dependencies);
+    const suspended = await findSuspended(key, dependencies);
     requireFound(found.length + (suspended === undefined ? 0 : 1), key);
     for (const [projection, document] of found) await again(projection, document);
     if (suspended !== undefined) await resume(suspended);
     return { released, failed };
   }
   await withProgress(context, 'Releasing', async (progress) => {
-    const counts = means.live.map((projection) => countQuarantine(projection, means.readStore));
+    const counts = dependencies.live.map((projection) => countQuarantine(projection, dependencies.readStore));
     const total = (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
-    for (const projection of means.live) {
-      for await (const document of quarantineOf(projection, means.readStore)) {
+    for (const projection of dependencies.live) {
+      for await (const document of quarantineOf(projection, dependencies.readStore)) {
         await again(projection, document);
         progress.advance(released.length + failed.length, total);
       }
     }
-    if (!means.fulfilment) return;
-    for await (const order of quarantineOf(suspendedFulfilment, means.readStore)) await resume(order);
+    if (!dependencies.fulfilment) return;
+    for await (const order of quarantineOf(suspendedFulfilment, dependencies.readStore)) await resume(order);
   });
   return { released, failed };
 }
 
-function toldList(entries: readonly QuarantineEntry[]): string {
+function formatList(entries: readonly QuarantineEntry[]): string {
   if (entries.length === 0) return 'Nothing is in quarantine.\n';
   const rows = entries.map((entry) => {
     const { projection, key, since, waiting, error } = entry;
@@ -287,7 +295,7 @@ function whereItStands({ event, cut }: QuarantineEntry): string {
   return cut.firstRevision === null ? `${cut.stream}, gone` : `${cut.stream}, cut before revision ${cut.firstRevision}`;
 }
 
-function toldEntry(entry: ShownEntry): string {
+function formatEntry(entry: ShownEntry): string {
   const { projection, version, key, since, triedAt, error, event, cut, events } = entry;
   const facts = table([
     ['since', since],
@@ -309,7 +317,9 @@ function toldEntry(entry: ShownEntry): string {
   return `${projection} ${key} (version ${version})\n${facts}${rows.length === 0 ? '' : 'Waiting\n'}${table(rows)}`;
 }
 
-function toldReleases({ released, failed }: Releases): string {
+function formatReleases({ released, failed }: Releases): string {
   const good = `Released ${counted(released.length, 'document')}.\n`;
-  return failed.length === 0 ? good : `${good}${counted(failed.length, 'document')} failed again:\n${toldList(failed)}`;
+  return failed.length === 0
+    ? good
+    : `${good}${counted(failed.length, 'document')} failed again:\n${formatList(failed)}`;
 }

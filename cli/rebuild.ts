@@ -13,7 +13,7 @@ import type {
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { isByFault } from '@waybill/shared-kernel/stream-faults.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { fulfilmentLists, type FulfilmentList } from './fulfilment/lists.js';
 import { rebuildList } from './fulfilment/rebuild-list.js';
 import { quarantineOf } from '@waybill/projections/quarantine/entries.js';
@@ -89,7 +89,7 @@ Example:
           return;
         }
         reports.push(report);
-        if (json === undefined) await print(context, isList(each) ? toldList(report) : told(report));
+        if (json === undefined) await print(context, isList(each) ? formatList(report) : formatReport(report));
       }
       if (json) await printJson(context, all === true ? reports : reports[0]);
       end(Math.max(...reports.map(({ result }) => exitCodeOfResult[result])) as ExitCode);
@@ -138,10 +138,10 @@ function mendList(list: FulfilmentList, context: Context): Promise<RebuildReport
   );
 }
 
-function toldList({ projection, result, documents, mended, differences, marked }: RebuildReport): string {
+function formatList({ projection, result, documents, mended, differences, marked }: RebuildReport): string {
   if (result === 'differs') return `${projection} still differs from the log: ${listed(differences, 'stored is')}`;
   const mends = mended.count === 0 ? '' : `That mends ${listed(mended, 'was')}`;
-  return `${projection} is what the log says: ${counted(documents, 'document')}.\n${mends}${toldMarked(marked)}`;
+  return `${projection} is what the log says: ${counted(documents, 'document')}.\n${mends}${formatMarked(marked)}`;
 }
 
 /** `undefined`: interrupted. */
@@ -190,7 +190,7 @@ async function markedIn(projection: Projection, readStore: ReadStore): Promise<R
   return marked;
 }
 
-function toldMarked(marked: RebuildReport['marked']): string {
+function formatMarked(marked: RebuildReport['marked']): string {
   if (marked.length === 0) return '';
   const rows = marked.slice(0, mostMarked).map(({ key, error }) => `  ${key}: ${error}\n`);
   const more = marked.length > mostMarked ? `  … and ${marked.length - mostMarked} more\n` : '';
@@ -236,7 +236,7 @@ class Shown {
   }
 }
 
-function told({
+function formatReport({
   projection,
   kind,
   version,
@@ -254,7 +254,7 @@ function told({
           ? ''
           : `Version ${previous} is kept: npx waybill rebuild ${projection} --rollback goes back to it.\n`;
       const mends = found.mended.count === 0 ? '' : `It mends ${listed(found.mended, 'was')}`;
-      return `Version ${live} of ${projection} is read now: ${counted(documents, 'document')} that agree${documents === 1 ? 's' : ''} with the log.\n${mends}${toldMarked(found.marked)}${back}`;
+      return `Version ${live} of ${projection} is read now: ${counted(documents, 'document')} that agree${documents === 1 ? 's' : ''} with the log.\n${mends}${formatMarked(found.marked)}${back}`;
     }
     case 'differs': {
       const kept = kind === 'rollback' ? 'It is kept as it is' : 'It is dropped';
@@ -269,10 +269,10 @@ function told({
 
 function listed({ count, first }: FoundDifferences, stored: string): string {
   const more = count > first.length ? `  … and ${counted(count - first.length, 'more', 'more')}\n` : '';
-  return `${counted(count, 'difference')}:\n${first.map((difference) => toldDifference(difference, stored)).join('')}${more}`;
+  return `${counted(count, 'difference')}:\n${first.map((difference) => formatDifference(difference, stored)).join('')}${more}`;
 }
 
-function toldDifference({ key, path, expected, actual, divergedAt }: FoundDifference, stored: string): string {
+function formatDifference({ key, path, expected, actual, divergedAt }: FoundDifference, stored: string): string {
   const since = divergedAt === null ? '' : `    since the event at position ${divergedAt}\n`;
   return `  ${key}${path === '' ? '' : ` at ${path}`}\n    log says   ${expected}\n    ${stored.padEnd(10)} ${actual}\n${since}`;
 }

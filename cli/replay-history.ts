@@ -59,7 +59,7 @@ Example:
       if (json) {
         if (out !== undefined) say(context, `Wrote ${counted(orders, 'order')} to ${out}.`);
       } else {
-        await print(context, told(asOf, orders, census, out));
+        await print(context, formatHistory(asOf, orders, census, out));
       }
       if (leftOut.length === 0) return;
       say(context, `Left out: ${counted(leftOut.length, 'order')}, of which not every event can be had.`);
@@ -122,7 +122,7 @@ async function writingTo<T>(path: string, work: (sink: Writable) => Promise<T>):
   }
 }
 
-function told(asOf: string, orders: number, census: Census, out: string | undefined): string {
+function formatHistory(asOf: string, orders: number, census: Census, out: string | undefined): string {
   const rows = [...census].sort(([, one], [, other]) => other - one);
   const documents =
     out === undefined ? 'The orders themselves: add --json, or --out <file>.' : `Wrote them to ${out}, one a line.`;

@@ -35,7 +35,7 @@ Example:
       const asked = askedAt(at, epochMs(context.clock));
       const replayed = await withLog(context.config(), context.clock, (store) => replayOrder(store, id, asked));
       if (json) await printJson(context, publicForm(replayed));
-      else await print(context, told(replayed));
+      else await print(context, formatOrder(replayed));
     });
 }
 
@@ -51,9 +51,9 @@ function publicForm({ order, events }: ReplayedOrder) {
   };
 }
 
-function told({ order, events }: ReplayedOrder): string {
+function formatOrder({ order, events }: ReplayedOrder): string {
   const rows = events.map((event) => [String(event.position), event.occurredAt, event.type, event.stream]);
-  return `Order ${order.orderId}\n${table(facts(order))}${toldLines(order)}\nEvents\n${table([['position', 'happened', 'what', 'stream'], ...rows])}`;
+  return `Order ${order.orderId}\n${table(facts(order))}${formatLines(order)}\nEvents\n${table([['position', 'happened', 'what', 'stream'], ...rows])}`;
 }
 
 function facts(order: OrderView): readonly (readonly [string, string])[] {
@@ -81,7 +81,7 @@ function estimated({ timeEstimated }: { readonly timeEstimated?: true }): string
   return timeEstimated ? ' (estimated)' : '';
 }
 
-function toldLines({ lines }: OrderView): string {
+function formatLines({ lines }: OrderView): string {
   if (lines.length === 0) return '';
   const rows = lines.map(({ quantity, name, productId, unitPrice }) => [
     `${quantity} ×`,

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { tellFaults } from './backup.js';
 import { restoreBackup } from './backup/restore-backup.js';
-import { toldFaults } from './log-faults.js';
+import { formatFaults } from './log-faults.js';
 import { print, printJson, say, withProgress, type Context } from './context.js';
 import { counted } from './table.js';
 
@@ -38,7 +38,7 @@ Example:
         ),
       );
       tellFaults(context, 'restored as it is', manifest);
-      if (doubted.length > 0) say(context, `${mayBeErased}\n${toldFaults(doubted).trimEnd()}`);
+      if (doubted.length > 0) say(context, `${mayBeErased}\n${formatFaults(doubted).trimEnd()}`);
       if (json) return printJson(context, manifest);
       return print(
         context,

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { Config } from '@waybill/infra/process/config.js';
 import { LogMismatch, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { countQuarantine } from '@waybill/projections/quarantine/entries.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { brokerStatus, type BrokerStatus } from './broker-queues.js';
@@ -10,7 +10,7 @@ import { print, printJson, say, withProgress, type Context } from './context.js'
 import { isAlone } from './data-folder.js';
 import { withEngines } from './engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { fulfilmentStatus, toldFulfilment, type FulfilmentStatus } from './fulfilment-status.js';
+import { fulfilmentStatus, formatFulfilment, type FulfilmentStatus } from './fulfilment-status.js';
 import {
   measureLag,
   type Lag,
@@ -18,7 +18,7 @@ import {
   type ProjectionLag,
 } from '@waybill/shared-kernel/subscriptions/measure-lag.js';
 import { counted, table } from './table.js';
-import { toldRebuild, versionStatus, type VersionStatus } from './version-status.js';
+import { formatRebuild, versionStatus, type VersionStatus } from './version-status.js';
 
 /** `--json`. */
 interface Status extends Lags, BrokerStatus {
@@ -58,7 +58,7 @@ Example:
     .action(async ({ json }: { readonly json?: true }) => {
       const status = await look(context);
       if (json) await printJson(context, status);
-      else await print(context, told(status));
+      else await print(context, formatStatus(status));
       if (status.down.length > 0 || isMisfit(status)) end(exitCodes.down);
     });
 }
@@ -104,11 +104,11 @@ async function lookAtBroker(
   }
 }
 
-function told(status: Status): string {
+function formatStatus(status: Status): string {
   const { log, relay, projections: models, suspended, fulfilment, quarantine, queues, deadLetters, server } = status;
   const rows = models.flatMap(({ name, version, position, rebuild, quarantined, ...lag }) => {
     const waiting = quarantined === 0 ? [] : [['', '', '', `${counted(quarantined, 'document')} in quarantine`]];
-    const rebuilt = rebuild === null ? [] : [['', '', '', toldRebuild(rebuild)]];
+    const rebuilt = rebuild === null ? [] : [['', '', '', formatRebuild(rebuild)]];
     return [[name, `version ${version}`, position, behind(lag)], ...rebuilt, ...waiting];
   });
   const facts = table([
@@ -116,7 +116,7 @@ function told(status: Status): string {
     ['log', '', log.position, ''],
     ['relay', '', relay.position, server.running ? behind(relay) : 'works while the server runs'],
     ...rows,
-    ...toldFulfilment(fulfilment),
+    ...formatFulfilment(fulfilment),
     ...(suspended === 0 ? [] : [['fulfilment', '', '', `${counted(suspended, 'order')} held back`]]),
   ]);
   const waiting = (queues ?? []).map(({ consumer, queues: count, messages, read }) => [

@@ -42,7 +42,15 @@ export async function versionStatus({ collection }: Projection, readStore: Versi
 }
 
 /** A rebuild under way in a few words. */
-export function toldRebuild({ kind, version, step, position, head, eventsPerSecond, isBegun }: RebuildStatus): string {
+export function formatRebuild({
+  kind,
+  version,
+  step,
+  position,
+  head,
+  eventsPerSecond,
+  isBegun,
+}: RebuildStatus): string {
   const what = `${kind === 'rebuild' ? 'rebuild' : 'roll-back'} to version ${version}`;
   if (!isBegun) return `${what}: waits for a projector`;
   const share = Number(head) === 0 ? 0 : Math.floor((Number(position) / Number(head)) * 100);

@@ -12,7 +12,7 @@ import { customerRoutes } from './customers/http.js';
 import { deliveryRoutes } from './delivery/http.js';
 import { CommandHandler, type CountCommand } from './handling/handle-command.js';
 import type { LiveLook } from './handling/live-look.js';
-import type { WriteMeans } from './http/write-means.js';
+import type { WriteDependencies } from './http/write-dependencies.js';
 import { writeApiDocument } from './openapi.js';
 import type { OrderAdmission } from './ordering/admission.js';
 import { orderRoutes } from './ordering/http.js';
@@ -44,13 +44,13 @@ export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'doc
 }
 
 /** Every operation of the write API. */
-export function writeRoutes(means: WriteMeans): readonly Route[] {
+export function writeRoutes(dependencies: WriteDependencies): readonly Route[] {
   return [
-    ...productRoutes(means),
-    ...customerRoutes(means),
-    ...orderRoutes(means),
-    ...deliveryRoutes(means),
-    ...paymentRoutes(means),
+    ...productRoutes(dependencies),
+    ...customerRoutes(dependencies),
+    ...orderRoutes(dependencies),
+    ...deliveryRoutes(dependencies),
+    ...paymentRoutes(dependencies),
   ];
 }
 
@@ -62,6 +62,6 @@ export function createWriteApi(parts: WriteApiParts): Api {
   const erasures = new Erasures({ store, aggregates, keys, clock, steadyClock, randomness, timer });
   const payments = new PaymentRecords(parts);
   const doing = { aggregates, handler, erasures, payments, admission };
-  const means: WriteMeans = { ...doing, keys, clock, randomness, timer, webhookSecret, publicReadUrl };
-  return createApi({ ...parts, routes: writeRoutes(means), access: writeAccess, document: writeApiDocument });
+  const dependencies: WriteDependencies = { ...doing, keys, clock, randomness, timer, webhookSecret, publicReadUrl };
+  return createApi({ ...parts, routes: writeRoutes(dependencies), access: writeAccess, document: writeApiDocument });
 }

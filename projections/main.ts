@@ -2,7 +2,7 @@ import { runFollower } from '@waybill/infra/process/run-follower.js';
 import { tellFigures } from '@waybill/infra/telemetry/progress-metrics.js';
 import { measureReadModels } from './projecting/measure-read-models.js';
 import { leasedPartitions } from '@waybill/shared-kernel/partitions/leased-assignment.js';
-import { projections } from './read-models/catalogue.js';
+import { projections } from './read-models/projections.js';
 import { keepReadModels } from './projecting/keep-read-models.js';
 import { liveProjections } from './rebuild/change-versions.js';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { rolesOf, type Access, type Sight } from '@waybill/infra/http/access.js';
+import { rolesOf, type Access, type Visibility } from '@waybill/infra/http/access.js';
 import { roles, type Role } from '@waybill/infra/http/caller.js';
 import { assigned, happening, listed } from '@waybill/projections/testing/history.js';
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
@@ -67,14 +67,14 @@ async function expectAnswer(
   operation: Operation,
   access: Access,
   asked: { readonly address: string; readonly sub: string; readonly roles: readonly Role[] },
-  sight: Sight | undefined,
+  visibility: Visibility | undefined,
 ): Promise<void> {
   const { address, ...as } = asked;
   const { status, text } = await side.get(address, as);
   const isNamed = as.roles.some((role) => rolesOf(access).includes(role));
-  expect([address, as, status]).toEqual([address, as, sight !== undefined ? 200 : isNamed ? access.others : 403]);
-  const showsPeople = sight === 'personal' && withPeople.test(operation);
-  if (sight !== undefined) expect([address, as, text.includes(home.street)]).toEqual([address, as, showsPeople]);
+  expect([address, as, status]).toEqual([address, as, visibility !== undefined ? 200 : isNamed ? access.others : 403]);
+  const showsPeople = visibility === 'personal' && withPeople.test(operation);
+  if (visibility !== undefined) expect([address, as, text.includes(home.street)]).toEqual([address, as, showsPeople]);
 }
 
 describe.each(cells)('%s as %s', (operation, role, access: Access) => {
@@ -107,8 +107,10 @@ describe.each(operations)('%s', (operation, access: Access) => {
 
   test('in several roles shows the most that any of them does', async () => {
     for (const role of roles) {
-      const sights = [access.auditor?.any, access[role]?.any ?? access[role]?.own];
-      const most = sights.includes('personal') ? 'personal' : sights.find((sight) => sight !== undefined);
+      const visibilities = [access.auditor?.any, access[role]?.any ?? access[role]?.own];
+      const most = visibilities.includes('personal')
+        ? 'personal'
+        : visibilities.find((visibility) => visibility !== undefined);
       const address = addressOf(operation, role);
       for (const both of [['auditor', role] as const, [role, 'auditor'] as const]) {
         await expectAnswer(operation, access, { address, sub: owners[role], roles: [...new Set(both)] }, most);

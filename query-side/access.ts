@@ -1,9 +1,9 @@
 import type { Access, AccessTable, Grant } from '@waybill/infra/http/access.js';
 
 const own: Grant = { own: 'personal' };
-const ownWithoutPeople: Grant = { own: 'bare' };
+const ownWithoutPeople: Grant = { own: 'redacted' };
 const any: Grant = { any: 'personal' };
-const anyWithoutPeople: Grant = { any: 'bare' };
+const anyWithoutPeople: Grant = { any: 'redacted' };
 
 /**
  * The customer sees it whole, so does the courier until it is off their hands (`sight.ts`); a merchant of its lines need
@@ -19,10 +19,10 @@ const order: Access = {
 };
 
 /** The courier needs the address, until it is off their hands; others who look for a parcel, or for work, do not. */
-const courier: Grant = { own: 'personal', open: 'bare' };
+const courier: Grant = { own: 'personal', open: 'redacted' };
 
 /** The catalogue is for everybody who has a token. */
-const catalogue: Access = { customer: any, courier: any, merchant: any, operator: any, auditor: any, others: 404 };
+const everybody: Access = { customer: any, courier: any, merchant: any, operator: any, auditor: any, others: 404 };
 
 /**
  * Who may read what at the read API, and how much of it: operators everything, auditors everything but people. What is
@@ -49,8 +49,8 @@ export const readAccess = {
     others: 404,
   },
 
-  'GET /v1/products': catalogue,
-  'GET /v1/products/:productId': catalogue,
+  'GET /v1/products': everybody,
+  'GET /v1/products/:productId': everybody,
 
   'GET /v1/customers/:customerId': { customer: own, operator: any, auditor: anyWithoutPeople, others: 404 },
   'GET /v1/customers/:customerId/data': { customer: own, operator: any, others: 404 },

@@ -25,12 +25,12 @@ import { wishOf, type Wish } from './reading/consistency.js';
 import { cursorOf, encodeCursor } from './reading/cursor.js';
 import { showCustomer } from './customers.js';
 import { readLiveOf } from './reading/live-model.js';
-import type { Means } from './reading/model.js';
+import type { Dependencies } from './reading/model.js';
 import { showOrder } from './orders.js';
-import { elementsOf, eventsAtOnce, shownEvents, type EventSight } from './past-order.js';
+import { elementsOf, eventsAtOnce, shownEvents, type EventVisibility } from './past-order.js';
 import { keyringFor, type Keyring } from './personal-data.js';
 import { readQuery } from './reading/query.js';
-import { sightOfCustomer } from './sight.js';
+import { visibilityOfCustomer } from './visibility.js';
 
 /** Orders in one answer at most; who has more is told where to go on. */
 export const ordersAtOnce = 200;
@@ -49,10 +49,10 @@ type Pages<T> = AsyncIterable<readonly T[]> | Iterable<readonly T[]>;
  * the caller's is waited for before each, and personal data are opened with the keys of that moment. What happened is written before what it came to, so that a stream that turns out not to
  * be whole marks that (`degraded`), and the rest follows.
  */
-export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
-  const { events, readStore, keys, clock } = means;
-  const readOrders = readLiveOf(orders, means);
-  const readCustomers = readLiveOf(customers, means);
+export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf): Route {
+  const { events, readStore, keys, clock } = dependencies;
+  const readOrders = readLiveOf(orders, dependencies);
+  const readCustomers = readLiveOf(customers, dependencies);
 
   async function ordersOf(customerId: string, after: Place | undefined, wish: Wish | undefined) {
     return readOrders(wish, async ({ projection: { collection, fields }, gauge }) => {
@@ -156,7 +156,7 @@ export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
         if (view === undefined) continue;
         yield `${separator}{"events":[`;
         const { customerId } = view;
-        const sightNow = async (): Promise<EventSight> => {
+        const sightNow = async (): Promise<EventVisibility> => {
           const ring = await ringNow();
           return { keys: ring, showsPositions: ring.opens(customerId) };
         };
@@ -173,14 +173,14 @@ export function customerDataRoute(means: Means, turnsOf: TurnsOf): Route {
     const { customerId } = params;
     const { cursor } = readQuery(search, { cursor: cursorOf(listName) });
     const wish = wishOf(headers);
-    const sight = sightOfCustomer(request, customerId);
-    if (sight === undefined) throw new NotFound('customer', customerId);
+    const visibility = visibilityOfCustomer(request, customerId);
+    if (visibility === undefined) throw new NotFound('customer', customerId);
     const { documents, next, freshness } = await ordersOf(customerId, cursor, wish);
     const turn = turnsOf(request.caller.sub);
     const stream = streamName('customer', customerId);
     const own = await eventsOf(stream, turn);
     const view = await customerNow(customerId);
-    const findRing = () => keyringFor(sight, keys, [customerId]);
+    const findRing = () => keyringFor(visibility, keys, [customerId]);
     /** Whether something personal may be in the piece that was made last. */
     let isOpened = false;
     const ringNow: RingNow = async () => {
@@ -240,7 +240,7 @@ async function* goOn<T>(first: IteratorResult<T, void>, rest: AsyncIterable<T>):
 /** Each page as its reader may see it by the time it is wanted. */
 async function* shown(
   pages: Pages<RecordedEvent>,
-  sightNow: () => Promise<EventSight>,
+  sightNow: () => Promise<EventVisibility>,
 ): AsyncGenerator<readonly object[], void, undefined> {
   for await (const page of pages) yield shownEvents(page, await sightNow());
 }

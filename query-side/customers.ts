@@ -1,10 +1,10 @@
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { customers, customerView, type CustomerView } from '@waybill/projections/read-models/customers.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
-import { sightOfCustomer } from './sight.js';
+import { visibilityOfCustomer } from './visibility.js';
 import { wishOf } from './reading/consistency.js';
-import type { Means, Model } from './reading/model.js';
-import { notShown, notThere } from './reading/not-shown.js';
+import type { Dependencies, Model } from './reading/model.js';
+import { notFoundOrQuarantined, notThere } from './reading/not-found-or-quarantined.js';
 import type { Keyring } from './personal-data.js';
 import { readQuery } from './reading/query.js';
 import { documentAnswer, readingOf } from './reading/reading.js';
@@ -21,20 +21,20 @@ const model: Model<CustomerView> = {
   show: showCustomer,
 };
 
-export function customerRoute(means: Means): Route {
-  const reading = readingOf(model, means);
+export function customerRoute(dependencies: Dependencies): Route {
+  const reading = readingOf(model, dependencies);
 
   async function one(request: ApiRequest<'/v1/customers/:customerId'>): Promise<Answer> {
     const { params, search, headers } = request;
     const { customerId } = params;
     readQuery(search, {});
     const wish = wishOf(headers);
-    const sight = sightOfCustomer(request, customerId);
-    if (sight === undefined) throw new NotFound('customer', customerId);
+    const visibility = visibilityOfCustomer(request, customerId);
+    if (visibility === undefined) throw new NotFound('customer', customerId);
     const found = await reading.find(customerId, wish);
-    if (found === undefined) throw await notThere('customer', customerId, request, means.events);
-    const rendered = await reading.render(found, sight);
-    if (rendered === undefined) throw notShown('customer', customerId, found);
+    if (found === undefined) throw await notThere('customer', customerId, request, dependencies.events);
+    const rendered = await reading.render(found, visibility);
+    if (rendered === undefined) throw notFoundOrQuarantined('customer', customerId, found);
     return documentAnswer(found, rendered, wish?.headers);
   }
 

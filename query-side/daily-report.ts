@@ -6,9 +6,9 @@ import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { wishOf } from './reading/consistency.js';
 import { readLiveOf } from './reading/live-model.js';
-import type { Means } from './reading/model.js';
+import type { Dependencies } from './reading/model.js';
 import { day, id, readQuery } from './reading/query.js';
-import { scopeOfReport } from './sight.js';
+import { scopeOfReport } from './visibility.js';
 
 const dayLong = 24 * 60 * 60 * 1000;
 /** Days of a report for which no beginning was asked. */
@@ -67,9 +67,9 @@ function dayJson({ revenue, ...day }: ReportDay): string {
   return `${JSON.stringify(day).slice(0, -1)},"revenue":{"amount":${revenue},"currency":${currency}}}`;
 }
 
-export function reportRoute(means: Means): Route {
-  const { readStore, clock } = means;
-  const readLive = readLiveOf(orders, means);
+export function reportRoute(dependencies: Dependencies): Route {
+  const { readStore, clock } = dependencies;
+  const readLive = readLiveOf(orders, dependencies);
 
   async function report(request: ApiRequest): Promise<Answer> {
     const { search, headers } = request;

@@ -1,4 +1,4 @@
-import type { Asker, Sight } from '@waybill/infra/http/access.js';
+import type { Asker, Visibility } from '@waybill/infra/http/access.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { deliveries, deliveryView, type DeliveryView } from '@waybill/projections/read-models/deliveries.js';
 import { isUnderWay } from '@waybill/projections/read-models/delivery-progress.js';
@@ -7,12 +7,12 @@ import { NotFound, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { wishOf } from './reading/consistency.js';
 import { pageCursorOf } from './reading/cursor.js';
-import type { Means, Model } from './reading/model.js';
-import { notShown, notThere } from './reading/not-shown.js';
+import type { Dependencies, Model } from './reading/model.js';
+import { notFoundOrQuarantined, notThere } from './reading/not-found-or-quarantined.js';
 import { noKeys, type Keyring } from './personal-data.js';
 import { defaultLimit, id, limit, oneOf, readQuery } from './reading/query.js';
 import { documentAnswer, readingOf, type Found } from './reading/reading.js';
-import { scopeOfDeliveries, seesEveryDelivery, sightOfDelivery, type DeliveryParties } from './sight.js';
+import { scopeOfDeliveries, seesEveryDelivery, visibilityOfDelivery, type DeliveryParties } from './visibility.js';
 
 export const deliveryStatuses = [
   'open',
@@ -52,25 +52,25 @@ const filters = {
   cursor: pageCursorOf(deliveries.collection.name),
 };
 
-function sightOf({ document }: Found, asker: Asker): Sight | undefined {
+function visibilityOf({ document }: Found, asker: Asker): Visibility | undefined {
   const view = deliveryView(document.sections, document.revisions);
-  return view && sightOfDelivery(asker, view);
+  return view && visibilityOfDelivery(asker, view);
 }
 
 /** A delivery of which nothing is known. */
 const unknown: DeliveryParties = { status: 'unknown' };
 
-export function deliveryRoutes(means: Means): readonly Route[] {
-  const reading = readingOf(model, means);
-  const readingOwn = readingOf(modelOfOwn, means);
+export function deliveryRoutes(dependencies: Dependencies): readonly Route[] {
+  const reading = readingOf(model, dependencies);
+  const readingOwn = readingOf(modelOfOwn, dependencies);
 
   /** By its document and what came after that: whoever may know of it may be somebody whom only the log knows yet. */
   async function isVisibleInLog(deliveryId: string, asker: Asker): Promise<boolean> {
     const before = await reading.find(deliveryId, undefined);
-    const now = await foldOn(deliveries, deliveryId, means.events, before?.document);
+    const now = await foldOn(deliveries, deliveryId, dependencies.events, before?.document);
     const { sections, revisions, isWhole } = now;
     if (revisions.delivery === undefined && isWhole) return false;
-    return sightOfDelivery(asker, deliveryView(sections, revisions) ?? unknown) !== undefined;
+    return visibilityOfDelivery(asker, deliveryView(sections, revisions) ?? unknown) !== undefined;
   }
 
   /**
@@ -84,7 +84,7 @@ export function deliveryRoutes(means: Means): readonly Route[] {
       if (!(error instanceof Unavailable) && !isStreamFault(error)) throw error;
       if (isStreamFault(error) && seesEveryDelivery(asker)) return true;
       const found = await reading.find(deliveryId, undefined);
-      if (found !== undefined && sightOf(found, asker) !== undefined) return true;
+      if (found !== undefined && visibilityOf(found, asker) !== undefined) return true;
       if (error instanceof Unavailable) throw error;
       return false;
     }
@@ -94,9 +94,9 @@ export function deliveryRoutes(means: Means): readonly Route[] {
     const { search, headers } = request;
     const { limit: most = defaultLimit, cursor, ...given } = readQuery(search, filters);
     const wish = wishOf(headers);
-    const { sight, filters: equal } = scopeOfDeliveries(request, given);
+    const { visibility, filters: equal } = scopeOfDeliveries(request, given);
     const shown = seesEveryDelivery(request) ? reading : readingOwn;
-    return shown.page({ equal: { ...equal }, limit: most, cursor }, sight, wish);
+    return shown.page({ equal: { ...equal }, limit: most, cursor }, visibility, wish);
   }
 
   async function one(request: ApiRequest<'/v1/deliveries/:deliveryId'>): Promise<Answer> {
@@ -106,12 +106,12 @@ export function deliveryRoutes(means: Means): readonly Route[] {
     const wish = wishOf(headers);
     if (wish !== undefined && !(await mayKnowOf(deliveryId, request))) throw new NotFound('delivery', deliveryId);
     const found = await reading.find(deliveryId, wish);
-    const sight = found && sightOf(found, request);
-    const rendered = sight && (await reading.render(found, sight));
-    if (found === undefined) throw await notThere('delivery', deliveryId, request, means.events);
+    const visibility = found && visibilityOf(found, request);
+    const rendered = visibility && (await reading.render(found, visibility));
+    if (found === undefined) throw await notThere('delivery', deliveryId, request, dependencies.events);
     if (rendered === undefined) {
       const isTheirs = found.document.degraded !== undefined && (await mayKnowOf(deliveryId, request));
-      throw notShown('delivery', deliveryId, isTheirs ? found : undefined);
+      throw notFoundOrQuarantined('delivery', deliveryId, isTheirs ? found : undefined);
     }
     return documentAnswer(found, rendered, wish?.headers);
   }

@@ -2,15 +2,15 @@ import { deliveries, deliverySteps, type DeliverySteps } from '@waybill/projecti
 import { WaybillError } from '@waybill/shared-kernel/errors.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { readLiveOf } from './reading/live-model.js';
-import type { Means } from './reading/model.js';
+import type { Dependencies } from './reading/model.js';
 
 /** Which events of an order's delivery are no positions; `undefined`: nobody knows, and they are all to be read. */
 export type StepsOf = (orderId: string) => Promise<DeliverySteps | undefined>;
 
 /** By the delivery's document. One that stands still, or cannot be had, does not say: the log alone does. */
-export function deliveryStepsOf(means: Means): StepsOf {
-  const { readStore } = means;
-  const readDeliveries = readLiveOf(deliveries, means);
+export function deliveryStepsOf(dependencies: Dependencies): StepsOf {
+  const { readStore } = dependencies;
+  const readDeliveries = readLiveOf(deliveries, dependencies);
 
   return async (orderId) => {
     try {

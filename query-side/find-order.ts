@@ -1,26 +1,26 @@
-import type { Asker, Sight } from '@waybill/infra/http/access.js';
+import type { Asker, Visibility } from '@waybill/infra/http/access.js';
 import { foldOn } from '@waybill/projections/read-models/fold-on.js';
 import { orders, partiesOf, type OrderParties } from '@waybill/projections/read-models/orders.js';
 import { NotFound, Unavailable, WaybillError } from '@waybill/shared-kernel/errors.js';
 import { isStreamFault, requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 import type { Wish } from './reading/consistency.js';
-import type { Means } from './reading/model.js';
-import { notShown, notThere } from './reading/not-shown.js';
+import type { Dependencies } from './reading/model.js';
+import { notFoundOrQuarantined, notThere } from './reading/not-found-or-quarantined.js';
 import { partiesInLog } from './parties-in-log.js';
 import type { Found, Reading } from './reading/reading.js';
-import { sightOfOrder } from './sight.js';
+import { visibilityOfOrder } from './visibility.js';
 
 /** The document of an order, and what its reader sees of it: each undefined where there is none for them. */
 export interface FoundOrder {
   readonly found: Found | undefined;
-  readonly sight: Sight | undefined;
+  readonly visibility: Visibility | undefined;
 }
 
 /** An order as the log has it, for somebody who may see it. */
 export interface OrderInLog {
   readonly customerId: string;
-  readonly sight: Sight;
+  readonly visibility: Visibility;
   /** Whether its courier has the parcel, or is to fetch it. */
   readonly isUnderWay: () => Promise<boolean>;
 }
@@ -41,28 +41,28 @@ export interface OrderFinder {
   readonly refusal: (orderId: string, asker: Asker, found: Found | undefined) => Promise<WaybillError>;
 }
 
-export function orderFinder(reading: Pick<Reading, 'find'>, means: Pick<Means, 'events'>): OrderFinder {
+export function orderFinder(reading: Pick<Reading, 'find'>, dependencies: Pick<Dependencies, 'events'>): OrderFinder {
   /** Whoever may read an order may be a party that only the log knows yet. */
   async function isVisibleInLog(orderId: string, asker: Asker): Promise<boolean> {
-    if (sightOfOrder(asker, { merchantIds: [] }) !== undefined) return true;
+    if (visibilityOfOrder(asker, { merchantIds: [] }) !== undefined) return true;
     return (await lookInLog(orderId, asker)) !== undefined;
   }
 
   /** `undefined`: it is not for them, or there is none. */
   async function lookInLog(orderId: string, asker: Asker): Promise<OrderInLog | undefined> {
-    const { events } = means;
+    const { events } = dependencies;
     const own = streamName('order', orderId);
     const first = await events.readStream(own, 0, 1);
     if (first.length === 0) await requireWhole(events, own);
     const placed = partiesInLog(first);
     const { customerId } = placed;
-    const asItsCourier = sightOfOrder(asker, { ...placed, courierId: asker.caller.sub, isUnderWay: true });
+    const asItsCourier = visibilityOfOrder(asker, { ...placed, courierId: asker.caller.sub, isUnderWay: true });
     if (customerId === undefined || asItsCourier === undefined) return undefined;
-    const atOnce = sightOfOrder(asker, placed);
-    const sight =
-      atOnce === asItsCourier ? atOnce : sightOfOrder(asker, await partiesNow(orderId, atOnce !== undefined));
-    if (sight === undefined) return undefined;
-    return { customerId, sight, isUnderWay: async () => (await partiesNow(orderId, true)).isUnderWay === true };
+    const atOnce = visibilityOfOrder(asker, placed);
+    const visibility =
+      atOnce === asItsCourier ? atOnce : visibilityOfOrder(asker, await partiesNow(orderId, atOnce !== undefined));
+    if (visibility === undefined) return undefined;
+    return { customerId, visibility, isUnderWay: async () => (await partiesNow(orderId, true)).isUnderWay === true };
   }
 
   /** Whose it is now: by its document and what came after that. Without a document all is read, for whose it is already. */
@@ -71,7 +71,7 @@ export function orderFinder(reading: Pick<Reading, 'find'>, means: Pick<Means, '
       if (!isTheirs || !(error instanceof WaybillError)) throw error;
       return undefined;
     });
-    const { sections } = await foldOn(orders, orderId, means.events, found?.document);
+    const { sections } = await foldOn(orders, orderId, dependencies.events, found?.document);
     return partiesOf(sections);
   }
 
@@ -88,9 +88,9 @@ export function orderFinder(reading: Pick<Reading, 'find'>, means: Pick<Means, '
   }
 
   async function isShown(orderId: string, asker: Asker): Promise<boolean> {
-    if (sightOfOrder(asker, { merchantIds: [] }) !== undefined) return true;
+    if (visibilityOfOrder(asker, { merchantIds: [] }) !== undefined) return true;
     const found = await reading.find(orderId, undefined);
-    return found !== undefined && sightOf(found, asker) !== undefined;
+    return found !== undefined && visibilityOf(found, asker) !== undefined;
   }
 
   return {
@@ -112,17 +112,17 @@ export function orderFinder(reading: Pick<Reading, 'find'>, means: Pick<Means, '
 
     async find(orderId, asker, wish) {
       const found = await reading.find(orderId, wish);
-      return { found, sight: found && sightOf(found, asker) };
+      return { found, visibility: found && visibilityOf(found, asker) };
     },
 
     async refusal(orderId, asker, found) {
-      if (found === undefined) return notThere('order', orderId, asker, means.events);
+      if (found === undefined) return notThere('order', orderId, asker, dependencies.events);
       const isTheirs = found.document.degraded !== undefined && (await mayKnowOf(orderId, asker));
-      return notShown('order', orderId, isTheirs ? found : undefined);
+      return notFoundOrQuarantined('order', orderId, isTheirs ? found : undefined);
     },
   };
 }
 
-function sightOf({ document }: Found, asker: Asker): Sight | undefined {
-  return sightOfOrder(asker, partiesOf(document.sections));
+function visibilityOf({ document }: Found, asker: Asker): Visibility | undefined {
+  return visibilityOfOrder(asker, partiesOf(document.sections));
 }

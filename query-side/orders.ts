@@ -8,12 +8,12 @@ import { pageCursorOf } from './reading/cursor.js';
 import { deliveryStepsOf } from './delivery-steps.js';
 import { isNamed, weakETag } from './reading/etag.js';
 import { orderFinder } from './find-order.js';
-import type { Means, Model } from './reading/model.js';
+import type { Dependencies, Model } from './reading/model.js';
 import { orderInThePast, timelineRoute } from './past-order.js';
 import type { Keyring } from './personal-data.js';
 import { defaultLimit, id, limit, oneOf, readQuery, searchText, time } from './reading/query.js';
 import { documentAnswer, readingOf, type PageQuery } from './reading/reading.js';
-import { scopeOfOrders } from './sight.js';
+import { scopeOfOrders } from './visibility.js';
 import { trackingRoute } from './tracking.js';
 
 export const orderStatuses = [
@@ -65,10 +65,10 @@ function ofWhom(
 }
 
 /** A turn of the caller's is waited for before each piece of long work. */
-export function orderRoutes(means: Means, turnsOf: TurnsOf): readonly Route[] {
-  const reading = readingOf(model, means);
-  const finder = orderFinder(reading, means);
-  const stepsOf = deliveryStepsOf(means);
+export function orderRoutes(dependencies: Dependencies, turnsOf: TurnsOf): readonly Route[] {
+  const reading = readingOf(model, dependencies);
+  const finder = orderFinder(reading, dependencies);
+  const stepsOf = deliveryStepsOf(dependencies);
 
   async function list(request: ApiRequest): Promise<Answer> {
     const { search, headers } = request;
@@ -96,7 +96,7 @@ export function orderRoutes(means: Means, turnsOf: TurnsOf): readonly Route[] {
       limit: most,
       cursor,
     };
-    return reading.page(query, scope.sight, wish);
+    return reading.page(query, scope.visibility, wish);
   }
 
   async function one(request: ApiRequest<'/v1/orders/:orderId'>): Promise<Answer> {
@@ -106,11 +106,11 @@ export function orderRoutes(means: Means, turnsOf: TurnsOf): readonly Route[] {
     const wish = wishOf(headers);
     if (at.asOf !== undefined || at.knownAt !== undefined) {
       // The log knows every write already.
-      return orderInThePast(means, { finder, stepsOf, turnsOf }, orderId, at, request, wish?.headers ?? {});
+      return orderInThePast(dependencies, { finder, stepsOf, turnsOf }, orderId, at, request, wish?.headers ?? {});
     }
     await finder.admit(orderId, request, wish);
-    const { found, sight } = await finder.find(orderId, request, wish);
-    const rendered = found && sight && (await reading.render(found, sight));
+    const { found, visibility } = await finder.find(orderId, request, wish);
+    const rendered = found && visibility && (await reading.render(found, visibility));
     if (found === undefined || rendered === undefined) throw await finder.refusal(orderId, request, found);
     const tag = weakETag(orders, found.document, rendered);
     const answerHeaders = {
@@ -126,7 +126,7 @@ export function orderRoutes(means: Means, turnsOf: TurnsOf): readonly Route[] {
   return [
     route('GET', '/v1/orders', list),
     route('GET', '/v1/orders/:orderId', one),
-    trackingRoute(finder, means),
-    timelineRoute(finder, means, turnsOf),
+    trackingRoute(finder, dependencies),
+    timelineRoute(finder, dependencies, turnsOf),
   ];
 }

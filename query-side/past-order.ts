@@ -14,18 +14,18 @@ import { wishOf } from './reading/consistency.js';
 import { timelineCursorOf, encodeTimelineCursor } from './reading/cursor.js';
 import type { StepsOf } from './delivery-steps.js';
 import type { OrderFinder } from './find-order.js';
-import type { Means } from './reading/model.js';
+import type { Dependencies } from './reading/model.js';
 import { keyringFor, type Keyring } from './personal-data.js';
 import { longestTimeline, readQuery, timelineLimit } from './reading/query.js';
 
 /** What of events their reader may see. */
-export interface EventSight {
+export interface EventVisibility {
   readonly keys: Keyring;
   /** Whether they may know where couriers were: where a delivery ended, somebody lives. */
   readonly showsPositions: boolean;
 }
 
-interface PastMeans {
+interface PastDependencies {
   readonly finder: Pick<OrderFinder, 'inLog'>;
   readonly stepsOf: StepsOf;
   /** A turn of the caller's is waited for before each piece of a long stream. */
@@ -34,16 +34,16 @@ interface PastMeans {
 
 /** The order as it stood, folded from the log. */
 export async function orderInThePast(
-  means: Means,
-  { finder, stepsOf, turnsOf }: PastMeans,
+  dependencies: Dependencies,
+  { finder, stepsOf, turnsOf }: PastDependencies,
   orderId: string,
   at: PointInTime,
   asker: Asker,
   headers: Readonly<Record<string, string>>,
 ): Promise<Answer> {
-  const asked = askedAt(at, epochMs(means.clock));
-  const { customerId, sight } = await finder.inLog(orderId, asker);
-  const events = await readEverythingOf(means.events, orderId, await stepsOf(orderId), {
+  const asked = askedAt(at, epochMs(dependencies.clock));
+  const { customerId, visibility } = await finder.inLog(orderId, asker);
+  const events = await readEverythingOf(dependencies.events, orderId, await stepsOf(orderId), {
     size: eventsAtOnce,
     turn: turnsOf(asker.caller.sub),
   });
@@ -53,8 +53,8 @@ export async function orderInThePast(
     events.filter((event) => isKnown(event, asked)),
   );
   if (view === undefined) throw new NotFound('order', orderId, `There was no order ${orderId} at that time.`);
-  const keys = await keyringFor(sight, means.keys, [customerId]);
-  const freshness = { projectedAt: timestamp(means.clock), lagMs: 0 };
+  const keys = await keyringFor(visibility, dependencies.keys, [customerId]);
+  const freshness = { projectedAt: timestamp(dependencies.clock), lagMs: 0 };
   const shown = { ...view, deliveryAddress: keys.open(view.deliveryAddress) };
   return json(200, { ...shown, ...(degraded !== undefined && { degraded }), freshness }, headers);
 }
@@ -68,7 +68,7 @@ const personal: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** A payload with its personal data opened, or null. */
-function openData({ type, data }: LegibleEvent, { keys, showsPositions }: EventSight): object {
+function openData({ type, data }: LegibleEvent, { keys, showsPositions }: EventVisibility): object {
   if (type === 'DeliveryPositionReported' && !showsPositions) return { ...data, latitude: null, longitude: null };
   const shown: Record<string, unknown> = { ...data };
   for (const field of personal[type] ?? []) shown[field] = keys.open(shown[field]);
@@ -79,8 +79,8 @@ function openData({ type, data }: LegibleEvent, { keys, showsPositions }: EventS
 export const eventsAtOnce = 250;
 
 /** As timelines show them. */
-export function shownEvents(events: readonly RecordedEvent[], sight: EventSight): readonly object[] {
-  return events.map(legibleEvent).map((event) => timelineEvent(event, openData(event, sight)));
+export function shownEvents(events: readonly RecordedEvent[], visibility: EventVisibility): readonly object[] {
+  return events.map(legibleEvent).map((event) => timelineEvent(event, openData(event, visibility)));
 }
 
 /** The elements of a JSON array as text; nothing where it has none. */
@@ -89,20 +89,20 @@ export function elementsOf(values: readonly object[]): readonly string[] {
 }
 
 /** What happened to an order, page by page. Each page is asked for anew whether it is the caller's to see. */
-export function timelineRoute(finder: Pick<OrderFinder, 'inLog'>, means: Means, turnsOf: TurnsOf): Route {
+export function timelineRoute(finder: Pick<OrderFinder, 'inLog'>, dependencies: Dependencies, turnsOf: TurnsOf): Route {
   async function timeline(request: ApiRequest<'/v1/orders/:orderId/timeline'>): Promise<Answer> {
     const { params, search, headers } = request;
     const { orderId } = params;
     const query = readQuery(search, { limit: timelineLimit, cursor: timelineCursorOf(orderId) });
     const { limit = longestTimeline, cursor = timelineStart } = query;
     const wish = wishOf(headers);
-    const { customerId, sight, isUnderWay } = await finder.inLog(orderId, request);
-    const keys = await keyringFor(sight, means.keys, [customerId]);
+    const { customerId, visibility, isUnderWay } = await finder.inLog(orderId, request);
+    const keys = await keyringFor(visibility, dependencies.keys, [customerId]);
     const showsPositions = keys.opens(customerId) || (await isUnderWay());
     const shown: string[] = [];
     let next: TimelinePlace | undefined;
     const range = { from: cursor, limit, size: eventsAtOnce, turn: turnsOf(request.caller.sub) };
-    for await (const page of readTimelinePages(means.events, orderId, range)) {
+    for await (const page of readTimelinePages(dependencies.events, orderId, range)) {
       shown.push(...elementsOf(shownEvents(page.events, { keys, showsPositions })));
       ({ next } = page);
     }

@@ -1,6 +1,6 @@
 import { isSealed, subjectOf, unseal } from '@waybill/shared-kernel/personal-data.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
-import type { Sight } from '@waybill/infra/http/access.js';
+import type { Visibility } from '@waybill/infra/http/access.js';
 
 /** Opens sealed values of the people it was gathered for. For one answer: keys may be destroyed at any time. */
 export interface Keyring {
@@ -18,11 +18,11 @@ export const noKeys: Keyring = { opens: () => false, open: () => null };
  * does not answer.
  */
 export async function keyringFor(
-  sight: Sight,
+  visibility: Visibility,
   store: Pick<KeyStore, 'find'>,
   subjects: Iterable<string | undefined>,
 ): Promise<Keyring> {
-  if (sight === 'bare') return noKeys;
+  if (visibility === 'redacted') return noKeys;
   const keys = new Map<string, Uint8Array | undefined>();
   for (const subject of subjects) {
     if (subject !== undefined && !keys.has(subject)) keys.set(subject, await store.find(subject));

@@ -3,8 +3,8 @@ import { products, productView, type ProductView } from '@waybill/projections/re
 import { searchedWords } from '@waybill/projections/read-models/words.js';
 import { wishOf } from './reading/consistency.js';
 import { pageCursorOf } from './reading/cursor.js';
-import type { Means, Model } from './reading/model.js';
-import { notShown, notThere } from './reading/not-shown.js';
+import type { Dependencies, Model } from './reading/model.js';
+import { notFoundOrQuarantined, notThere } from './reading/not-found-or-quarantined.js';
 import { defaultLimit, id, limit, readQuery, searchText } from './reading/query.js';
 import { documentAnswer, readingOf } from './reading/reading.js';
 
@@ -17,8 +17,8 @@ const model: Model<ProductView> = {
 
 const filters = { merchantId: id, q: searchText, limit, cursor: pageCursorOf(products.collection.name) };
 
-export function productRoutes(means: Means): readonly Route[] {
-  const reading = readingOf(model, means);
+export function productRoutes(dependencies: Dependencies): readonly Route[] {
+  const reading = readingOf(model, dependencies);
 
   async function list({ search, headers }: ApiRequest): Promise<Answer> {
     const { merchantId, q, limit: most = defaultLimit, cursor } = readQuery(search, filters);
@@ -28,7 +28,7 @@ export function productRoutes(means: Means): readonly Route[] {
       limit: most,
       cursor,
     };
-    return reading.page(query, 'bare', wishOf(headers));
+    return reading.page(query, 'redacted', wishOf(headers));
   }
 
   async function one(request: ApiRequest<'/v1/products/:productId'>): Promise<Answer> {
@@ -36,9 +36,9 @@ export function productRoutes(means: Means): readonly Route[] {
     readQuery(search, {});
     const wish = wishOf(headers);
     const found = await reading.find(params.productId, wish);
-    if (found === undefined) throw await notThere('product', params.productId, request, means.events);
-    const rendered = await reading.render(found, 'bare');
-    if (rendered === undefined) throw notShown('product', params.productId, found);
+    if (found === undefined) throw await notThere('product', params.productId, request, dependencies.events);
+    const rendered = await reading.render(found, 'redacted');
+    if (rendered === undefined) throw notFoundOrQuarantined('product', params.productId, found);
     return documentAnswer(found, rendered, wish?.headers);
   }
 

@@ -4,12 +4,19 @@ import type { Problem } from '@waybill/infra/http/problem.js';
 import { readAccess } from './access.js';
 import { readApiDocument } from './openapi.js';
 import { readApiRoutes } from './read-api.js';
-import type { Means } from './reading/model.js';
+import type { Dependencies } from './reading/model.js';
 import { place } from './testing/orders.js';
 import { ReadSide } from './testing/read-side.js';
 
 /** Only to be looked at, never called. */
-const routes = readApiRoutes({ readStore: {}, events: {}, keys: {}, clock: {}, steadyClock: {}, timer: {} } as Means);
+const routes = readApiRoutes({
+  readStore: {},
+  events: {},
+  keys: {},
+  clock: {},
+  steadyClock: {},
+  timer: {},
+} as Dependencies);
 
 let side: ReadSide;
 beforeAll(async () => {

@@ -7,22 +7,22 @@ import { customerDataRoute } from './customer-data.js';
 import { customerRoute } from './customers.js';
 import { reportRoute } from './daily-report.js';
 import { deliveryRoutes } from './deliveries.js';
-import type { Means } from './reading/model.js';
+import type { Dependencies } from './reading/model.js';
 import { readApiDocument } from './openapi.js';
 import { orderRoutes } from './orders.js';
 import { productRoutes } from './products.js';
 
-export interface ReadApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document'>, Means {}
+export interface ReadApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document'>, Dependencies {}
 
-export function readApiRoutes(means: Means): readonly Route[] {
+export function readApiRoutes(dependencies: Dependencies): readonly Route[] {
   const turnsOf = oneATurn();
   return [
-    ...orderRoutes(means, turnsOf),
-    ...deliveryRoutes(means),
-    ...productRoutes(means),
-    customerRoute(means),
-    customerDataRoute(means, turnsOf),
-    reportRoute(means),
+    ...orderRoutes(dependencies, turnsOf),
+    ...deliveryRoutes(dependencies),
+    ...productRoutes(dependencies),
+    customerRoute(dependencies),
+    customerDataRoute(dependencies, turnsOf),
+    reportRoute(dependencies),
   ];
 }
 

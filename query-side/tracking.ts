@@ -9,15 +9,15 @@ import { wishOf, type Wish } from './reading/consistency.js';
 import { recent, usualTime } from './estimated-arrival.js';
 import type { OrderFinder } from './find-order.js';
 import { readLiveOf } from './reading/live-model.js';
-import type { Means } from './reading/model.js';
+import type { Dependencies } from './reading/model.js';
 import { readQuery } from './reading/query.js';
 import { trackOrder } from './track-order.js';
 import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 /** Where an order is: of its own document and that of its delivery. With each moment the answer is another. */
-export function trackingRoute(orders: OrderFinder, means: Means): Route {
-  const { readStore, clock } = means;
-  const readDeliveries = readLiveOf(deliveries, means);
+export function trackingRoute(orders: OrderFinder, dependencies: Dependencies): Route {
+  const { readStore, clock } = dependencies;
+  const readDeliveries = readLiveOf(deliveries, dependencies);
 
   /** The delivery's document, `undefined` where there is none, and how far it is behind. */
   async function findDelivery(orderId: string, wish: Wish | undefined) {
@@ -44,11 +44,11 @@ export function trackingRoute(orders: OrderFinder, means: Means): Route {
     readQuery(search, {});
     const wish = wishOf(headers);
     await orders.admit(orderId, request, wish);
-    const [{ found, sight }, { document, lags }] = await Promise.all([
+    const [{ found, visibility }, { document, lags }] = await Promise.all([
       orders.find(orderId, request, wish),
       findDelivery(orderId, wish),
     ]);
-    const order = sight && found && orderView(found.document.sections, found.document.revisions);
+    const order = visibility && found && orderView(found.document.sections, found.document.revisions);
     if (found === undefined || order === undefined) throw await orders.refusal(orderId, request, found);
     const usual = await usualTimeFor(order);
     const delivery = document && viewOf(document);

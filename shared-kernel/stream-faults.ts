@@ -6,7 +6,7 @@ import { readAsFar } from './read-stream.js';
 import type { EventStore, StreamMark } from './ports/event-store.js';
 import type { Degraded, DegradedBy } from './ports/read-store.js';
 import { parseStream } from './stream.js';
-import { toldError } from './told-error.js';
+import { describeError } from './describe-error.js';
 
 /** Not every event of a stream can be read. It is one stream's trouble, and so one key's. */
 export type StreamFault = StreamCut | StreamUnreadable;
@@ -24,7 +24,7 @@ export function degradedByFault(fault: StreamFault): DegradedBy {
 
 /** Marks a document from `now` on (RFC 3339) that nothing waits for yet. */
 export function markedFor(fault: StreamFault, now: string): Degraded {
-  return { since: now, triedAt: now, error: toldError(fault), ...degradedByFault(fault), seen: {} };
+  return { since: now, triedAt: now, error: describeError(fault), ...degradedByFault(fault), seen: {} };
 }
 
 /** Whether a document stands still for what became of a stream, rather than for what an event says. */

@@ -6,7 +6,7 @@ import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event
 import {
   consumePartition,
   consumerTuning,
-  type ConsumerMeans,
+  type ConsumerDependencies,
   type PartitionConsumer,
   type PartitionTarget,
 } from '@waybill/shared-kernel/subscriptions/consume-partition.js';
@@ -64,7 +64,7 @@ class Bench {
   running: PartitionConsumer | undefined;
   readonly #revisions = new Map<string, number>();
 
-  readonly store: ConsumerMeans['store'] = {
+  readonly store: ConsumerDependencies['store'] = {
     head: () => this.log.head(),
     recordAt: (position) => this.log.recordAt(position),
     readStream: (...asked) => this.log.readStream(...asked),
@@ -117,11 +117,11 @@ class Bench {
     };
     const identity = async () => (this.isBlind ? undefined : (this.renewed ?? (await identityOf(this.log))));
     const { store, deliveryOwners } = this;
-    const means: ConsumerMeans = {
+    const dependencies: ConsumerDependencies = {
       ...{ broker, store, identity, headWatch, clock, timer, randomness, report },
       ...(deliveryOwners !== undefined && { deliveryOwners }),
     };
-    this.running = consumePartition(this.target, means, { ...consumerTuning, batch });
+    this.running = consumePartition(this.target, dependencies, { ...consumerTuning, batch });
     return this.running;
   }
 

@@ -20,7 +20,7 @@ type Move = AtOnce | { readonly dies: string } | { readonly fulfils: true };
 interface AtOnce {
   readonly calls: readonly CourierCall[];
   /** For how many answers to others each append waits, so that they come in between. */
-  readonly patience: readonly number[];
+  readonly answerTimeoutMs: readonly number[];
 }
 
 const couriers = ['k1', 'k2', 'k3'] as const;
@@ -46,7 +46,7 @@ const call: fc.Arbitrary<CourierCall> = fc.oneof(
 );
 const atOnce: fc.Arbitrary<AtOnce> = fc.record({
   calls: fc.array(call, { minLength: 1, maxLength: 3 }),
-  patience: fc.array(fc.nat(2), { maxLength: 4 }),
+  answerTimeoutMs: fc.array(fc.nat(2), { maxLength: 4 }),
 });
 const move: fc.Arbitrary<Move> = fc.oneof(
   { weight: 8, arbitrary: atOnce },
@@ -89,10 +89,10 @@ describe.each(stores)('couriers at work, %s', (_, open) => {
   }
 
   /** The answers to calls that are made at once. */
-  async function makeAll(orderId: string, { calls, patience }: AtOnce): Promise<readonly number[]> {
+  async function makeAll(orderId: string, { calls, answerTimeoutMs }: AtOnce): Promise<readonly number[]> {
     let [unanswered, held, appends] = [calls.length, 0, 0];
     api.store.fate = async () => {
-      const answers = patience[appends] ?? 0;
+      const answers = answerTimeoutMs[appends] ?? 0;
       appends += 1;
       held += 1;
       while (calls.length - unanswered < answers && held < unanswered) await setImmediate();

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
-import { amissIn, told } from './simulation/told.js';
+import { amissIn, formatWeek } from './simulation/format-week.js';
 import { runWeek, type WeekReport } from './simulation/week-process.js';
 
 // A week of customers, merchants, couriers and operators, outages and crashes, in virtual time. Everything that is by
@@ -21,7 +21,7 @@ describe(`a simulated week, WAYBILL_SIMULATION_SEED=${seed}`, () => {
       runWeek(seed, orders),
       runWeek(`${seed}, another`, fewOrders),
     ]);
-    if (process.env['WAYBILL_SIMULATION_SEED'] !== undefined) process.stdout.write(told(week));
+    if (process.env['WAYBILL_SIMULATION_SEED'] !== undefined) process.stdout.write(formatWeek(week));
   }, 600_000);
 
   test('ends with every order over or waiting for a named deadline, the books balanced and the read models true', () => {

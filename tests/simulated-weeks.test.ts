@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
-import { amissIn } from './simulation/told.js';
+import { amissIn } from './simulation/format-week.js';
 import { runWeek, type WeekReport } from './simulation/week-process.js';
 import { seed } from './support/seed.js';
 

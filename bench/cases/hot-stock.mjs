@@ -11,7 +11,7 @@ import { inScratchFolder } from '../scratch.mjs';
 const inFlight = 64;
 const many = 10_000;
 const few = 500;
-const means = { timer: systemTimer, randomness: systemRandomness };
+const dependencies = { timer: systemTimer, randomness: systemRandomness };
 
 /** What one writer for a hot stream is worth: the stock alone, without the rest of fulfilment. */
 export const hotStock = {
@@ -27,7 +27,7 @@ export const hotStock = {
         inScratchFolder(async (folder) => {
           const { rate, lost, gaveUp } = await reserve(folder, few, (productsOf) => {
             const products = productsOf();
-            return () => new StockKeeper(products, means);
+            return () => new StockKeeper(products, dependencies);
           });
           const four = await inScratchFolder((another) => reserve(another, many, writers(4)));
           note(
@@ -42,7 +42,7 @@ export const hotStock = {
 
 /** So many processes as far as the log is concerned, which orders go to in turn. */
 const writers = (count) => (productsOf) => {
-  const keepers = Array.from({ length: count }, () => new StockKeeper(productsOf(), means));
+  const keepers = Array.from({ length: count }, () => new StockKeeper(productsOf(), dependencies));
   let turn = 0;
   return () => keepers[(turn += 1) % count];
 };

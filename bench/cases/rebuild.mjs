@@ -4,7 +4,7 @@ import { systemClock } from '../../infra/dist/clock/system.js';
 import { openSqliteEventStore } from '../../infra/dist/event-store/sqlite/sqlite-event-store.js';
 import { openSqliteReadStore } from '../../infra/dist/read-store/sqlite/read-store.js';
 import { catchUp } from '../../projections/dist/projecting/catch-up.js';
-import { projections } from '../../projections/dist/read-models/catalogue.js';
+import { projections } from '../../projections/dist/read-models/projections.js';
 import { fillLog } from '../orders-log.mjs';
 import { inScratchFolder, lastingScratchFolder } from '../scratch.mjs';
 

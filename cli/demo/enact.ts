@@ -11,7 +11,7 @@ export interface EnactedOrder {
   readonly fate: Fate;
 }
 
-export interface EnactMeans {
+export interface EnactDependencies {
   readonly api: ApiClient;
   readonly clock: WallClock;
   readonly steadyClock: SteadyClock;
@@ -29,8 +29,8 @@ const mostLooks = 1000;
 const mostAtOnce = 16;
 
 /** Lets people and couriers of a plan work, through the write API. A repeat of the same plan changes nothing. */
-export async function enact(plan: DemoPlan, means: EnactMeans): Promise<readonly EnactedOrder[]> {
-  const { api, steadyClock, timer, rate, onProgress } = means;
+export async function enact(plan: DemoPlan, dependencies: EnactDependencies): Promise<readonly EnactedOrder[]> {
+  const { api, steadyClock, timer, rate, onProgress } = dependencies;
   for (const { merchantId, ...product } of plan.products) {
     await api.command({ sub: merchantId, role: 'merchant' }, '/v1/products', product.productId, product);
   }
@@ -43,7 +43,7 @@ export async function enact(plan: DemoPlan, means: EnactMeans): Promise<readonly
   const worker = async () => {
     for (const [index, order] of next) {
       await timer.sleep(Math.max(0, began + (index * 1000) / rate - steadyClock.now()));
-      enacted[index] = await new OrderActor(`${plan.name}-${index}`, order, means).act();
+      enacted[index] = await new OrderActor(`${plan.name}-${index}`, order, dependencies).act();
       onProgress(enacted.filter(Boolean).length, plan.orders.length);
     }
   };
@@ -55,21 +55,21 @@ export async function enact(plan: DemoPlan, means: EnactMeans): Promise<readonly
 class OrderActor {
   readonly #key: string;
   readonly #order: PlannedOrder;
-  readonly #means: EnactMeans;
+  readonly #dependencies: EnactDependencies;
   readonly #customer: Caller;
   readonly #courier: Caller;
 
-  constructor(key: string, order: PlannedOrder, means: EnactMeans) {
+  constructor(key: string, order: PlannedOrder, dependencies: EnactDependencies) {
     this.#key = key;
     this.#order = order;
-    this.#means = means;
+    this.#dependencies = dependencies;
     this.#customer = { sub: order.customerId, role: 'customer' };
     this.#courier = { sub: order.courierId, role: 'courier' };
   }
 
   async act(): Promise<EnactedOrder> {
     const { customerId, courierId, lines, paymentToken, fate } = this.#order;
-    const { api } = this.#means;
+    const { api } = this.#dependencies;
     const placing = { customerId, lines, payment: { token: paymentToken } };
     const { orderId } = await api.command(this.#customer, '/v1/orders', `${this.#key}-place`, placing);
     const id = String(orderId);
@@ -109,13 +109,13 @@ class OrderActor {
   }
 
   async #step(deliveryId: string, what: string, body: object = {}, key = what): Promise<void> {
-    const { api } = this.#means;
+    const { api } = this.#dependencies;
     await api.command(this.#courier, `/v1/deliveries/${deliveryId}/${what}`, `${this.#key}-${key}`, body);
   }
 
   /** A position is of its moment, so it cannot be repeated: in a repeat of the plan its delivery is over. */
   async #report(deliveryId: string, latitude: number, longitude: number): Promise<void> {
-    const at = timestamp(this.#means.clock);
+    const at = timestamp(this.#dependencies.clock);
     try {
       await this.#step(deliveryId, 'positions', { latitude, longitude, at }, at);
     } catch (error) {
@@ -137,7 +137,7 @@ class OrderActor {
           });
         }
       }
-      await this.#means.timer.sleep(pause);
+      await this.#dependencies.timer.sleep(pause);
     }
   }
 }

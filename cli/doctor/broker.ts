@@ -5,7 +5,7 @@ import { fulfilmentQueues, queuesFor } from '../broker-queues.js';
 import { bad, down, good, skipped, warning, type Check } from './check.js';
 import { withReadModels } from './stores.js';
 
-const patienceMs = 2_500;
+const answerTimeoutMs = 2_500;
 
 /** RabbitMQ and what Waybill has there. */
 export async function checkBroker(config: Config): Promise<readonly Check[]> {
@@ -14,7 +14,7 @@ export async function checkBroker(config: Config): Promise<readonly Check[]> {
   const queues = queuesFor(await liveCollections(config));
   let seen: InspectedBroker;
   try {
-    seen = await inspectRabbitMq({ url: broker.url, queues, compare: true, patienceMs });
+    seen = await inspectRabbitMq({ url: broker.url, queues, compare: true, answerTimeoutMs });
   } catch (error) {
     const said = error instanceof Error ? error.message || error.name : String(error);
     return [judgeUnreachable(shown(broker.url), said)];

@@ -8,7 +8,7 @@ import { lastEvent, readLogBackwards } from '@waybill/shared-kernel/read-stream.
 import { bad, good, named, skipped, warning, type Check } from './check.js';
 import { withLog } from './stores.js';
 
-const patienceMs = 1_500;
+const answerTimeoutMs = 1_500;
 /** Clocks of machines are not kept closer together than that. */
 const skewMs = 2_000;
 /** What looking through the log may take. */
@@ -24,7 +24,7 @@ export interface SeenEventStore {
 /** The server of the log, where the log is on one. */
 export async function checkEventStore({ eventStore }: Config): Promise<readonly Check[]> {
   if (eventStore.kind === 'sqlite') return [skipped('event store', 'a file of the data folder')];
-  const store = openEventStoreDb(eventStore.url, { patienceMs });
+  const store = openEventStoreDb(eventStore.url, { answerTimeoutMs });
   try {
     // The first question connects. Only a server that answers is asked for its version, which waits for ever.
     await store.head();

@@ -111,7 +111,7 @@ async function quarantineOf(readStore: ReadStore, live: readonly Projection[]): 
     const documents = await readStore.quarantined(collection, undefined, mostQuarantined);
     count += documents.length;
     for (const { key, degraded } of documents) {
-      if (isByFault(degraded)) marked.push(`${collection.name} ${key}: ${toldMark(degraded)}`);
+      if (isByFault(degraded)) marked.push(`${collection.name} ${key}: ${formatMark(degraded)}`);
     }
   }
   if (count === 0) return [good('quarantine', 'empty')];
@@ -125,7 +125,7 @@ async function quarantineOf(readStore: ReadStore, live: readonly Projection[]): 
   ];
 }
 
-function toldMark({ event, cut }: DegradedBy): string {
+function formatMark({ event, cut }: DegradedBy): string {
   if (cut !== undefined) return cutText(cut);
   return `revision ${event.revision} of ${event.stream}, position ${event.position}, cannot be read`;
 }

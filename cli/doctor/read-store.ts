@@ -8,7 +8,7 @@ import { bad, good, skipped, warning, type Check } from './check.js';
 import { judgeAhead } from './event-store.js';
 import { withReadModels } from './stores.js';
 
-const patienceMs = 1_500;
+const answerTimeoutMs = 1_500;
 
 /** The server of the read models, where they are on one, and the keys that are kept there. */
 export async function checkReadStore(config: Config): Promise<readonly Check[]> {
@@ -16,7 +16,7 @@ export async function checkReadStore(config: Config): Promise<readonly Check[]> 
   if (readStore.kind === 'sqlite') return [skipped('read store', 'a file of the data folder')];
   const live = await withReadModels(config, (_readStore, projections) => Promise.resolve(projections));
   const collections = (live ?? []).map(({ collection }) => collection);
-  const seen = await inspectMongoDb({ url: readStore.url, collections, patienceMs });
+  const seen = await inspectMongoDb({ url: readStore.url, collections, answerTimeoutMs });
   return [...judgeReadStore(shown(readStore.url), seen, live !== undefined), ...(await checkKeys(config))];
 }
 

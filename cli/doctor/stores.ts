@@ -9,13 +9,13 @@ import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { atVersion, versionsOfShape } from '@waybill/projections/rebuild/versions.js';
 import { closing } from '../closing.js';
 
 // Stores as they are looked at: nothing is made, and nobody waits for long.
 
-const patienceMs = 1_500;
+const answerTimeoutMs = 1_500;
 
 /** Runs work on the log; `undefined`: there is none yet. */
 export async function withLog<T>(
@@ -24,7 +24,7 @@ export async function withLog<T>(
   work: (log: EventStore) => Promise<T>,
 ): Promise<T | undefined> {
   const { log: file } = dataFiles(dataFolder);
-  if (eventStore.kind === 'eventstoredb') return closing(openEventStoreDb(eventStore.url, { patienceMs }), work);
+  if (eventStore.kind === 'eventstoredb') return closing(openEventStoreDb(eventStore.url, { answerTimeoutMs }), work);
   if (!existsSync(file)) return undefined;
   return closing(new SqliteEventStore(openLog(file, { readonly: true }), { clock }), work);
 }

@@ -7,7 +7,7 @@ import { logBeginning, type LogPosition } from '@waybill/shared-kernel/subscript
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
-import { compareWithLog, type AuditMeans } from '@waybill/projections/audit/verify-read-models.js';
+import { compareWithLog, type AuditDependencies } from '@waybill/projections/audit/verify-read-models.js';
 import { DifferenceCount, shownDifferences } from '@waybill/projections/rebuild/found-differences.js';
 import { auditedLists, type FulfilmentList, type ListDependencies } from './lists.js';
 
@@ -39,7 +39,7 @@ export async function rebuildList(
   const progress = onProgress === undefined ? {} : { onProgress };
   const mended = new DifferenceCount();
   const keys = new Set<string>();
-  const handled: Pick<AuditMeans, 'readStore'> = {
+  const handled: Pick<AuditDependencies, 'readStore'> = {
     readStore: {
       scan: (...asked) => readStore.scan(...asked),
       wrongSums: (asked) => readStore.wrongSums(asked),

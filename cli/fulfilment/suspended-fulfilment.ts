@@ -7,7 +7,7 @@ import { faultOfStream, isByFault, whatCanBeRead } from '@waybill/shared-kernel/
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
 import type { Actor, RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { waitForFulfilment, type WaitForFulfilmentMeans } from './wait-for-fulfilment.js';
+import { waitForFulfilment, type WaitForFulfilmentDependencies } from './wait-for-fulfilment.js';
 import { entryOf, type QuarantineEntry } from '@waybill/projections/quarantine/entries.js';
 
 /** The orders that the process manager holds back, beside the documents that projectors do. */
@@ -34,7 +34,7 @@ export async function suspendedEntry(
   return { ...entryOf(suspendedFulfilment, document), waiting };
 }
 
-export interface ReleaseMeans extends WaitForFulfilmentMeans {
+export interface ReleaseDependencies extends WaitForFulfilmentDependencies {
   readonly store: Pick<EventStore, 'append' | 'readStream' | 'cutOf'>;
   readonly readStore: Pick<ReadStore, 'load' | 'commit' | 'consumerPosition'>;
   readonly clock: WallClock;
@@ -48,21 +48,21 @@ export interface ReleaseMeans extends WaitForFulfilmentMeans {
  */
 export async function releaseFulfilment(
   orderId: string,
-  means: ReleaseMeans,
+  dependencies: ReleaseDependencies,
 ): Promise<{ readonly taken: boolean; readonly again: QuarantinedDocument | undefined }> {
-  const [before] = await means.readStore.load(suspendedOrders, [orderId]);
+  const [before] = await dependencies.readStore.load(suspendedOrders, [orderId]);
   const mark = before?.degraded !== undefined && isByFault(before.degraded) ? before.degraded : undefined;
   if (mark !== undefined) {
-    const isStill = (await faultOfStream(means.store, streamName('fulfilment', orderId))) !== undefined;
+    const isStill = (await faultOfStream(dependencies.store, streamName('fulfilment', orderId))) !== undefined;
     if (isStill) return { taken: true, again: before && isQuarantined(before) ? before : undefined };
   }
-  const resumed = await resumeSuspended(orderId, means, mark);
+  const resumed = await resumeSuspended(orderId, dependencies, mark);
   if (resumed === undefined) {
-    if (mark !== undefined) await takeFaultBack(orderId, means);
+    if (mark !== undefined) await takeFaultBack(orderId, dependencies);
     return { taken: true, again: undefined };
   }
-  if (!(await waitForFulfilment(orderId, resumed.position, means))) return { taken: false, again: undefined };
-  const [stored] = await means.readStore.load(suspendedOrders, [orderId]);
+  if (!(await waitForFulfilment(orderId, resumed.position, dependencies))) return { taken: false, again: undefined };
+  const [stored] = await dependencies.readStore.load(suspendedOrders, [orderId]);
   const isAgain = stored !== undefined && (stored.revisions['fulfilment'] ?? -1) > resumed.revision;
   return { taken: true, again: isAgain && isQuarantined(stored) ? stored : undefined };
 }

@@ -3,11 +3,11 @@ import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
 
-export interface WaitForFulfilmentMeans {
+export interface WaitForFulfilmentDependencies {
   readonly readStore: Pick<ReadStore, 'consumerPosition'>;
   readonly timer: Timer;
   /** Milliseconds that it waits for the process manager; 0 where none runs. */
-  readonly patience: number;
+  readonly answerTimeoutMs: number;
 }
 
 /** Milliseconds between two looks. */
@@ -17,9 +17,9 @@ const look = 50;
 export async function waitForFulfilment(
   orderId: string,
   position: number,
-  { readStore, timer, patience }: WaitForFulfilmentMeans,
+  { readStore, timer, answerTimeoutMs }: WaitForFulfilmentDependencies,
 ): Promise<boolean> {
-  for (let waited = 0; waited < patience; waited += look) {
+  for (let waited = 0; waited < answerTimeoutMs; waited += look) {
     const { through } = await readStore.consumerPosition(suspendedOrders.name, partitionOf(orderId));
     if (through >= position) return true;
     await timer.sleep(look);

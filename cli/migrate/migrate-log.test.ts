@@ -18,7 +18,7 @@ import type { Run } from './appends.js';
 import { migrateLog, type AdoptingLog } from './migrate-log.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
-const patienceMs = 20_000;
+const answerTimeoutMs = 20_000;
 
 noteMissingServers();
 
@@ -99,7 +99,7 @@ for (const { name, start } of servers) {
     beforeAll(async () => {
       let url: string;
       ({ url, dispose } = await start());
-      server = openEventStoreDb(url, { patienceMs });
+      server = openEventStoreDb(url, { answerTimeoutMs });
     });
 
     afterAll(async () => {
@@ -161,13 +161,13 @@ for (const { name, start } of servers) {
               return { revision: 0, position: 0 };
             },
           };
-          const means = { source: source.log, clock: steadyClock };
-          await migrateLog({ ...means, target: stopping }).catch((error: unknown) => {
+          const dependencies = { source: source.log, clock: steadyClock };
+          await migrateLog({ ...dependencies, target: stopping }).catch((error: unknown) => {
             expect(error).toBeInstanceOf(Unavailable);
           });
-          await migrateLog({ ...means, target });
+          await migrateLog({ ...dependencies, target });
           expect(await all(target)).toEqual(source.events.map(withoutPosition));
-          expect(await migrateLog({ ...means, target })).toMatchObject({
+          expect(await migrateLog({ ...dependencies, target })).toMatchObject({
             copied: 0,
             comparison: { difference: null },
           });
@@ -253,7 +253,7 @@ describe('migrating to a server', () => {
 
   async function standIn(): Promise<{ readonly server: StandInServer; readonly target: EventStoreDbEventStore }> {
     const server = await StandInServer.listen();
-    const target = openEventStoreDb(server.url, { patienceMs });
+    const target = openEventStoreDb(server.url, { answerTimeoutMs });
     ending.push(
       () => server.kill(),
       () => target.close(),
@@ -337,14 +337,14 @@ describe('migrating to a server', () => {
       await log.append('order-1', -1, [newEvent()]);
       await log.append('order-2', -1, [kilobytes(600), kilobytes(600)]);
       const { server, target } = await standIn();
-      const means = { source: log, target, clock: steadyClock };
-      await expect(migrateLog(means)).rejects.toMatchObject({
+      const dependencies = { source: log, target, clock: steadyClock };
+      await expect(migrateLog(dependencies)).rejects.toMatchObject({
         kind: 'rule-violated',
         message: expect.stringMatching(/revisions 0 to 1 of order-2 at once.*run this again/),
       });
       expect((await target.readAll(0, 10)).events).toHaveLength(1);
       server.largestAppend = 2 * 1024 * 1024;
-      expect(await migrateLog(means)).toMatchObject({ copied: 2, comparison: { equal: 3, difference: null } });
+      expect(await migrateLog(dependencies)).toMatchObject({ copied: 2, comparison: { equal: 3, difference: null } });
     });
   });
 });

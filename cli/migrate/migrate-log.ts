@@ -11,7 +11,7 @@ export interface AdoptingLog extends Pick<EventStore, 'readAll'> {
   adopt(stream: string, expectedRevision: number, events: readonly RecordedEvent[]): Promise<Appended>;
 }
 
-export interface MigrateMeans {
+export interface MigrateDependencies {
   readonly source: Pick<EventStore, 'readAll' | 'head'>;
   readonly target: AdoptingLog;
   /** A steady one. */
@@ -48,7 +48,7 @@ const silently: Show = (_what, work) => work(() => undefined);
  * Rejects with `Unavailable` where a log cannot be reached, and with `RuleViolated` where the target does not take what
  * was appended together.
  */
-export async function migrateLog({ source, target, clock, show = silently }: MigrateMeans): Promise<Migrated> {
+export async function migrateLog({ source, target, clock, show = silently }: MigrateDependencies): Promise<Migrated> {
   let [copied, appends, took] = [0, 0, 0];
   for (let isStuck = false; ;) {
     const head = await source.head();

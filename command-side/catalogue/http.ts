@@ -8,7 +8,7 @@ import { MoneyBody } from '../http/money-body.js';
 import { readCommand, readNothing } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, IsWhole, Optional } from '../http/rules.js';
-import type { WriteMeans } from '../http/write-means.js';
+import type { WriteDependencies } from '../http/write-dependencies.js';
 import type { ProductCommand } from './product.js';
 
 const mostPieces = 1_000_000_000;
@@ -42,7 +42,7 @@ export class ChangeStockBody {
 }
 
 /** A merchant's catalogue. Everybody may know what is in it, so what is not theirs is 403. */
-export function productRoutes({ handler, aggregates, publicReadUrl }: WriteMeans): readonly Route[] {
+export function productRoutes({ handler, aggregates, publicReadUrl }: WriteDependencies): readonly Route[] {
   const { products } = aggregates;
 
   const list = async (request: ApiRequest): Promise<Answer> => {

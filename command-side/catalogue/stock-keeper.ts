@@ -54,13 +54,13 @@ const namespace = '3f9d3c0a-52f5-4f0e-8b8e-6d5c7c1c9b02';
  */
 export class StockKeeper {
   readonly #products: Products;
-  readonly #means: { readonly timer: Timer; readonly randomness: Randomness };
+  readonly #dependencies: { readonly timer: Timer; readonly randomness: Randomness };
   /** Who waits for which product; a product is in it as long as there is somebody at work on it. */
   readonly #waiting = new Map<string, Waiting[]>();
 
-  constructor(products: Products, means: { readonly timer: Timer; readonly randomness: Randomness }) {
+  constructor(products: Products, dependencies: { readonly timer: Timer; readonly randomness: Randomness }) {
     this.#products = products;
-    this.#means = means;
+    this.#dependencies = dependencies;
   }
 
   /**
@@ -139,7 +139,7 @@ export class StockKeeper {
         if (answered?.every(([, outcome]) => outcome !== 'refused') === true) return answered;
         // Of one that is not there nothing is counted.
         return this.#record(await this.#products.loadExpected(productId), productId, those);
-      }, this.#means);
+      }, this.#dependencies);
       for (const [{ answer }, outcome] of outcomes) answer(outcome);
     } catch (error) {
       if (error instanceof InvalidInput && those.length > 1) {

@@ -41,7 +41,7 @@ async function isErasedForOlderKeys(): Promise<boolean> {
   await older.create('ann');
   const { store, clock } = api;
   const report = (): void => undefined;
-  const means = {
+  const dependencies = {
     store,
     keys: older,
     clock,
@@ -50,7 +50,7 @@ async function isErasedForOlderKeys(): Promise<boolean> {
     timer: systemTimer,
     report,
   };
-  await finishErasures(means).done;
+  await finishErasures(dependencies).done;
   return (await older.find('ann')) === undefined;
 }
 

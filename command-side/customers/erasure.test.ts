@@ -134,9 +134,17 @@ describe.each(storesLookedAt)('erasing a customer, %s', (_, open, looks) => {
     const faults: string[] = [];
     const report = (fault: Error): void => void faults.push(fault.message);
     const { store, keys, clock } = api;
-    const means = { store, keys, clock, steadyClock: clock, randomness: systemRandomness, timer: systemTimer, report };
+    const dependencies = {
+      store,
+      keys,
+      clock,
+      steadyClock: clock,
+      randomness: systemRandomness,
+      timer: systemTimer,
+      report,
+    };
     jest.spyOn(keys, 'find').mockRejectedValueOnce(new Error('It is down.'));
-    await finishErasures(means).done;
+    await finishErasures(dependencies).done;
     expect(await keys.find('ann')).toBeUndefined();
     expect(faults).toEqual(['It is down.']);
 
@@ -154,7 +162,7 @@ describe.each(storesLookedAt)('erasing a customer, %s', (_, open, looks) => {
         return page;
       },
     };
-    await finishErasures({ ...means, store: watched }).done;
+    await finishErasures({ ...dependencies, store: watched }).done;
     expect(read).toEqual([0]);
   });
 
@@ -165,7 +173,7 @@ describe.each(storesLookedAt)('erasing a customer, %s', (_, open, looks) => {
       throw fault;
     };
     const older = openMemoryKeyStore(systemRandomness);
-    const means = {
+    const dependencies = {
       store,
       keys: older,
       clock,
@@ -174,7 +182,7 @@ describe.each(storesLookedAt)('erasing a customer, %s', (_, open, looks) => {
       timer: systemTimer,
       report,
     };
-    await finishErasures(means).done;
+    await finishErasures(dependencies).done;
     expect(await older.create('ann')).toBeUndefined();
   });
 

@@ -17,7 +17,7 @@ import { eraseUnread } from './erase-unread.js';
 import type { UnderWay } from './customer.js';
 import { OrdersUnderWay } from './orders-under-way.js';
 
-export interface ErasureMeans {
+export interface ErasureDependencies {
   readonly store: Pick<EventStore, 'append' | 'readAll' | 'readStream' | 'readStreamBackwards' | 'head' | 'recordAt'>;
   readonly aggregates: Pick<Aggregates, 'customers' | 'orders'>;
   readonly keys: KeyStore;
@@ -33,12 +33,12 @@ export interface ErasureMeans {
  * the event, and keys that were put back from an older copy, are made up for from the log: see `finish`.
  */
 export class Erasures {
-  readonly #means: ErasureMeans;
+  readonly #dependencies: ErasureDependencies;
   readonly #underWay: OrdersUnderWay;
 
-  constructor(means: ErasureMeans) {
-    this.#means = means;
-    this.#underWay = new OrdersUnderWay({ ...means, clock: means.steadyClock });
+  constructor(dependencies: ErasureDependencies) {
+    this.#dependencies = dependencies;
+    this.#underWay = new OrdersUnderWay({ ...dependencies, clock: dependencies.steadyClock });
   }
 
   /**
@@ -55,14 +55,14 @@ export class Erasures {
    * erasure looked for some. Nobody could deliver them.
    */
   async carryOut(customerId: string): Promise<void> {
-    await this.#means.keys.destroy(customerId);
+    await this.#dependencies.keys.destroy(customerId);
     const { theirs } = await this.#underWay.of(customerId);
     for (const orderId of theirs) await this.#takeBack(orderId);
   }
 
   /** Of a customer whose stream cannot be read, and carries it out: see `eraseUnread`. */
   eraseUnread(customerId: string, cause: Cause, matches: (revision: number) => boolean): Promise<Appended> {
-    return eraseUnread(customerId, cause, matches, { ...this.#means, erasures: this });
+    return eraseUnread(customerId, cause, matches, { ...this.#dependencies, erasures: this });
   }
 
   /**
@@ -71,7 +71,7 @@ export class Erasures {
    * in the log, where it was placed just now.
    */
   async takeBackIfErased(orderId: string, customerId: string, placedAt?: number): Promise<void> {
-    const { state } = await this.#means.aggregates.customers.lookUp(customerId, placedAt);
+    const { state } = await this.#dependencies.aggregates.customers.lookUp(customerId, placedAt);
     if (state.status === 'erased') await this.#takeBack(orderId);
   }
 
@@ -80,7 +80,7 @@ export class Erasures {
    * `unreadable`: told of each event of a customer that cannot be read, which may be their erasure.
    */
   finish(signal: AbortSignal, unreadable: (fault: StreamUnreadable) => void): Promise<void> {
-    const { store, keys, timer } = this.#means;
+    const { store, keys, timer } = this.#dependencies;
     return carryOutErasures(store, keys, (customerId) => this.#finish(customerId), {
       betweenPages: async () => {
         // Others have requests.
@@ -92,14 +92,14 @@ export class Erasures {
   }
 
   async #finish(customerId: string): Promise<void> {
-    const { keys } = this.#means;
+    const { keys } = this.#dependencies;
     // Of most nothing is left to do but to see to it that there never is a key again.
     if ((await keys.find(customerId)) === undefined) await keys.destroy(customerId);
     else await this.carryOut(customerId);
   }
 
   async #takeBack(orderId: string): Promise<void> {
-    const { aggregates, randomness, clock } = this.#means;
+    const { aggregates, randomness, clock } = this.#dependencies;
     const { orders } = aggregates;
     const id = randomness.uuid();
     const cause = { id, occurredAt: timestamp(clock), correlationId: id, traceparent: undefined };
@@ -110,7 +110,7 @@ export class Erasures {
       if (events.length === 0) return;
       const byNobody = { ...cause, actor: undefined, request: undefined };
       await orders.append(orderId, loaded, envelopes(events, orderId, byNobody, randomness));
-    }, this.#means).catch((error: unknown) => {
+    }, this.#dependencies).catch((error: unknown) => {
       // It came to its end by itself, or is out for delivery; or it cannot be read any more, and nobody goes on with it.
       if (!(error instanceof RuleViolated) && !isStreamFault(error)) throw error;
     });

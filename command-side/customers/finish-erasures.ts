@@ -3,9 +3,9 @@ import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import type { StreamUnreadable } from '@waybill/shared-kernel/errors.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { aggregatesIn } from '../handling/aggregates.js';
-import { Erasures, type ErasureMeans } from './erasures.js';
+import { Erasures, type ErasureDependencies } from './erasures.js';
 
-export interface FinishingMeans extends Omit<ErasureMeans, 'store' | 'aggregates'> {
+export interface FinishingDependencies extends Omit<ErasureDependencies, 'store' | 'aggregates'> {
   readonly store: Pick<
     EventStore,
     'append' | 'readStream' | 'readStreamBackwards' | 'cutOf' | 'readAll' | 'head' | 'recordAt'
@@ -25,9 +25,12 @@ const backOff: BackOff = { first: 500, most: 30_000 };
  * Carries out, beside everything else, the erasures that a crash or keys from an older copy have left undone; once, as
  * a process that can erase starts. `stop` resolves when nothing of it is under way any more.
  */
-export function finishErasures(means: FinishingMeans): { readonly done: Promise<void>; stop(): Promise<void> } {
-  const { store, timer, randomness, report } = means;
-  const erasures = new Erasures({ ...means, aggregates: aggregatesIn(store) });
+export function finishErasures(dependencies: FinishingDependencies): {
+  readonly done: Promise<void>;
+  stop(): Promise<void>;
+} {
+  const { store, timer, randomness, report } = dependencies;
+  const erasures = new Erasures({ ...dependencies, aggregates: aggregatesIn(store) });
   const stopping = new AbortController();
   const { signal } = stopping;
 

@@ -11,7 +11,7 @@ import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand, readNothing } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, Optional } from '../http/rules.js';
-import type { WriteMeans } from '../http/write-means.js';
+import type { WriteDependencies } from '../http/write-dependencies.js';
 import { customerErased, type CustomerCommand, type CustomerState, type UnderWay } from './customer.js';
 
 const none: UnderWay = { theirs: [], ofUnknown: [] };
@@ -37,8 +37,8 @@ export class ChangeAddressBody {
 }
 
 /** Customers, by themselves or an operator. Who is a customer is nobody else's business: what is not theirs is 404. */
-export function customerRoutes(means: WriteMeans): readonly Route[] {
-  const { handler, aggregates, erasures, keys, clock, randomness, publicReadUrl } = means;
+export function customerRoutes(dependencies: WriteDependencies): readonly Route[] {
+  const { handler, aggregates, erasures, keys, clock, randomness, publicReadUrl } = dependencies;
   const { customers } = aggregates;
 
   const keyOf = async (customerId: string): Promise<Uint8Array> => {

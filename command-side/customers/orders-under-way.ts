@@ -8,7 +8,7 @@ import { readLog } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf, parseStream, streamName, type Category } from '@waybill/shared-kernel/stream.js';
 import type { UnderWay } from './customer.js';
 
-export interface OrdersUnderWayMeans {
+export interface OrdersUnderWayDependencies {
   readonly store: Pick<EventStore, 'readAll' | 'head' | 'recordAt'>;
   /** A steady one. */
   readonly clock: SteadyClock;
@@ -16,7 +16,7 @@ export interface OrdersUnderWayMeans {
 }
 
 /** How long one question may read on, milliseconds. */
-const patienceMs = 10_000;
+const answerTimeoutMs = 10_000;
 
 /**
  * Which orders of a customer are under way, by the log alone: a fold that stays in memory and is continued from where it
@@ -29,7 +29,7 @@ const patienceMs = 10_000;
  * delivery, for which the log is read once more.
  */
 export class OrdersUnderWay {
-  readonly #means: OrdersUnderWayMeans;
+  readonly #dependencies: OrdersUnderWayDependencies;
   readonly #customers = new Map<string, string>();
   readonly #orders = new Map<string, Set<string>>();
   /** Orders that were met without their `OrderPlaced`, or of whose stream something is gone or cannot be read. */
@@ -39,8 +39,8 @@ export class OrdersUnderWay {
   #trail = Trail.from(logBeginning);
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(means: OrdersUnderWayMeans) {
-    this.#means = means;
+  constructor(dependencies: OrdersUnderWayDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /**
@@ -59,8 +59,8 @@ export class OrdersUnderWay {
   }
 
   async #readOn(): Promise<void> {
-    const { store, clock, timer } = this.#means;
-    const until = clock.now() + patienceMs;
+    const { store, clock, timer } = this.#dependencies;
+    const until = clock.now() + answerTimeoutMs;
     if ((await misfits(store, [this.#trail.position()])).length > 0) {
       for (const kept of [this.#customers, this.#orders, this.#inDoubt, this.#ofUnknown]) kept.clear();
       this.#trail = Trail.from(logBeginning);
@@ -102,7 +102,7 @@ export class OrdersUnderWay {
 
   /** Reads the log up to where it stands for what it says of those that are in doubt. */
   async #lookForThoseInDoubt(): Promise<void> {
-    const { store, timer } = this.#means;
+    const { store, timer } = this.#dependencies;
     const found = new Map([...this.#inDoubt].map((orderId) => [orderId, new OrderInDoubt(orderId)]));
     for await (const { events, marks } of readLog(store, beginning, this.#trail.through)) {
       for (const event of events) found.get(event.partitionKey)?.see(event);

@@ -10,11 +10,11 @@ import { plainRequest, repeatableRequest, type RequestOn } from '../http/command
 import { readCommand, readNothing } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsText, IsTime, Optional } from '../http/rules.js';
-import type { WriteMeans } from '../http/write-means.js';
+import type { WriteDependencies } from '../http/write-dependencies.js';
 import { dispatchOrder } from '../ordering/dispatch-order.js';
 import { courierOf, courierToPickUp, type DeliveryCommand, type DeliveryState } from './delivery.js';
 import { reported } from './reports.js';
-import { ToldReports } from './told-reports.js';
+import { RecordedReports } from './recorded-reports.js';
 import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 /** Milliseconds by which a courier's clock may be ahead of ours. */
@@ -58,9 +58,9 @@ export class FailBody {
  * Deliveries, by the courier who has them, or an operator. Every courier may know what deliveries there are, so one
  * that another courier has is 403; claiming it is 409.
  */
-export function deliveryRoutes(means: WriteMeans): readonly Route[] {
-  const { handler, aggregates, clock } = means;
-  const reports = new ToldReports((id, from) => aggregates.deliveries.eventsOf(id, from));
+export function deliveryRoutes(dependencies: WriteDependencies): readonly Route[] {
+  const { handler, aggregates, clock } = dependencies;
+  const reports = new RecordedReports((id, from) => aggregates.deliveries.eventsOf(id, from));
   type Request = RequestOn<'deliveryId'>;
   type Decide = (state: DeliveryState, cause: Cause) => DeliveryCommand | Promise<DeliveryCommand>;
 
@@ -105,7 +105,8 @@ export function deliveryRoutes(means: WriteMeans): readonly Route[] {
       if (state.status === 'none') throw new NotFound('delivery', deliveryId);
       if (leftWith === undefined) {
         const courierId = courierToPickUp(state);
-        if (state.status === 'assigned') await dispatchOrder(aggregates.orders, state.orderId, courierId, cause, means);
+        if (state.status === 'assigned')
+          await dispatchOrder(aggregates.orders, state.orderId, courierId, cause, dependencies);
         leftWith = courierId;
       }
       return { type: 'RecordPickUp', deliveryId, courierId: leftWith };

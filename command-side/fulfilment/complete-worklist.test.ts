@@ -8,7 +8,7 @@ import { itemOf, worklist } from './worklist/worklist.js';
 import { WorklistWriter } from './worklist/worklist-writer.js';
 import { after } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import { WorklistCompletion } from './complete-worklist.js';
-import { patience } from './patience.js';
+import { timeLimits } from './time-limits.js';
 import { fulfilmentConsumer, fulfilmentOf, sharedByPartitions } from './run-fulfilment.js';
 import { CloudedStore } from './testing/clouded-store.js';
 import { Bench, Driven, types } from './testing/fulfilment-bench.js';
@@ -32,7 +32,7 @@ describe('a worklist', () => {
     expect(await listed(bench, 'o1')).toEqual([]);
     await driven.look();
     for (const orderId of ['o1', 'o2', 'o3']) expect(await listed(bench, orderId)).toEqual([3, 'delivering']);
-    bench.clock.advance(patience.courier);
+    bench.clock.advance(timeLimits.courier);
     await driven.look();
     expect(types(await bench.histories(), 'order-o2')).toEqual(['OrderPlaced', 'OrderConfirmed', 'OrderCancelled']);
   });
@@ -178,10 +178,10 @@ describe('a worklist', () => {
 
   test('keeps what one has listed whose position is not saved yet, when another finds itself in another log', async () => {
     const bench = new Bench();
-    const one = sharedByPartitions(bench.means());
-    const another = sharedByPartitions(bench.means());
+    const one = sharedByPartitions(bench.dependencies());
+    const another = sharedByPartitions(bench.dependencies());
     const partition = partitionOf('o1');
-    const target = fulfilmentOf(partition, bench.means(), one);
+    const target = fulfilmentOf(partition, bench.dependencies(), one);
     await target.position();
     await bench.place('o1');
     const events = await bench.events();
@@ -209,10 +209,10 @@ describe('a worklist', () => {
     await restored.place('o1');
     await new Driven(restored).work(100, 1);
     const { readStore } = bench;
-    const means = { ...restored.means(restored.log), positions: readStore };
-    const shared = sharedByPartitions(means);
+    const dependencies = { ...restored.dependencies(restored.log), positions: readStore };
+    const shared = sharedByPartitions(dependencies);
     const partition = partitionOf('o1');
-    await fulfilmentOf(partition, means, shared).position();
+    await fulfilmentOf(partition, dependencies, shared).position();
     await shared.completion.complete(partition);
     expect(types(await restored.histories(), 'fulfilment-o1')).toHaveLength(2);
     expect(await listed(bench, 'o1')).toEqual([1, 'authorising']);

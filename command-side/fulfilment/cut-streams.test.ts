@@ -125,8 +125,8 @@ describe.each(cuts)('a stream that was %s', (what, cut) => {
     await bench.place(bad);
     await driven.work(100);
     cut(bench, `fulfilment-${bad}`);
-    const means = bench.means();
-    const target = fulfilmentOf(partitionOf(bad), means, sharedByPartitions(means));
+    const dependencies = bench.dependencies();
+    const target = fulfilmentOf(partitionOf(bad), dependencies, sharedByPartitions(dependencies));
     await target.position();
     const { marks } = await bench.log.readAll(0, 1000);
     await target.doubt(await streamsInDoubt(bench.log, marks, new DeliveryOwners(bench.log)));
@@ -153,9 +153,9 @@ test("a stream that is merely named like a fulfilment is nobody's, unless someth
   bench.log.truncate('fulfilment-cut', 1);
   const { marks } = await bench.log.readAll(0, 1000);
   const doubted = await streamsInDoubt(bench.log, marks, new DeliveryOwners(bench.log));
-  const means = bench.means();
+  const dependencies = bench.dependencies();
   for (const { partitionKey, ...rest } of doubted) {
-    const target = fulfilmentOf(partitionOf(partitionKey), means, sharedByPartitions(means));
+    const target = fulfilmentOf(partitionOf(partitionKey), dependencies, sharedByPartitions(dependencies));
     await target.position();
     await target.doubt([{ partitionKey, ...rest }]);
   }

@@ -11,7 +11,7 @@ import { seededRandomness } from '@waybill/infra/clock/seeded.js';
 import type { PaymentRequest } from '../payments/payment-request.js';
 import { FaultyStore, type Fate } from '../testing/faulty-store.js';
 import { keepDeadlines } from './keep-deadlines.js';
-import { patience, patienceAgain } from './patience.js';
+import { timeLimits, extendedTimeLimits } from './time-limits.js';
 import { CloudedStore } from './testing/clouded-store.js';
 import { Bench, Driven, types } from './testing/fulfilment-bench.js';
 
@@ -113,7 +113,7 @@ describe('a payment that nobody answers', () => {
 
   test('is given up in the end: the order is rejected, and nothing of it can be taken any more', async () => {
     const { bench, driven, ofOrder, ofFulfilment } = await begun(away);
-    for (let passed = 0; passed <= patience.payment; passed += minute) {
+    for (let passed = 0; passed <= timeLimits.payment; passed += minute) {
       bench.clock.advance(minute);
       await driven.look();
     }
@@ -132,7 +132,7 @@ describe('a payment that nobody answers', () => {
 describe('a delivery', () => {
   test('that no courier picks up in time is cancelled with its order, and everything is given back', async () => {
     const { bench, driven, ofOrder } = await begun();
-    bench.clock.advance(patience.courier);
+    bench.clock.advance(timeLimits.courier);
     await driven.look();
     expect(await ofOrder()).toEqual(['OrderPlaced', 'OrderConfirmed', 'OrderCancelled']);
     const histories = await bench.histories();
@@ -149,17 +149,17 @@ describe('a delivery', () => {
     await bench.dispatch('o1');
     await driven.work(100);
     const missed = async () => (await ofFulfilment()).filter((type) => type === 'FulfilmentDeadlineMissed').length;
-    bench.clock.advance(patience.delivery);
+    bench.clock.advance(timeLimits.delivery);
     await driven.look();
     await driven.look();
     expect(await missed()).toBe(1);
-    bench.clock.advance(patienceAgain.delivery);
+    bench.clock.advance(extendedTimeLimits.delivery);
     await driven.look();
     expect(await missed()).toBe(2);
     await bench.onDelivery('o1', { type: 'CompleteDelivery', deliveryId: deliveryIdOf('o1'), proof: null });
     await driven.work(100);
     expect((await ofOrder()).at(-1)).toBe('OrderDelivered');
-    bench.clock.advance(patience.return);
+    bench.clock.advance(timeLimits.return);
     await driven.look();
     expect(await missed()).toBe(2);
   });
@@ -169,7 +169,7 @@ describe('a deadline', () => {
   test('that fell due while everything was down is found after the restart, once', async () => {
     const { bench, driven, ofOrder, ofFulfilment } = await begun();
     await driven.save();
-    bench.clock.advance(30 * patience.courier);
+    bench.clock.advance(30 * timeLimits.courier);
     const [next, another] = [new Driven(bench), new Driven(bench)];
     await Promise.all([next.look(), another.look()]);
     await next.look();
@@ -180,7 +180,7 @@ describe('a deadline', () => {
   test('misses nothing that came before it: what is in the log is worked on first', async () => {
     const { bench, driven, ofOrder } = await begun();
     await bench.cancel('o1');
-    bench.clock.advance(2 * patience.courier);
+    bench.clock.advance(2 * timeLimits.courier);
     await driven.look();
     expect((await ofOrder()).filter((type) => type === 'OrderCancelled')).toHaveLength(1);
   });
@@ -188,7 +188,7 @@ describe('a deadline', () => {
   test('is not looked at while the fulfilment is suspended', async () => {
     const { bench, driven, ofFulfilment } = await begun();
     await suspend(bench);
-    bench.clock.advance(2 * patience.courier);
+    bench.clock.advance(2 * timeLimits.courier);
     await driven.look();
     expect((await ofFulfilment()).at(-1)).toBe('FulfilmentSuspended');
   });
@@ -202,7 +202,7 @@ describe('a deadline', () => {
     await driven.save();
     store.clouds.set('fulfilment-o1@0', 'version');
     driven.restart();
-    bench.clock.advance(patience.courier);
+    bench.clock.advance(timeLimits.courier);
     await driven.look();
     const histories = await bench.histories();
     expect(types(histories, 'fulfilment-o1')?.at(-1)).toBe('FulfilmentSuspended');
@@ -214,14 +214,14 @@ describe('a deadline', () => {
   test.each([
     {
       of: 'the courier',
-      passes: patience.courier,
+      passes: timeLimits.courier,
       prepare: (): void => {},
       order: ['OrderPlaced', 'OrderConfirmed', 'OrderCancelled'],
       payment: ['PaymentAuthorised', 'PaymentVoided'],
     },
     {
       of: 'the payment',
-      passes: patience.payment,
+      passes: timeLimits.payment,
       prepare: away,
       order: ['OrderPlaced', 'OrderRejected'],
       payment: ['PaymentVoided'],
@@ -330,8 +330,8 @@ describe('keeping deadlines', () => {
       return looks === 1 ? Promise.reject(new Unavailable('read store', 'gone')) : Promise.resolve();
     };
     const report = ({ message }: Error, of: string): void => void faults.push(`${of}: ${message}`);
-    const means = { timer, randomness: seededRandomness('keep'), report };
-    const keeping = keepDeadlines('fulfilment/deadlines', look, () => consumer.handledUntilMs, means);
+    const dependencies = { timer, randomness: seededRandomness('keep'), report };
+    const keeping = keepDeadlines('fulfilment/deadlines', look, () => consumer.handledUntilMs, dependencies);
     const next = async (): Promise<void> => {
       timer.elapse();
       await turns(2);

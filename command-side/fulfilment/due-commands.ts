@@ -1,5 +1,5 @@
 import type { PaymentStep, StockItem } from '@waybill/shared-kernel/events/fulfilment.js';
-import type { Told } from './fulfilment.js';
+import type { ManagerInput } from './fulfilment.js';
 import { isEnding, owesStock, type Asked, type BegunFulfilment, type FulfilmentState } from './fulfilment-state.js';
 
 /** What it asks of others; what else these need to know, their own streams say. */
@@ -35,7 +35,7 @@ export type FulfilmentCommand =
   | { readonly type: 'RecordDeliveryFailure'; readonly orderId: string; readonly reason: string };
 
 /** What is to be done in this state once it was told this: now for the first time, or again. */
-export function dueCommands(state: FulfilmentState, told: Told): readonly FulfilmentCommand[] {
+export function dueCommands(state: FulfilmentState, told: ManagerInput): readonly FulfilmentCommand[] {
   if (state.status === 'none') return [];
   return [...byState(state), ...byWhatWasTold(state, told)];
 }
@@ -73,7 +73,7 @@ function payment({ orderId, charge }: BegunFulfilment, asked: Asked | undefined)
   return [{ type: 'RequestPayment', orderId, step: asked.step, ...charge }];
 }
 
-function byWhatWasTold(state: BegunFulfilment, told: Told): readonly FulfilmentCommand[] {
+function byWhatWasTold(state: BegunFulfilment, told: ManagerInput): readonly FulfilmentCommand[] {
   const { orderId, deliveryId } = state;
   const ending = isEnding(state);
   switch (told.type) {

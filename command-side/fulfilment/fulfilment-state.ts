@@ -21,9 +21,9 @@ export type BegunFulfilment =
       readonly awaited: Deadline | undefined;
     })
   | Compensation
-  | (Carried & { readonly status: 'completed'; readonly outcome: Outcome });
+  | (Carried & { readonly status: 'completed'; readonly outcome: DeliveryOutcome });
 
-export type Outcome = 'delivered' | 'failed' | 'cancelled';
+export type DeliveryOutcome = 'delivered' | 'failed' | 'cancelled';
 
 /** What an order carries with it, whatever becomes of it. */
 interface Carried {
@@ -49,7 +49,7 @@ interface Charge {
 /** What was done is being undone. */
 export type Compensation = Carried & {
   readonly status: 'compensating';
-  readonly outcome: Outcome;
+  readonly outcome: DeliveryOutcome;
   /** `away`: until the courier brings them back. */
   readonly goods: 'here' | 'away' | 'settled';
   readonly asked: Asked | undefined;
@@ -133,7 +133,7 @@ function reopened(state: FulfilmentState, event: FulfilmentEvent): FulfilmentSta
   return payingBack({ ...state, money: event.data.status }, outcome);
 }
 
-function payingBack(state: BegunFulfilment, outcome: Outcome): BegunFulfilment {
+function payingBack(state: BegunFulfilment, outcome: DeliveryOutcome): BegunFulfilment {
   return undone({ ...carried(state), ...atOnce, outcome, goods: 'settled' });
 }
 

@@ -4,7 +4,7 @@ import type { FulfilmentEvent, PaymentStep } from '@waybill/shared-kernel/events
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { dueCommands } from './due-commands.js';
-import { fulfilment, orderConcerned, react, type Notice, type Told } from './fulfilment.js';
+import { fulfilment, orderConcerned, react, type Notice, type ManagerInput } from './fulfilment.js';
 import { deadlineOf, owesMoney, type FulfilmentState } from './fulfilment-state.js';
 
 const orderId = 'o1';
@@ -13,8 +13,8 @@ const of = { orderId, deliveryId };
 const items = [{ productId: 'p1', quantity: 3 }];
 
 /** A moment at which all is told that was recorded up to then. */
-function levelAt(moment: string): Omit<Notice, 'told'> {
-  return { now: Date.parse(moment), toldUpTo: Date.parse(moment), isProven: true };
+function levelAt(moment: string): Omit<Notice, 'input'> {
+  return { now: Date.parse(moment), recordedUpTo: Date.parse(moment), isProven: true };
 }
 
 const atFirst = levelAt('2026-01-01T10:00:00.000Z');
@@ -61,36 +61,36 @@ const lines = [
   { ...line, quantity: 1 },
   { ...line, quantity: 2 },
 ];
-const orderPlaced: Told = {
+const orderPlaced: ManagerInput = {
   type: 'OrderPlaced',
   data: { ...order, lines, total: 15, paymentToken: 'tok_approve' },
 };
-const orderConfirmed: Told = { type: 'OrderConfirmed', data: { orderId } };
-const orderRejected: Told = { type: 'OrderRejected', data: { orderId, reason: 'no', timeEstimated: false } };
-const orderCancelled: Told = {
+const orderConfirmed: ManagerInput = { type: 'OrderConfirmed', data: { orderId } };
+const orderRejected: ManagerInput = { type: 'OrderRejected', data: { orderId, reason: 'no', timeEstimated: false } };
+const orderCancelled: ManagerInput = {
   type: 'OrderCancelled',
   data: { orderId, reason: 'no', by: 'customer', timeEstimated: false },
 };
-const orderDispatched: Told = { type: 'OrderDispatched', data: { ...of, courierId: 'k1' } };
+const orderDispatched: ManagerInput = { type: 'OrderDispatched', data: { ...of, courierId: 'k1' } };
 const amount = { orderId, amount: 15, currency: 'KRW' };
-const authorised: Told = { type: 'PaymentAuthorised', data: amount };
-const declined: Told = { type: 'PaymentDeclined', data: { orderId, reason: 'no' } };
-const captured: Told = { type: 'PaymentCaptured', data: amount };
-const voided: Told = { type: 'PaymentVoided', data: { orderId } };
-const refunded: Told = { type: 'PaymentRefunded', data: amount };
-const deliveryScheduled: Told = {
+const authorised: ManagerInput = { type: 'PaymentAuthorised', data: amount };
+const declined: ManagerInput = { type: 'PaymentDeclined', data: { orderId, reason: 'no' } };
+const captured: ManagerInput = { type: 'PaymentCaptured', data: amount };
+const voided: ManagerInput = { type: 'PaymentVoided', data: { orderId } };
+const refunded: ManagerInput = { type: 'PaymentRefunded', data: amount };
+const deliveryScheduled: ManagerInput = {
   type: 'DeliveryScheduled',
   data: { ...of, customerId: 'c1', address: null, promisedBy: null },
 };
-const deliveryCompleted: Told = { type: 'DeliveryCompleted', data: { ...of, proof: null } };
-const deliveryRetried: Told = { type: 'DeliveryFailed', data: { ...of, reason: 'nobody home', next: 'retry' } };
-const deliveryFailed: Told = { type: 'DeliveryFailed', data: { ...of, reason: 'refused', next: 'return' } };
-const deliveryReturned: Told = { type: 'DeliveryReturned', data: of };
-const stockReserved: Told = { type: 'StockWasReserved', data: { items } };
-const nothingCounted: Told = { type: 'StockWasReserved', data: { items: [] } };
-const stockRefused: Told = { type: 'StockWasRefused', data: { productId: 'p1' } };
-const stockReleased: Told = { type: 'StockWasReleased', data: {} };
-const timePassed: Told = { type: 'TimePassed', data: {} };
+const deliveryCompleted: ManagerInput = { type: 'DeliveryCompleted', data: { ...of, proof: null } };
+const deliveryRetried: ManagerInput = { type: 'DeliveryFailed', data: { ...of, reason: 'nobody home', next: 'retry' } };
+const deliveryFailed: ManagerInput = { type: 'DeliveryFailed', data: { ...of, reason: 'refused', next: 'return' } };
+const deliveryReturned: ManagerInput = { type: 'DeliveryReturned', data: of };
+const stockReserved: ManagerInput = { type: 'StockWasReserved', data: { items } };
+const nothingCounted: ManagerInput = { type: 'StockWasReserved', data: { items: [] } };
+const stockRefused: ManagerInput = { type: 'StockWasRefused', data: { productId: 'p1' } };
+const stockReleased: ManagerInput = { type: 'StockWasReleased', data: {} };
+const timePassed: ManagerInput = { type: 'TimePassed', data: {} };
 
 const reserve = { type: 'ReserveStock', orderId, items };
 const release = { type: 'ReleaseStock', orderId, items, isCertain: true };
@@ -106,7 +106,7 @@ function fold(...history: readonly FulfilmentEvent[]): FulfilmentState {
   return history.reduce(fulfilment.evolve, fulfilment.initialState);
 }
 
-type Row = [string, readonly FulfilmentEvent[], Told, readonly FulfilmentEvent[], readonly object[]];
+type Row = [string, readonly FulfilmentEvent[], ManagerInput, readonly FulfilmentEvent[], readonly object[]];
 
 const theWay: Row[] = [
   ['a placed order wants its stock, each product once', [], orderPlaced, [started], [reserve]],
@@ -309,16 +309,16 @@ const byHandAndTime: Row[] = [
   ['and it is over again', [...delivered, compensate, asked('release')], refunded, [settled('refunded')], []],
 ];
 
-test.each([...theWay, ...undone, ...byHandAndTime])('%s', (_, history, told, facts, commands) => {
+test.each([...theWay, ...undone, ...byHandAndTime])('%s', (_, history, input, facts, commands) => {
   const state = fold(...history);
-  expect(react({ told, ...atFirst }, state)).toEqual(facts);
-  expect(dueCommands(fold(...history, ...facts), told)).toEqual(commands);
+  expect(react({ input, ...atFirst }, state)).toEqual(facts);
+  expect(dueCommands(fold(...history, ...facts), input)).toEqual(commands);
 });
 
 test('a payment is asked for again no later than when it is given up', () => {
   const state = fold(started, reserved, asked('authorise', 9, '2026-01-01T10:14:00.000Z'));
-  const told = { told: timePassed, ...levelAt('2026-01-01T10:14:00.000Z') };
-  expect(react(told, state)).toEqual([asked('authorise', 10, '2026-01-01T10:15:00.000Z')]);
+  const input = { input: timePassed, ...levelAt('2026-01-01T10:14:00.000Z') };
+  expect(react(input, state)).toEqual([asked('authorise', 10, '2026-01-01T10:15:00.000Z')]);
 });
 
 test.each([
@@ -329,24 +329,24 @@ test.each([
   ],
   ['in time by our clock, where the clock of the log is ahead', '2026-01-01T10:00:30.000Z', '2026-01-01T10:16:00.000Z'],
 ])('a payment is authorised %s', (_, clock, recorded) => {
-  const times = { now: Date.parse(clock), toldUpTo: Date.parse(recorded) };
-  const notice = { told: authorised, ...times, isProven: true };
+  const times = { now: Date.parse(clock), recordedUpTo: Date.parse(recorded) };
+  const notice = { input: authorised, ...times, isProven: true };
   expect(react(notice, fold(...authorising))).toEqual([settled('authorised')]);
 });
 
 test('a payment is authorised in time while nobody knows whether the clocks have just jumped ahead', () => {
-  const notice = { told: authorised, ...levelAt('2026-01-01T10:16:00.000Z'), isProven: false };
+  const notice = { input: authorised, ...levelAt('2026-01-01T10:16:00.000Z'), isProven: false };
   expect(react(notice, fold(...authorising))).toEqual([settled('authorised')]);
 });
 
 test('a payment that is authorised when its time is over is given back with the order', () => {
-  const notice = { told: authorised, ...levelAt('2026-01-01T10:15:00.001Z') };
+  const notice = { input: authorised, ...levelAt('2026-01-01T10:15:00.001Z') };
   const facts = react(notice, fold(...authorising));
   expect(facts).toEqual([missed('payment', '2026-01-01T10:15:00.000Z', null), settled('authorised')]);
   const state = fold(...authorising, ...facts);
   expect(dueCommands(state, authorised)).toEqual([reject('The payment was not answered in time.')]);
   expect(react(notice, state)).toEqual([]);
-  expect(react({ ...notice, told: orderRejected }, state)).toMatchObject([
+  expect(react({ ...notice, input: orderRejected }, state)).toMatchObject([
     cancelled,
     { type: 'FulfilmentPaymentRequested', data: { step: 'release' } },
   ]);
@@ -355,15 +355,15 @@ test('a payment that is authorised when its time is over is given back with the 
 test('a deadline is judged by the lesser of the clock and what was told, and others are waited for from the greater', () => {
   const state = fold(...delivering);
   const [before, after] = [levelAt('2026-01-02T09:00:00.000Z'), levelAt('2026-01-02T11:00:00.000Z')];
-  const logIsAhead = { ...before, toldUpTo: after.toldUpTo };
-  const logIsBehind = { ...after, toldUpTo: before.toldUpTo };
-  expect(react({ told: timePassed, ...logIsAhead }, state)).toEqual([]);
-  expect(react({ told: timePassed, ...logIsBehind }, state)).toEqual([]);
-  expect(react({ told: timePassed, ...after }, state)).toEqual([
+  const logIsAhead = { ...before, recordedUpTo: after.recordedUpTo };
+  const logIsBehind = { ...after, recordedUpTo: before.recordedUpTo };
+  expect(react({ input: timePassed, ...logIsAhead }, state)).toEqual([]);
+  expect(react({ input: timePassed, ...logIsBehind }, state)).toEqual([]);
+  expect(react({ input: timePassed, ...after }, state)).toEqual([
     missed('courier', '2026-01-02T10:00:00.000Z', '2026-01-02T12:00:00.000Z'),
   ]);
-  const asks = (told: Told, ...history: readonly FulfilmentEvent[]) =>
-    [logIsAhead, logIsBehind].map((when) => react({ told, ...when }, fold(...history)).at(-1)?.data);
+  const asks = (input: ManagerInput, ...history: readonly FulfilmentEvent[]) =>
+    [logIsAhead, logIsBehind].map((when) => react({ input, ...when }, fold(...history)).at(-1)?.data);
   const dueAt = '2026-01-03T11:00:00.000Z';
   expect(asks(orderConfirmed, ...confirming)).toEqual([
     { orderId, deliveryId, dueAt },
@@ -374,7 +374,7 @@ test('a deadline is judged by the lesser of the clock and what was told, and oth
 test('a payment is given up when its time is over', () => {
   const late = levelAt('2026-01-01T10:15:00.000Z');
   const state = fold(...authorising);
-  const facts = react({ told: timePassed, ...late }, state);
+  const facts = react({ input: timePassed, ...late }, state);
   expect(facts).toEqual([missed('payment', '2026-01-01T10:15:00.000Z', null)]);
   expect(dueCommands(fold(...authorising, ...facts), facts[0]!)).toEqual([
     reject('The payment was not answered in time.'),
@@ -408,8 +408,8 @@ test('a fulfilment of before there were stock and payment goes on', () => {
     fact('FulfilmentStarted', { customerId: 'c1', items: [], amount: null, currency: null }),
     fact('FulfilmentDeliveryRequested', { deliveryId, dueAt: null }),
   ];
-  expect(react({ told: orderConfirmed, ...atFirst }, fold(old[0]!))).toEqual([scheduled]);
-  expect(react({ told: deliveryCompleted, ...atFirst }, fold(...old))).toEqual([completed]);
+  expect(react({ input: orderConfirmed, ...atFirst }, fold(old[0]!))).toEqual([scheduled]);
+  expect(react({ input: deliveryCompleted, ...atFirst }, fold(...old))).toEqual([completed]);
   expect(fold(...old, cancelled)).toMatchObject({ status: 'completed', outcome: 'cancelled' });
   expect(fold(...old, fact('FulfilmentCompleted', { outcome: 'failed' }))).toMatchObject({ outcome: 'failed' });
 });
@@ -438,10 +438,10 @@ describe('any fulfilment', () => {
 
   test('is told a thing twice and notes it once', () => {
     fc.assert(
-      fc.property(anyHistory, anyTold, (history, told) => {
+      fc.property(anyHistory, anyTold, (history, input) => {
         const before = fold(...history);
-        const after = react({ told, ...atFirst }, before).reduce(fulfilment.evolve, before);
-        expect(react({ told, ...atFirst }, after)).toEqual([]);
+        const after = react({ input, ...atFirst }, before).reduce(fulfilment.evolve, before);
+        expect(react({ input, ...atFirst }, after)).toEqual([]);
       }),
     );
   });

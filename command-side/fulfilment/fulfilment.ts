@@ -20,7 +20,7 @@ import {
   type FulfilmentState,
   type Money,
 } from './fulfilment-state.js';
-import { later, patience, patienceAgain, retryAt } from './patience.js';
+import { later, timeLimits, extendedTimeLimits, retryAt } from './time-limits.js';
 
 // What carries an order from its placement to its end: stock, payment, delivery, and the undoing of each. Pure: what
 // happened and what came of commands goes in, facts about the fulfilment (here) and commands to others
@@ -38,27 +38,27 @@ export type CommandOutcome =
   | { readonly type: 'StockWasReleased'; readonly data: object };
 
 /** What it is told: an event of the log, what came of a command, or that it is later than it was. */
-export type Told = WaybillEvent | CommandOutcome | { readonly type: 'TimePassed'; readonly data: object };
+export type ManagerInput = WaybillEvent | CommandOutcome | { readonly type: 'TimePassed'; readonly data: object };
 
 /** What it is told, and when. Times are milliseconds since 1970-01-01T00:00:00Z. */
 export interface Notice {
-  readonly told: Told;
+  readonly input: ManagerInput;
   /** As is believed. */
   readonly now: number;
   /** All is told that was recorded up to here: of an event, when it was recorded itself. */
-  readonly toldUpTo: number;
+  readonly recordedUpTo: number;
   /** Whether the time is known well enough for what cannot be undone. */
   readonly isProven: boolean;
 }
 
 /** By which time something may be called late: nothing is because we are, or because our clock runs ahead. */
-function judgedAt({ now, toldUpTo }: Notice): number {
-  return Math.min(now, toldUpTo);
+function judgedAt({ now, recordedUpTo }: Notice): number {
+  return Math.min(now, recordedUpTo);
 }
 
 /** From when on others are waited for: not since before they could know. */
-function waitsFrom({ now, toldUpTo }: Notice): number {
-  return Math.max(now, toldUpTo);
+function waitsFrom({ now, recordedUpTo }: Notice): number {
+  return Math.max(now, recordedUpTo);
 }
 
 /**
@@ -95,15 +95,15 @@ const concerning: ReadonlySet<string> = new Set<EventType>([
 
 /** What it means for the fulfilment; nothing, when it meant it before. */
 export function react(notice: Notice, state: FulfilmentState): readonly FulfilmentEvent[] {
-  const { told } = notice;
+  const { input } = notice;
   const now = waitsFrom(notice);
-  if (state.status === 'none') return told.type === 'OrderPlaced' ? [started(told.data)] : [];
+  if (state.status === 'none') return input.type === 'OrderPlaced' ? [started(input.data)] : [];
   const { orderId } = state;
-  switch (told.type) {
+  switch (input.type) {
     case 'StockWasReserved':
-      return state.status === 'reserving' ? stockReserved(state, told.data.items, now) : [];
+      return state.status === 'reserving' ? stockReserved(state, input.data.items, now) : [];
     case 'StockWasRefused': {
-      const { productId } = told.data;
+      const { productId } = input.data;
       return state.status === 'reserving' ? [{ type: 'FulfilmentStockRefused', data: { orderId, productId } }] : [];
     }
     case 'StockWasReleased':
@@ -121,7 +121,7 @@ export function react(notice: Notice, state: FulfilmentState): readonly Fulfilme
       return settled(state, 'captured', notice);
     case 'OrderConfirmed': {
       if (isEnding(state) || state.deliveryId !== undefined) return [];
-      const dueAt = later(now, patience.courier);
+      const dueAt = later(now, timeLimits.courier);
       return [{ type: 'FulfilmentDeliveryRequested', data: { orderId, deliveryId: deliveryIdOf(orderId), dueAt } }];
     }
     case 'OrderRejected':
@@ -130,14 +130,14 @@ export function react(notice: Notice, state: FulfilmentState): readonly Fulfilme
       return [{ type: 'FulfilmentCancelled', data: { orderId } }, ...moneyBack(state, now)];
     case 'OrderDispatched':
       if (state.status !== 'delivering' || state.isDispatched) return [];
-      return [{ type: 'FulfilmentDispatched', data: { orderId, dueAt: later(now, patience.delivery) } }];
+      return [{ type: 'FulfilmentDispatched', data: { orderId, dueAt: later(now, timeLimits.delivery) } }];
     case 'DeliveryCompleted':
       if (state.status !== 'delivering') return [];
       if (state.money === 'asked' || state.money === 'authorised') return [request(orderId, 'capture', now)];
       return [{ type: 'FulfilmentCompleted', data: { orderId, outcome: 'delivered' } }];
     case 'DeliveryFailed': {
-      if (state.status !== 'delivering' || told.data.next === 'retry') return [];
-      const dueAt = later(now, patience.return);
+      if (state.status !== 'delivering' || input.data.next === 'retry') return [];
+      const dueAt = later(now, timeLimits.return);
       return [{ type: 'FulfilmentFailed', data: { orderId, dueAt } }, ...moneyBack(state, now)];
     }
     case 'FulfilmentCompensationRequested':
@@ -204,7 +204,7 @@ function moneyBack(state: BegunFulfilment, now: number): readonly FulfilmentEven
 }
 
 function request(orderId: string, step: PaymentStep, now: number): FulfilmentEvent {
-  const until = step === 'authorise' ? later(now, patience.payment) : null;
+  const until = step === 'authorise' ? later(now, timeLimits.payment) : null;
   const data = { orderId, step, attempt: 1, retryAt: retryAt(now, step, 1), until };
   return { type: 'FulfilmentPaymentRequested', data };
 }
@@ -225,7 +225,7 @@ function late(state: BegunFulfilment, notice: Notice): readonly FulfilmentEvent[
   const { name, dueAt } = deadline;
   const asked = 'asked' in state ? state.asked : undefined;
   if (name !== 'payment' || asked === undefined) {
-    const next = name === 'payment' ? null : later(waitsFrom(notice), patienceAgain[name]);
+    const next = name === 'payment' ? null : later(waitsFrom(notice), extendedTimeLimits[name]);
     return [{ type: 'FulfilmentDeadlineMissed', data: { orderId, deadline: name, dueAt, again: next } }];
   }
   if (asked.until === null || Date.parse(asked.until) > judgedAt(notice)) {

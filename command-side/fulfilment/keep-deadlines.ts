@@ -2,7 +2,7 @@ import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 
-export interface DeadlineMeans {
+export interface DeadlineDependencies {
   readonly timer: Timer;
   readonly randomness: Randomness;
   /** Told of each look that failed. */
@@ -21,7 +21,7 @@ export function keepDeadlines(
   of: string,
   look: (handledUntilMs: number) => Promise<void>,
   handledUntilMs: () => number | undefined,
-  { timer, randomness, report }: DeadlineMeans,
+  { timer, randomness, report }: DeadlineDependencies,
 ): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;

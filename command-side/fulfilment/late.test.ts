@@ -56,12 +56,12 @@ class Host {
     const randomness = seededRandomness('host');
     const wallClock = { time: () => new Date(bench.clock.now() + this.ahead) };
     const believedTime = new BelievedTime({ wallClock, steadyClock: this.#process.clock });
-    const means = { ...bench.means(this.#store), timer, randomness, believedTime };
+    const dependencies = { ...bench.dependencies(this.#store), timer, randomness, believedTime };
     const broker = openMemoryBroker();
     const headWatch = new HeadWatch({ store: this.#store, timer });
     const { log: store, readStore: checkpoints } = bench;
     this.#fulfilment = runFulfilment({
-      ...means,
+      ...dependencies,
       broker,
       identity: () => identityOf(store),
       headWatch,
@@ -291,10 +291,10 @@ describe('a deadline', () => {
     await driven.save();
     expect(types(await bench.histories(), 'payment-o1')).toEqual(['PaymentAuthorised']);
     bench.clock.advance(15 * minute);
-    const means = bench.means();
-    const shared = sharedByPartitions(means);
+    const dependencies = bench.dependencies();
+    const shared = sharedByPartitions(dependencies);
     for (let partition = 0; partition < partitionCount; partition += 1) {
-      const target = fulfilmentOf(partition, means, shared);
+      const target = fulfilmentOf(partition, dependencies, shared);
       await target.position();
       await target.lookAtDeadlines(bench.clock.now() + 1);
     }

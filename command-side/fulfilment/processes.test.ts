@@ -12,7 +12,7 @@ import { beginning, noStream } from '@waybill/shared-kernel/ports/event-store.js
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { envelopes } from '../handling/envelope.js';
 import { order } from '../ordering/order.js';
-import { patience } from './patience.js';
+import { timeLimits } from './time-limits.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 const program = fileURLToPath(new URL('./testing/fulfilment-process.js', import.meta.url));
@@ -135,10 +135,10 @@ test('deadlines that fell due while everything was down are found by those who c
   await untilThereAre(unclaimed.length + unpaid.length, 'FulfilmentPaymentRequested');
   await kill(first);
 
-  const both = [start(patience.courier), start(patience.courier)];
+  const both = [start(timeLimits.courier), start(timeLimits.courier)];
   await untilThereAre(20, 'FulfilmentDeadlineMissed');
   await Promise.all(both.map(kill));
-  start(patience.courier);
+  start(timeLimits.courier);
   await untilThereAre(unclaimed.length, 'DeliveryCancelled');
   await untilThereAre(unclaimed.length + unpaid.length, 'PaymentVoided');
 

@@ -39,7 +39,7 @@ describe('fulfilment', () => {
       randomness: seededRandomness('relay'),
     });
     const running = runFulfilment({
-      ...bench.means(),
+      ...bench.dependencies(),
       broker,
       identity: () => identityOf(bench.log),
       headWatch,
@@ -75,10 +75,10 @@ describe('fulfilment', () => {
   test('says of each partition how far it has come, and what pauses it', async () => {
     const bench = new Bench();
     await bench.place('o1');
-    const { store } = bench.means();
+    const { store } = bench.dependencies();
     const works: PartitionWork[] = [];
     const running = runFulfilment({
-      ...bench.means(),
+      ...bench.dependencies(),
       broker: openMemoryBroker(),
       identity: () => identityOf(bench.log),
       headWatch: new HeadWatch({ store: bench.log, timer: systemTimer }),
@@ -111,8 +111,15 @@ describe('fulfilment', () => {
     const broker = openMemoryBroker({ maxBatches: 1 });
     const headWatch = new HeadWatch({ store: bench.log, timer: systemTimer });
     const identity = () => identityOf(bench.log);
-    const means = { ...bench.means(), broker, identity, headWatch, clock: bench.clock, timer: systemTimer };
-    const run = () => runFulfilment({ ...means, assign: everyPartition });
+    const dependencies = {
+      ...bench.dependencies(),
+      broker,
+      identity,
+      headWatch,
+      clock: bench.clock,
+      timer: systemTimer,
+    };
+    const run = () => runFulfilment({ ...dependencies, assign: everyPartition });
     const first = run();
     await until(() => first.states().every(({ mode }) => mode === 'following'));
     await first.stop();
@@ -129,9 +136,9 @@ describe('fulfilment', () => {
         apply,
         doubt: async () => {},
       };
-      return consumePartition(target, means);
+      return consumePartition(target, dependencies);
     });
-    const relay = startRelay({ ...means, store: bench.log, checkpoints: bench.readStore });
+    const relay = startRelay({ ...dependencies, store: bench.log, checkpoints: bench.readStore });
     const orders = Array.from({ length: 50 }, (_, index) => `o${index}`);
     for (const orderId of orders) await bench.place(orderId);
     await until(() => placed.size === orders.length);
@@ -193,8 +200,8 @@ describe('fulfilment', () => {
 
   test('works on orders side by side, and on the events of one in sequence', async () => {
     const bench = new Bench();
-    const means = bench.means();
-    const target = fulfilmentOf(0, means, sharedByPartitions(means));
+    const dependencies = bench.dependencies();
+    const target = fulfilmentOf(0, dependencies, sharedByPartitions(dependencies));
     const orders = ['o1', 'o2', 'o3'];
     for (const orderId of orders) await bench.place(orderId);
     const underWay = new Set<string>();
@@ -217,10 +224,10 @@ describe('fulfilment', () => {
     await bench.place('o1');
     await bench.place('o2');
     const events = await bench.events();
-    const means = bench.means();
-    const shared = sharedByPartitions(means);
+    const dependencies = bench.dependencies();
+    const shared = sharedByPartitions(dependencies);
     const { late } = shared;
-    const target = fulfilmentOf(0, means, shared);
+    const target = fulfilmentOf(0, dependencies, shared);
     bench.store.fate = (stream) => (stream === 'fulfilment-o1' ? 'lost' : 'done');
     const behindBoth = after(events.at(-1)!);
     await expect(target.apply(events, behindBoth)).rejects.toThrow('The append was lost');
@@ -244,10 +251,10 @@ describe('fulfilment', () => {
     const store = new Proxy(bench.log, {
       get: (_, name: keyof EventStore) => (log[name] as (...asked: unknown[]) => unknown).bind(log),
     });
-    const means = bench.means(store);
-    const shared = sharedByPartitions(means);
+    const dependencies = bench.dependencies(store);
+    const shared = sharedByPartitions(dependencies);
     const partition = (partitionOf('o1') + 1) % partitionCount;
-    const target = fulfilmentOf(partition, means, shared);
+    const target = fulfilmentOf(partition, dependencies, shared);
     await target.position();
     const trail = Trail.from(logBeginning);
     await target.apply([], trail.pass(events, 2).position());
@@ -269,9 +276,9 @@ describe('fulfilment', () => {
     const store = new Proxy(bench.log, {
       get: (_, name: keyof EventStore) => (log[name] as (...asked: unknown[]) => unknown).bind(log),
     });
-    const means = bench.means(store);
-    const shared = sharedByPartitions(means);
-    const target = fulfilmentOf(0, means, shared);
+    const dependencies = bench.dependencies(store);
+    const shared = sharedByPartitions(dependencies);
+    const target = fulfilmentOf(0, dependencies, shared);
     await target.position();
     const cause = { ...(await bench.events())[0]!, traceparent: undefined, actor: undefined, request: undefined };
     const items = [{ productId: 'p1', quantity: 1 }];

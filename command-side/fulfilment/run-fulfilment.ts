@@ -2,7 +2,7 @@ import type { AssignPartitions } from '@waybill/shared-kernel/partitions/assignm
 import {
   consumePartition,
   consumerTuning,
-  type ConsumerMeans,
+  type ConsumerDependencies,
   type ConsumerState,
   type PartitionConsumer,
   type PartitionTarget,
@@ -21,7 +21,7 @@ import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
-import { progressOf, type Progress } from '@waybill/shared-kernel/subscriptions/standstill.js';
+import { progressOf, type Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
 import { suspendedOrders } from './suspension/suspended-orders.js';
 import { WorklistWriter } from './worklist/worklist-writer.js';
 import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js';
@@ -31,12 +31,12 @@ import { StockKeeper } from '../catalogue/stock-keeper.js';
 import type { LiveLook } from '../handling/live-look.js';
 import type { BelievedTime } from './believed-time.js';
 import { WorklistCompletion } from './complete-worklist.js';
-import type { FulfilMeans } from './fulfil.js';
+import type { ProcessManagerDependencies } from './process-manager.js';
 import { orderConcerned } from './fulfilment.js';
 import { keepDeadlines } from './keep-deadlines.js';
-import { LatePositions } from './late-positions.js';
+import { LazyCheckpoints } from './lazy-checkpoints.js';
 import { withLogFaults } from './passing-fault.js';
-import { longestRetryMs } from './patience.js';
+import { longestRetryMs } from './time-limits.js';
 import { SuspendingFulfiller } from './suspend.js';
 import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
@@ -46,10 +46,10 @@ export const fulfilmentConsumer = 'fulfilment';
 /** Whose events it reacts to; of its own those by which somebody has it go on, do it again or undo it. */
 export const fulfilmentCategories: readonly Category[] = ['order', 'payment', 'delivery', 'fulfilment'];
 
-export interface FulfilmentMeans
+export interface FulfilmentDependencies
   extends
-    Omit<ConsumerMeans, 'broker' | 'headWatch' | 'identity' | 'clock'>,
-    Pick<FulfilMeans, 'snapshots' | 'askPayment'> {
+    Omit<ConsumerDependencies, 'broker' | 'headWatch' | 'identity' | 'clock'>,
+    Pick<ProcessManagerDependencies, 'snapshots' | 'askPayment'> {
   readonly store: EventStore;
   readonly positions: Pick<
     ReadStore,
@@ -79,20 +79,22 @@ export interface FulfilmentMeans
 
 /** What all partitions of a process share. */
 export interface SharedByPartitions {
-  readonly late: Pick<LatePositions, 'done' | 'forget'>;
-  readonly stock: FulfilMeans['stock'];
+  readonly late: Pick<LazyCheckpoints, 'done' | 'forget'>;
+  readonly stock: ProcessManagerDependencies['stock'];
   readonly worklist: WorklistWriter;
   readonly completion: WorklistCompletion;
   /** The log is another than the one that was followed, or an older state of it: what is known of that is forgotten. */
   readonly renew: () => void;
 }
 
-export function sharedByPartitions(means: FulfilmentMeans): SharedByPartitions & { readonly late: LatePositions } {
-  const { store, snapshots, positions: readStore, believedTime: clock, look } = means;
+export function sharedByPartitions(
+  dependencies: FulfilmentDependencies,
+): SharedByPartitions & { readonly late: LazyCheckpoints } {
+  const { store, snapshots, positions: readStore, believedTime: clock, look } = dependencies;
   const beginStock = () =>
-    new StockKeeper(new AggregateStreams(withLogFaults(store), 'product', product, { snapshots, look }), means);
+    new StockKeeper(new AggregateStreams(withLogFaults(store), 'product', product, { snapshots, look }), dependencies);
   let keeper = beginStock();
-  const stock: FulfilMeans['stock'] = {
+  const stock: ProcessManagerDependencies['stock'] = {
     reserve: (...asked) => keeper.reserve(...asked),
     release: (...asked) => keeper.release(...asked),
   };
@@ -105,8 +107,8 @@ export function sharedByPartitions(means: FulfilmentMeans): SharedByPartitions &
     consumer: fulfilmentConsumer,
   });
   // A read store that is down holds up nobody: what is due is found once it is back.
-  const late = new LatePositions(fulfilmentConsumer, {
-    ...means,
+  const late = new LazyCheckpoints(fulfilmentConsumer, {
+    ...dependencies,
     prepare: (partition, position) =>
       worklist.flush(partition, completion.isComplete(partition) ? position : logBeginning),
   });
@@ -137,21 +139,22 @@ const lookedAtOnce = 100;
  */
 export function fulfilmentOf(
   partition: number,
-  means: FulfilmentMeans,
+  dependencies: FulfilmentDependencies,
   { late, stock, worklist, completion, renew }: SharedByPartitions,
 ): FulfilmentTarget {
-  const { positions, believedTime } = means;
-  const begin = () => new SuspendingFulfiller({ ...means, clock: believedTime, readStore: positions, stock, worklist });
-  let fulfiller = begin();
+  const { positions, believedTime } = dependencies;
+  const begin = () =>
+    new SuspendingFulfiller({ ...dependencies, clock: believedTime, readStore: positions, stock, worklist });
+  let manager = begin();
   let handled = logBeginning;
-  let mustAskAgain = means.carriesPayments === true;
+  let mustAskAgain = dependencies.carriesPayments === true;
 
   /** What was due before now is asked for again as anything that is due. */
   async function askAgain(): Promise<void> {
     const now = epochMs(believedTime);
     const within = { after: now, upTo: now + longestRetryMs, pageSize: lookedAtOnce };
     for await (const orderIds of worklist.waitingFor('payment', partition, within)) {
-      await allOf(orderIds.map((orderId) => fulfiller.askAgain(orderId)));
+      await allOf(orderIds.map((orderId) => manager.askAgain(orderId)));
     }
     mustAskAgain = false;
   }
@@ -166,12 +169,12 @@ export function fulfilmentOf(
       await late.forget(partition);
       // What was noted behind it is noted again, and perhaps is not of this log.
       worklist.forget(partition);
-      const position = await fittingPosition(partition, handled, means, renew);
+      const position = await fittingPosition(partition, handled, dependencies, renew);
       completion.forget(partition);
       // What it remembers is from before, and perhaps of another log.
-      fulfiller = begin();
-      fulfiller.beginAt(await means.store.head());
-      const last = await lastEvent(means.store);
+      manager = begin();
+      manager.beginAt(await dependencies.store.head());
+      const last = await lastEvent(dependencies.store);
       if (last !== undefined) believedTime.seeLast(last.recordedAt);
       handled = position;
       return position;
@@ -179,18 +182,18 @@ export function fulfilmentOf(
     apply: async (events, position) => {
       await allOf(
         [...byOrder(events)].map(async ([orderId, ofOrder]) => {
-          for (const event of ofOrder) await fulfiller.handle(orderId, event);
+          for (const event of ofOrder) await manager.handle(orderId, event);
         }),
       );
       await allOf(
         ofOwn(events).map(async ({ partitionKey, revision }) => {
-          if (worklist.knownUpTo(partitionKey) < revision) await fulfiller.keepListed(partitionKey);
+          if (worklist.knownUpTo(partitionKey) < revision) await manager.keepListed(partitionKey);
         }),
       );
       handled = position;
       late.done(partition, position);
     },
-    doubt: (streams) => fulfiller.doubt(streams),
+    doubt: (streams) => manager.doubt(streams),
     lookAtDeadlines: async (handledUntilMs) => {
       await completion.complete(partition);
       await worklist.flush(partition);
@@ -199,7 +202,7 @@ export function fulfilmentOf(
       const orderIds = await worklist.due(partition, upToMs, lookedAtOnce);
       const asking = mustAskAgain ? [askAgain()] : [];
       try {
-        await allOf([...asking, ...orderIds.map((orderId) => fulfiller.look(orderId, judging))]);
+        await allOf([...asking, ...orderIds.map((orderId) => manager.look(orderId, judging))]);
       } finally {
         await worklist.flush(partition);
       }
@@ -215,7 +218,12 @@ export function fulfilmentOf(
 async function fittingPosition(
   partition: number,
   handled: LogPosition,
-  { store, positions, randomness, report }: Pick<FulfilmentMeans, 'store' | 'positions' | 'randomness' | 'report'>,
+  {
+    store,
+    positions,
+    randomness,
+    report,
+  }: Pick<FulfilmentDependencies, 'store' | 'positions' | 'randomness' | 'report'>,
   renew: () => void,
 ): Promise<LogPosition> {
   const noted = await positions.consumerPosition(fulfilmentConsumer, partition);
@@ -286,8 +294,8 @@ function seeingLive(
   };
 }
 
-export interface RunningFulfilmentMeans
-  extends FulfilmentMeans, Pick<ConsumerMeans, 'broker' | 'headWatch' | 'identity'> {
+export interface RunningFulfilmentDependencies
+  extends FulfilmentDependencies, Pick<ConsumerDependencies, 'broker' | 'headWatch' | 'identity'> {
   readonly assign: AssignPartitions;
 }
 
@@ -306,17 +314,17 @@ export interface RunningFulfilment {
  * The process manager on the partitions that it is assigned, until it is stopped. One that comes back begins anew,
  * since what is remembered of its streams is from before another worked on them.
  */
-export function runFulfilment(means: RunningFulfilmentMeans): RunningFulfilment {
+export function runFulfilment(dependencies: RunningFulfilmentDependencies): RunningFulfilment {
   const consumers = new Map<number, PartitionConsumer>();
-  const together = sharedByPartitions(means);
+  const together = sharedByPartitions(dependencies);
   const { late } = together;
-  const { believedTime } = means;
-  const assignment = means.assign(fulfilmentConsumer, (partition) => {
-    const target = fulfilmentOf(partition, means, together);
+  const { believedTime } = dependencies;
+  const assignment = dependencies.assign(fulfilmentConsumer, (partition) => {
+    const target = fulfilmentOf(partition, dependencies, together);
     const handledUntilMs = (): number | undefined => consumers.get(partition)?.state().handledUntilMs;
     const consumer = consumePartition(
-      watchedTarget(seeingLive(target, believedTime, handledUntilMs), means.watchBatch),
-      { ...means, clock: believedTime },
+      watchedTarget(seeingLive(target, believedTime, handledUntilMs), dependencies.watchBatch),
+      { ...dependencies, clock: believedTime },
       { ...consumerTuning, batch: largestBatch },
     );
     consumers.set(partition, consumer);
@@ -324,7 +332,7 @@ export function runFulfilment(means: RunningFulfilmentMeans): RunningFulfilment 
       `${fulfilmentConsumer}/deadlines`,
       (until) => target.lookAtDeadlines(until),
       handledUntilMs,
-      means,
+      dependencies,
     );
     return {
       progress: () => [progressIn(partition, consumer)],

@@ -2,13 +2,13 @@ import { expect, test } from '@jest/globals';
 import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Since } from '../catalogue/stock-keeper.js';
-import { Fulfiller, type FulfilMeans } from './fulfil.js';
+import { ProcessManager, type ProcessManagerDependencies } from './process-manager.js';
 import { Bench } from './testing/fulfilment-bench.js';
 
 /** A process manager that has begun just now, and since when each command to the stock may have been carried out. */
 function begun(bench: Bench, fails: () => boolean = () => false) {
   const asked: (readonly ['reserve' | 'release', Since | undefined])[] = [];
-  const stock: FulfilMeans['stock'] = {
+  const stock: ProcessManagerDependencies['stock'] = {
     reserve: async (_orderId, items, _cause, since) => {
       asked.push(['reserve', since]);
       if (fails()) throw new Error('It died here.');
@@ -20,10 +20,10 @@ function begun(bench: Bench, fails: () => boolean = () => false) {
     },
   };
   const clock = { time: () => bench.clock.time(), isProven: () => true };
-  const fulfiller = new Fulfiller({ ...bench.means(), clock, stock, worklist: { note: () => {} } });
+  const manager = new ProcessManager({ ...bench.dependencies(), clock, stock, worklist: { note: () => {} } });
   return {
     asked,
-    handle: (event: RecordedEvent) => fulfiller.handle('o1', upcast(event), () => Promise.resolve(false)),
+    handle: (event: RecordedEvent) => manager.handle('o1', upcast(event), () => Promise.resolve(false)),
   };
 }
 

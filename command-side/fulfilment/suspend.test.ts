@@ -36,8 +36,8 @@ class Ward {
 
   async resume(orderId: string) {
     const actor = { sub: 'ann', role: 'operator' };
-    const means = { store: this.bench.log, clock: { time: () => new Date(0) }, actor, reason: 'mended' };
-    return resumeSuspended(orderId, means);
+    const dependencies = { store: this.bench.log, clock: { time: () => new Date(0) }, actor, reason: 'mended' };
+    return resumeSuspended(orderId, dependencies);
   }
 
   async types(stream: string) {

@@ -18,16 +18,16 @@ import {
 import { noteFault, noteSuspension } from './suspension/note-suspension.js';
 import { suspendedOrders } from './suspension/suspended-orders.js';
 import { isSuspended, readSuspensions, type Suspensions } from './suspension/suspension.js';
-import { toldError } from '@waybill/shared-kernel/told-error.js';
+import { describeError } from '@waybill/shared-kernel/describe-error.js';
 import { traceparentFrom } from '@waybill/shared-kernel/traceparent.js';
 import { appendSurely } from '../handling/append-surely.js';
 import { againOnConflict } from '../handling/conflict.js';
-import { Fulfiller, type FulfilMeans, type MustWait } from './fulfil.js';
+import { ProcessManager, type ProcessManagerDependencies, type MustWait } from './process-manager.js';
 import { orderConcerned } from './fulfilment.js';
 import { streamsOfOthers, type Judging } from './judging.js';
 import { passingFault, withLogFaults } from './passing-fault.js';
 
-export interface SuspendMeans extends FulfilMeans {
+export interface SuspendDependencies extends ProcessManagerDependencies {
   /** Holds the list of those that are suspended. */
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
   /** Told of each order that is suspended. */
@@ -44,19 +44,19 @@ export interface SuspendMeans extends FulfilMeans {
  * done then is known as done, as after any crash.
  */
 export class SuspendingFulfiller {
-  readonly #means: SuspendMeans;
-  readonly #fulfiller: Fulfiller;
+  readonly #dependencies: SuspendDependencies;
+  readonly #manager: ProcessManager;
   /** Orders of which the fulfiller need not have seen that they were suspended. */
   readonly #suspects = new Set<string>();
 
-  constructor(means: SuspendMeans) {
-    this.#means = means;
-    this.#fulfiller = new Fulfiller({ ...means, store: withLogFaults(means.store) });
+  constructor(dependencies: SuspendDependencies) {
+    this.#dependencies = dependencies;
+    this.#manager = new ProcessManager({ ...dependencies, store: withLogFaults(dependencies.store) });
   }
 
   /** The log ended here when this began: what is behind it nobody has worked on before. */
   beginAt(head: number): void {
-    this.#fulfiller.beginAt(head);
+    this.#manager.beginAt(head);
   }
 
   /** Rejects with what may pass. */
@@ -76,12 +76,12 @@ export class SuspendingFulfiller {
 
   /** Does what is due because a deadline of an order has passed. Rejects as `handle` does. */
   look(orderId: string, judging: Judging): Promise<void> {
-    return this.#unlessSuspended(orderId, (mustWait) => this.#fulfiller.look(orderId, judging, mustWait));
+    return this.#unlessSuspended(orderId, (mustWait) => this.#manager.look(orderId, judging, mustWait));
   }
 
   /** Asks once more for the payment that an order waits for. Rejects as `handle` does. */
   askAgain(orderId: string): Promise<void> {
-    return this.#unlessSuspended(orderId, (mustWait) => this.#fulfiller.askAgain(orderId, mustWait));
+    return this.#unlessSuspended(orderId, (mustWait) => this.#manager.askAgain(orderId, mustWait));
   }
 
   async #unlessSuspended(orderId: string, work: (mustWait: MustWait) => Promise<unknown>): Promise<void> {
@@ -95,8 +95,8 @@ export class SuspendingFulfiller {
       if (passing !== undefined) throw passing.fault;
       await this.#unlessCut(orderId, async () => {
         // It is the last event of its stream, whichever that is, that it cannot go on from.
-        const { revision } = await readSuspensions(this.#means.store, orderId);
-        const [last] = await this.#means.store.readStream(streamName('fulfilment', orderId), revision, 1);
+        const { revision } = await readSuspensions(this.#dependencies.store, orderId);
+        const [last] = await this.#dependencies.store.readStream(streamName('fulfilment', orderId), revision, 1);
         if (last !== undefined) await this.#suspend(orderId, last, last, error);
       });
     }
@@ -113,7 +113,7 @@ export class SuspendingFulfiller {
   /** A stream of which nothing is left may be another program's: an order says that it is not. */
   async #isOfNobody(orderId: string, fault: StreamFault): Promise<boolean> {
     if (!(fault instanceof StreamCut) || fault.firstRevision !== undefined) return false;
-    const { events, fault: another } = await whatCanBeRead(this.#means.store, streamName('order', orderId));
+    const { events, fault: another } = await whatCanBeRead(this.#dependencies.store, streamName('order', orderId));
     return events.length === 0 && another === undefined;
   }
 
@@ -129,15 +129,20 @@ export class SuspendingFulfiller {
 
   async #noteFault(orderId: string, fault: StreamFault): Promise<void> {
     this.#suspects.add(orderId);
-    if ((await noteFault(orderId, fault, this.#means)) === 'known') return;
+    if ((await noteFault(orderId, fault, this.#dependencies)) === 'known') return;
     const event = { id: '', stream: fault.stream, type: '' };
-    this.#means.quarantined?.({ projection: suspendedOrders.name, key: orderId, event, error: toldError(fault) });
+    this.#dependencies.quarantined?.({
+      projection: suspendedOrders.name,
+      key: orderId,
+      event,
+      error: describeError(fault),
+    });
   }
 
   /** Has the worklist say how the fulfilment of an order stands, as far as that can be read. Rejects as `handle` does. */
   async keepListed(orderId: string): Promise<void> {
     try {
-      await this.#fulfiller.keepListed(orderId);
+      await this.#manager.keepListed(orderId);
     } catch (error) {
       const passing = passingFault(error);
       if (passing !== undefined) throw passing.fault;
@@ -155,7 +160,7 @@ export class SuspendingFulfiller {
       if (!('orderId' in known.data) || known.data.orderId !== orderId) {
         throw new Error('The event does not name the order that it is about.');
       }
-      return await this.#fulfiller.handle(orderId, known, mustWait);
+      return await this.#manager.handle(orderId, known, mustWait);
     } catch (error) {
       const passing = passingFault(error);
       if (passing !== undefined) throw passing.fault;
@@ -166,7 +171,7 @@ export class SuspendingFulfiller {
 
   async #mustWait(orderId: string, at: Pick<RecordedEvent, 'position'>): Promise<boolean> {
     // Read anew each time: if it still is suspended then, what ends that comes after this event, and sees to it.
-    const suspensions = await readSuspensions(this.#means.store, orderId);
+    const suspensions = await readSuspensions(this.#dependencies.store, orderId);
     if (!isSuspended(suspensions, at.position)) return false;
     await this.#keepListed(orderId, suspensions);
     return true;
@@ -174,22 +179,22 @@ export class SuspendingFulfiller {
 
   async #suspend(orderId: string, event: RecordedEvent, at: RecordedEvent, error: unknown): Promise<void> {
     this.#suspects.add(orderId);
-    const { store } = this.#means;
+    const { store } = this.#dependencies;
     const isNew = await againOnConflict(async () => {
       const suspensions = await readSuspensions(store, orderId);
       if (isSuspended(suspensions, at.position)) return false;
-      const occurredAt = notBefore(timestamp(this.#means.clock), at.occurredAt, suspensions.occurredAt);
+      const occurredAt = notBefore(timestamp(this.#dependencies.clock), at.occurredAt, suspensions.occurredAt);
       await appendSurely(store, streamName('fulfilment', orderId), suspensions.revision, [
         { ...this.#suspended(orderId, event, at, error), occurredAt },
       ]);
       return true;
-    }, this.#means);
+    }, this.#dependencies);
     const suspensions = await readSuspensions(store, orderId);
-    await this.#keepListed(orderId, suspensions, toldError(error));
+    await this.#keepListed(orderId, suspensions, describeError(error));
     if (!isNew) return;
     const { id, stream, type } = event;
     const notice = { projection: suspendedOrders.name, key: orderId, event: { id, stream, type } };
-    this.#means.quarantined?.({ ...notice, error: toldError(error) });
+    this.#dependencies.quarantined?.({ ...notice, error: describeError(error) });
   }
 
   #suspended(orderId: string, event: RecordedEvent, at: RecordedEvent, error: unknown): Omit<NewEvent, 'occurredAt'> {
@@ -198,7 +203,7 @@ export class SuspendingFulfiller {
     const name = error instanceof Error ? error.name : typeof error;
     const data: FulfilmentSuspended = { orderId, eventId, eventType, stream, revision, error: name };
     return {
-      id: this.#means.randomness.uuid(),
+      id: this.#dependencies.randomness.uuid(),
       type: 'FulfilmentSuspended',
       schemaVersion: currentVersions.FulfilmentSuspended,
       correlationId,
@@ -216,12 +221,12 @@ export class SuspendingFulfiller {
       if (!(await this.#attempt(orderId, event, resumed))) return;
     }
     this.#suspects.delete(orderId);
-    await this.#keepListed(orderId, await readSuspensions(this.#means.store, orderId));
+    await this.#keepListed(orderId, await readSuspensions(this.#dependencies.store, orderId));
   }
 
   /** From the event at which it stands up to where it was resumed, in the order of the log. */
   async #waiting(orderId: string, resumed: RecordedEvent): Promise<readonly RecordedEvent[]> {
-    const { store } = this.#means;
+    const { store } = this.#dependencies;
     const events: RecordedEvent[] = [];
     for (const stream of streamsOf(orderId)) {
       for await (const event of readWholeStream(store, stream)) {
@@ -244,7 +249,7 @@ export class SuspendingFulfiller {
   }
 
   async #keepListed(orderId: string, { last }: Suspensions, error?: string): Promise<void> {
-    if (last !== undefined) await noteSuspension(orderId, last, this.#means, error);
+    if (last !== undefined) await noteSuspension(orderId, last, this.#dependencies, error);
   }
 }
 

@@ -54,7 +54,7 @@ describe('a partition that is given away and taken back', () => {
     });
     let begin: WorkOnPartition | undefined;
     const running = runFulfilment({
-      ...bench.means(),
+      ...bench.dependencies(),
       positions,
       broker: openMemoryBroker(),
       identity: () => identityOf(bench.log),
@@ -86,8 +86,8 @@ describe('a partition that is given away and taken back', () => {
 
   test('looks anew at what the list has of it', async () => {
     const bench = new Bench();
-    const shared = sharedByPartitions(bench.means());
-    const target = fulfilmentOf(partition, bench.means(), shared);
+    const shared = sharedByPartitions(bench.dependencies());
+    const target = fulfilmentOf(partition, bench.dependencies(), shared);
     await target.position();
     await target.lookAtDeadlines(endOfTime);
     const meanwhile = new Driven(bench);
@@ -108,9 +108,9 @@ describe('a partition that is given away and taken back', () => {
     await meanwhile.save();
     await bench.readStore.drop(worklist);
     const store = new FaultyStore(bench.log);
-    const means = bench.means(store);
-    const shared = sharedByPartitions(means);
-    const target = fulfilmentOf(partition, means, shared);
+    const dependencies = bench.dependencies(store);
+    const shared = sharedByPartitions(dependencies);
+    const target = fulfilmentOf(partition, dependencies, shared);
     await target.position();
     let takenBack = 0;
     store.readStream = async (...asked) => {
@@ -137,9 +137,9 @@ test('a partition lists nothing of what it had noted in a log in whose place an 
   const store = new Proxy(bench.log, {
     get: (_, name: keyof EventStore) => (log[name] as (...asked: unknown[]) => unknown).bind(log),
   });
-  const means = bench.means(store);
-  const shared = sharedByPartitions(means);
-  const target = fulfilmentOf(partition, means, shared);
+  const dependencies = bench.dependencies(store);
+  const shared = sharedByPartitions(dependencies);
+  const target = fulfilmentOf(partition, dependencies, shared);
   await target.position();
   await target.apply(placed, Trail.from(logBeginning).pass(placed, 2).position());
   expect(shared.worklist.knownUpTo(other)).toBe(1);

@@ -187,9 +187,9 @@ describe.each(stores)('aggregates in streams, %s', (_, open) => {
   test('of two who append the same ids by rule, with other content, both go on from what the log has', () =>
     withStore(async (store) => {
       const snapshotStore = openMemorySnapshotStore();
-      const means = { store: snapshotStore, timer: systemTimer, clock, report: () => {} };
+      const dependencies = { store: snapshotStore, timer: systemTimer, clock, report: () => {} };
       const process = () => {
-        const snapshots = new AggregateSnapshots(means, { every: 1 });
+        const snapshots = new AggregateSnapshots(dependencies, { every: 1 });
         return { snapshots, streams: streamsIn(store, { snapshots }) };
       };
       const both = [process(), process()];

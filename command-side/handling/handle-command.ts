@@ -65,10 +65,10 @@ export interface CommandTask<Command, State> {
   /** The command, with what it must know from elsewhere. `cause` is for what must happen before it. */
   readonly command: (state: State, cause: ClientCause) => Command | Promise<Command>;
   /** Of a command that is known by what it says: where the same caller said the same, in a role that they still have. */
-  readonly recorded?: (state: State) => Promise<ToldBefore<State> | undefined>;
+  readonly recorded?: (state: State) => Promise<RecordedBefore<State> | undefined>;
 }
 
-export interface ToldBefore<State> {
+export interface RecordedBefore<State> {
   readonly revision: number;
   readonly position: number;
   /** The aggregate as it was answered then. */
@@ -102,7 +102,7 @@ export interface Handled<State> {
 /** Told how each command ended: `recorded`, `unchanged`, `replayed`, or the kind of the refusal or fault. */
 export type CountCommand = (route: string, outcome: string) => void;
 
-export interface CommandMeans {
+export interface CommandDependencies {
   readonly store: AggregateLog & Pick<EventStore, 'readAll'>;
   readonly keys: Pick<KeyStore, 'find' | 'create'>;
   readonly clock: WallClock;
@@ -113,15 +113,15 @@ export interface CommandMeans {
 
 /** From a client's request to events in the log, each request at most once. */
 export class CommandHandler {
-  readonly #means: CommandMeans;
+  readonly #dependencies: CommandDependencies;
   readonly #pointers: RequestPointers;
   readonly #formerRequests: FormerRequests;
   readonly #inFlight = new Set<string>();
 
-  constructor(means: CommandMeans) {
-    this.#means = means;
-    this.#pointers = new RequestPointers(means.store, means.randomness);
-    this.#formerRequests = new FormerRequests(means.store);
+  constructor(dependencies: CommandDependencies) {
+    this.#dependencies = dependencies;
+    this.#pointers = new RequestPointers(dependencies.store, dependencies.randomness);
+    this.#formerRequests = new FormerRequests(dependencies.store);
   }
 
   /**
@@ -159,11 +159,11 @@ export class CommandHandler {
     const { route, roles, key } = request;
     const ids = key === undefined ? [] : roles.map(key.idIn);
     try {
-      const handled = await this.#alone(ids, () => againOnConflict(attempt, this.#means));
-      this.#means.count?.(route, outcomeOf(handled));
+      const handled = await this.#alone(ids, () => againOnConflict(attempt, this.#dependencies));
+      this.#dependencies.count?.(route, outcomeOf(handled));
       return handled;
     } catch (error) {
-      this.#means.count?.(route, error instanceof WaybillError ? error.kind : 'failed');
+      this.#dependencies.count?.(route, error instanceof WaybillError ? error.kind : 'failed');
       throw error;
     }
   }
@@ -305,7 +305,7 @@ export class CommandHandler {
     cause: Cause,
   ): Promise<Handled<State>> {
     const unchanged = events.length === 0;
-    const appended = envelopes(events, partitionKey, cause, this.#means.randomness);
+    const appended = envelopes(events, partitionKey, cause, this.#dependencies.randomness);
     const { state, revision, position } = unchanged ? loaded : await streams.append(id, loaded, appended);
     return { id, stream: streams.streamOf(id), partitionKey, state, revision, position, replayed: false, unchanged };
   }
@@ -345,16 +345,16 @@ export class CommandHandler {
 
   /** Once the key of the hash is destroyed nobody can tell what the payload was, but for what it was about. */
   async #isSamePayload({ hash, subject }: Pick<Pointer, 'hash' | 'subject'>, payload: unknown): Promise<boolean> {
-    const key = subject === null ? undefined : await this.#means.keys.find(subject);
+    const key = subject === null ? undefined : await this.#dependencies.keys.find(subject);
     return key === undefined || hash === payloadHash(key, payload);
   }
 
   #serviceKey(): Promise<Uint8Array> {
-    return serviceKeyOf(this.#means.keys);
+    return serviceKeyOf(this.#dependencies.keys);
   }
 
   #cause({ caller, correlationId, traceparent, key }: CommandRequest, role: string, mark: RequestMark): ClientCause {
-    const { clock } = this.#means;
+    const { clock } = this.#dependencies;
     const request = key === undefined ? undefined : mark;
     return {
       id: mark.id,
@@ -372,7 +372,7 @@ export class CommandHandler {
     subject: string,
     createsKey?: true,
   ): Promise<RequestMark> {
-    const { keys, randomness } = this.#means;
+    const { keys, randomness } = this.#dependencies;
     if (key === undefined) return { id: randomness.uuid(), hash: '', subject };
     const dataKey = await (createsKey === true ? keys.create(subject) : keys.find(subject));
     return { id: key.idIn(role), hash: dataKey === undefined ? '' : payloadHash(dataKey, payload), subject };
@@ -423,7 +423,7 @@ async function replay<Command, State, Event extends DomainEvent>(
 function replayed<Command, State, Event extends DomainEvent>(
   streams: AggregateStreams<Command, State, Event>,
   id: string,
-  { state, revision, position }: ToldBefore<State>,
+  { state, revision, position }: RecordedBefore<State>,
   partitionKeyOf: (state: State) => string,
 ): Handled<State> {
   const partitionKey = partitionKeyOf(state);

@@ -4,7 +4,7 @@ import type { SteadyClock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { beginning, largestPage, type EventStore, type LogPage } from '@waybill/shared-kernel/ports/event-store.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 
-export interface LiveLookMeans {
+export interface LiveLookDependencies {
   readonly store: Pick<EventStore, 'head' | 'readAll'>;
   readonly clock: SteadyClock;
   readonly timer: Timer;
@@ -42,7 +42,7 @@ const restMs = 1_000;
  * the log cannot be read, and where its end is too far away, it begins anew there, and whoever asked reads streams.
  */
 export class LiveLook {
-  readonly #means: LiveLookMeans;
+  readonly #dependencies: LiveLookDependencies;
   readonly #followers: LookFollower[] = [];
   /** `undefined`: it has not begun. */
   #through: number | undefined;
@@ -59,8 +59,8 @@ export class LiveLook {
   #underWay: Promise<boolean> = Promise.resolve(true);
   #next: Promise<boolean> | undefined;
 
-  constructor(means: LiveLookMeans) {
-    this.#means = means;
+  constructor(dependencies: LiveLookDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /** Tells it from now on. */
@@ -75,7 +75,7 @@ export class LiveLook {
 
   /** Looks, unless it has within the last tenth of a second. False: it could not. */
   async isFresh(): Promise<boolean> {
-    const isRecent = this.#means.clock.now() - this.#lookedAtMs <= freshForMs;
+    const isRecent = this.#dependencies.clock.now() - this.#lookedAtMs <= freshForMs;
     return this.#through !== undefined && isRecent ? true : this.#look();
   }
 
@@ -123,14 +123,14 @@ export class LiveLook {
 
   /** One that begins after it was asked for. */
   #look(): Promise<boolean> {
-    const { clock } = this.#means;
+    const { clock } = this.#dependencies;
     if (clock.now() - this.#failedAtMs < restMs) return Promise.resolve(false);
     this.#next ??= this.#inTurn();
     return this.#next;
   }
 
   async #inTurn(): Promise<boolean> {
-    const { clock, timer } = this.#means;
+    const { clock, timer } = this.#dependencies;
     await this.#underWay;
     const waitMs = this.#beganAtMs + betweenMs - clock.now();
     if (waitMs > 0) await timer.sleep(waitMs);
@@ -146,7 +146,7 @@ export class LiveLook {
   }
 
   async #readOn(beganAtMs: number): Promise<boolean> {
-    const { store } = this.#means;
+    const { store } = this.#dependencies;
     if (this.#through === undefined) {
       const head = await store.head();
       this.#from = { position: head, anchor: undefined };
@@ -160,7 +160,7 @@ export class LiveLook {
   }
 
   /** False: it is another log than it was, or an older state of it, or its end is too far away. */
-  async #readToEnd(store: LiveLookMeans['store']): Promise<boolean> {
+  async #readToEnd(store: LiveLookDependencies['store']): Promise<boolean> {
     let { position, anchor } = this.#from;
     for (let pages = 0; pages < mostPages; pages += 1) {
       const page = await store.readAll(position, largestPage);

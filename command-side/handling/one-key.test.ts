@@ -35,13 +35,13 @@ class Process {
     readonly store: EventStore,
     { keys, snapshots }: Shared,
   ) {
-    const means = { store, keys, clock: systemClock, randomness: systemRandomness, timer: systemTimer };
+    const dependencies = { store, keys, clock: systemClock, randomness: systemRandomness, timer: systemTimer };
     this.snapshots = new AggregateSnapshots(
-      { ...means, clock: steadyClock, store: snapshots, report: () => {} },
+      { ...dependencies, clock: steadyClock, store: snapshots, report: () => {} },
       { every: 0 },
     );
     this.orders = aggregatesIn(store, this.snapshots).orders;
-    this.#handler = new CommandHandler(means);
+    this.#handler = new CommandHandler(dependencies);
   }
 
   /** Ann places an order; its price is that of the catalogue as this process knows it. She acts in the last of her roles. */

@@ -1,7 +1,7 @@
 import { plainToInstance } from 'class-transformer';
 import { isObject, validateSync, type ValidationError } from 'class-validator';
 import { InvalidInput, type FieldFault } from '@waybill/shared-kernel/errors.js';
-import { passes } from './passes.js';
+import { isValid } from './body-validation.js';
 
 /** Far more than any body of ours needs, far less than would exhaust the stack. */
 const deepest = 8;
@@ -14,7 +14,7 @@ export function readCommand<Body extends object>(kind: new () => Body, body: unk
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new InvalidInput([{ pointer: '', detail: 'The body must be a JSON object.' }]);
   }
-  if (passes(kind, body)) return body as Body;
+  if (isValid(kind, body)) return body as Body;
   const faults: FieldFault[] = [];
   const command = plainToInstance(kind, withoutForeign(body, '', 0, faults));
   const errors = validateSync(command, {

@@ -6,7 +6,7 @@ import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/p
 import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { admissionTuning, OrderAdmission, type Admitted } from './admission.js';
 
-const { burst, burstMs, lookEveryMs, quietMs, standstillMs } = admissionTuning;
+const { burst, burstMs, lookEveryMs, quietMs, stallMs } = admissionTuning;
 
 interface Taken {
   readonly caller: string;
@@ -228,7 +228,7 @@ describe('many at one moment', () => {
 
   test('where nothing is handled for long those that are being placed do not count either', async () => {
     const path = new Path(0);
-    await path.run(standstillMs / 1_000 + 6, { shop: 20 });
+    await path.run(stallMs / 1_000 + 6, { shop: 20 });
     path.refused.clear();
     expect(path.admitAtOnce('shop', 2 * burst)).toHaveLength(2 * burst);
   });
@@ -303,7 +303,7 @@ describe('late is never refused', () => {
 
   test('where it stands still, all are taken after a while, until it moves', async () => {
     const path = new Path(0);
-    await path.run(standstillMs / 1_000 + 6, { shop: 20 });
+    await path.run(stallMs / 1_000 + 6, { shop: 20 });
     path.refused.clear();
     await path.run(30, { shop: 20 });
     expect(path.refused.size).toBe(0);

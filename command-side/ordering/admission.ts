@@ -25,7 +25,7 @@ export interface AdmissionTuning {
   /** Milliseconds after which what was seen counts as not known. */
   readonly knownForMs: number;
   /** A partition whose position has not moved for so many milliseconds says nothing. */
-  readonly standstillMs: number;
+  readonly stallMs: number;
 }
 
 export const admissionTuning: AdmissionTuning = {
@@ -38,7 +38,7 @@ export const admissionTuning: AdmissionTuning = {
   mostUnqueuedMs: 2_000,
   lookEveryMs: 100,
   knownForMs: 2_000,
-  standstillMs: 10_000,
+  stallMs: 10_000,
 };
 
 export interface AdmissionDependencies {
@@ -71,7 +71,7 @@ interface Partition {
   through: number;
   movedAtMs: number;
   /** It has not moved for long, though orders wait. They are not counted until it moves. */
-  standsStill: boolean;
+  isStalled: boolean;
 }
 
 /** Milliseconds over which the rate at which orders are handled is averaged. */
@@ -119,7 +119,7 @@ export class OrderAdmission {
     this.#clock = steadyClock;
     this.#tuning = { ...admissionTuning, ...tuning };
     this.#unqueuedMs = this.#tuning.mostUnqueuedMs;
-    const unknown = { through: -1, movedAtMs: steadyClock.now(), standsStill: false };
+    const unknown = { through: -1, movedAtMs: steadyClock.now(), isStalled: false };
     this.#partitions = Array.from({ length: partitionCount }, () => ({ ...unknown, waiting: [] }));
   }
 
@@ -148,7 +148,7 @@ export class OrderAdmission {
   #takePlace(caller: string, orderId: string, admittedAtMs: number): Admitted {
     const partition = this.#partitions[partitionOf(orderId)]!;
     // Where nothing is handled nothing is counted.
-    const isCounted = !partition.standsStill;
+    const isCounted = !partition.isStalled;
     this.#takenInCrowd += 1;
     if (isCounted) this.#count(caller);
     let isBeingPlaced = true;
@@ -160,7 +160,7 @@ export class OrderAdmission {
     };
     return {
       placed: (position) => {
-        if (!end() || partition.standsStill) return;
+        if (!end() || partition.isStalled) return;
         partition.waiting.push({ caller, position, admittedAtMs, placedAtMs: this.#clock.now() });
         this.#count(caller);
       },
@@ -252,15 +252,15 @@ export class OrderAdmission {
     const { waiting } = partition;
     if (through > partition.through) {
       partition.movedAtMs = now;
-      partition.standsStill = false;
+      partition.isStalled = false;
     }
     partition.through = through;
     const handled = waiting.filter(({ position }) => position <= through);
     partition.waiting = waiting.filter(({ position }) => position > through);
     this.#forget(handled);
     const sinceMs = Math.max(partition.movedAtMs, partition.waiting[0]?.placedAtMs ?? now);
-    if (now - sinceMs > this.#tuning.standstillMs) {
-      partition.standsStill = true;
+    if (now - sinceMs > this.#tuning.stallMs) {
+      partition.isStalled = true;
       this.#drop(partition);
     }
     return handled;

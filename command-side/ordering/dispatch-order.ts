@@ -1,7 +1,7 @@
 import { againOnConflict } from '../handling/conflict.js';
 import { envelopes, type Cause } from '../handling/envelope.js';
 import type { Aggregates } from '../handling/aggregates.js';
-import type { WriteMeans } from '../http/write-means.js';
+import type { WriteDependencies } from '../http/write-dependencies.js';
 
 /**
  * Records on the order's stream, where it races with a cancellation, that the parcel leaves; the delivery's own event
@@ -12,11 +12,12 @@ export async function dispatchOrder(
   orderId: string,
   courierId: string,
   cause: Cause,
-  means: Pick<WriteMeans, 'timer' | 'randomness'>,
+  dependencies: Pick<WriteDependencies, 'timer' | 'randomness'>,
 ): Promise<void> {
   await againOnConflict(async () => {
     const loaded = await orders.load(orderId);
     const events = orders.decider.decide({ type: 'DispatchOrder', orderId, courierId }, loaded.state);
-    if (events.length > 0) await orders.append(orderId, loaded, envelopes(events, orderId, cause, means.randomness));
-  }, means);
+    if (events.length > 0)
+      await orders.append(orderId, loaded, envelopes(events, orderId, cause, dependencies.randomness));
+  }, dependencies);
 }

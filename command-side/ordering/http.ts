@@ -4,15 +4,15 @@ import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
-import type { WriteMeans } from '../http/write-means.js';
+import type { WriteDependencies } from '../http/write-dependencies.js';
 import type { Admitted } from './admission.js';
 import { CancelOrderBody, PlaceOrderBody } from './bodies.js';
 import type { OrderCommand } from './order.js';
-import { placement } from './placement.js';
+import { orderToPlace } from './order-to-place.js';
 
 /** Orders. Ordering for somebody else is 403; an order that is not theirs is 404, as one that is not there. */
-export function orderRoutes(means: WriteMeans): readonly Route[] {
-  const { handler, aggregates, erasures, admission, publicReadUrl } = means;
+export function orderRoutes(dependencies: WriteDependencies): readonly Route[] {
+  const { handler, aggregates, erasures, admission, publicReadUrl } = dependencies;
   const { orders } = aggregates;
 
   const place = async (request: ApiRequest): Promise<Answer> => {
@@ -27,7 +27,7 @@ export function orderRoutes(means: WriteMeans): readonly Route[] {
         command: async (id): Promise<OrderCommand> => {
           // However often it is tried, it is one order.
           admitted ??= admission?.admit(asked.caller, id);
-          return { type: 'PlaceOrder', order: await placement(id, body, means) };
+          return { type: 'PlaceOrder', order: await orderToPlace(id, body, dependencies) };
         },
       });
       const placedAt = handled.replayed ? undefined : handled.position;

@@ -43,15 +43,15 @@ function evolve(state: OrderState, event: OrderHistory): OrderState {
     case 'OrderConfirmed':
       return state.status === 'placed' ? { ...state, status: 'confirmed' } : state;
     case 'OrderRejected':
-      return { ...placement(state), status: 'rejected' };
+      return { ...placedFacts(state), status: 'rejected' };
     case 'OrderCancelled':
-      return { ...placement(state), status: 'cancelled' };
+      return { ...placedFacts(state), status: 'cancelled' };
     case 'OrderDispatched':
-      return { ...placement(state), status: 'out_for_delivery', courierId: event.data.courierId };
+      return { ...placedFacts(state), status: 'out_for_delivery', courierId: event.data.courierId };
     case 'OrderDelivered':
-      return { ...placement(state), status: 'delivered' };
+      return { ...placedFacts(state), status: 'delivered' };
     case 'OrderDeliveryFailed':
-      return { ...placement(state), status: 'delivery_failed' };
+      return { ...placedFacts(state), status: 'delivery_failed' };
     default:
       event satisfies never;
       return state;
@@ -152,7 +152,7 @@ function placed(order: OrderPlaced, imported: boolean): PlacedOrder {
   return { status: 'placed', orderId, customerId, merchantIds, deliveryAddress, paymentToken, promisedBy, imported };
 }
 
-function placement(order: Placement): Placement {
+function placedFacts(order: Placement): Placement {
   const { orderId, customerId, merchantIds, deliveryAddress, paymentToken, promisedBy, imported } = order;
   return { orderId, customerId, merchantIds, deliveryAddress, paymentToken, promisedBy, imported };
 }

@@ -2,7 +2,7 @@ import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
 import { paymentCorrelationId, paymentService, type PaymentRequest } from './payment-request.js';
 
-export interface AskingMeans {
+export interface AskingDependencies {
   /** Milliseconds that an answer is waited for: then it was lost, and whoever needs it asks again. */
   readonly timeout: number;
   readonly report: (fault: Error, of: string) => void;
@@ -14,7 +14,7 @@ export interface AskingMeans {
  */
 export function askPayments(
   requestReply: Pick<RequestReply, 'request'>,
-  { timeout, report }: AskingMeans,
+  { timeout, report }: AskingDependencies,
 ): (request: PaymentRequest) => void {
   const ask = async (request: PaymentRequest): Promise<void> => {
     try {

@@ -9,7 +9,7 @@ import { gatewayStatuses, type GatewayStatus } from '@waybill/shared-kernel/port
 import { utcTime } from '@waybill/shared-kernel/time.js';
 import { readCommand } from '../http/read-command.js';
 import { IsCurrency, IsId, IsText, IsTime, IsWhole, Optional } from '../http/rules.js';
-import type { WriteMeans } from '../http/write-means.js';
+import type { WriteDependencies } from '../http/write-dependencies.js';
 import type { PaymentTerms } from './payment.js';
 
 /** The field may be left out or be `null`. */
@@ -57,7 +57,7 @@ const gateway = { sub: 'gateway', role: 'gateway' } as const;
  * What the gateway says of its own accord. Where there is no such order, or nothing to pay for it, there is nothing to
  * note, and it is taken all the same: it would only come again and again.
  */
-export function paymentRoutes({ aggregates, payments, webhookSecret, clock }: WriteMeans): readonly Route[] {
+export function paymentRoutes({ aggregates, payments, webhookSecret, clock }: WriteDependencies): readonly Route[] {
   const notice = async ({ body, traceparent }: SignedRequest): Promise<Answer> => {
     const said = readNotice(body);
     const { id, reference, status, at } = said;

@@ -8,7 +8,7 @@ import { againOnConflict } from '../handling/conflict.js';
 import { envelope } from '../handling/envelope.js';
 import { payment, type PaymentCommand, type PaymentState, type PaymentTerms } from './payment.js';
 
-export interface PaymentRecordsMeans {
+export interface PaymentRecordsDependencies {
   readonly store: AggregateLog;
   readonly randomness: Randomness;
   readonly timer: Timer;
@@ -31,11 +31,11 @@ export type LoadedPayment = Loaded<PaymentState>;
 /** What is known of payments: their streams, and the one way into them. */
 export class PaymentRecords {
   readonly #payments;
-  readonly #means: PaymentRecordsMeans;
+  readonly #dependencies: PaymentRecordsDependencies;
 
-  constructor(means: PaymentRecordsMeans) {
-    this.#payments = new AggregateStreams(means.store, 'payment', payment, { keep: 1000 });
-    this.#means = means;
+  constructor(dependencies: PaymentRecordsDependencies) {
+    this.#payments = new AggregateStreams(dependencies.store, 'payment', payment, { keep: 1000 });
+    this.#dependencies = dependencies;
   }
 
   /** Throws `StreamCut` where there was one whose events are gone. */
@@ -74,11 +74,11 @@ export class PaymentRecords {
       if (facts.length === 0) return loaded.state;
       const { causationId: id, actor, ...story } = told;
       const cause = { id, actor, request: undefined, ...story };
-      const events = facts.map((fact) => envelope(fact, eventIdOf(orderId, fact), orderId, cause));
+      const events = facts.map((fact) => envelope(fact, paymentEventIdOf(orderId, fact), orderId, cause));
       await this.#payments.appendByRule(orderId, loaded, events);
       // The ids say what came to be known, whoever appended them first; and how it stands follows from that alone.
       return facts.reduce(payment.evolve, loaded.state);
-    }, this.#means);
+    }, this.#dependencies);
   }
 }
 
@@ -108,6 +108,6 @@ function factOf(
 const namespace = '7d0c5a6e-5f0b-4c83-9d53-2f9b1c8e6a40';
 
 /** Each thing happens once to a payment: whoever is told of it, by an answer or a notice, records the same event. */
-function eventIdOf(orderId: string, { type }: Pick<DomainEvent, 'type'>): string {
+function paymentEventIdOf(orderId: string, { type }: Pick<DomainEvent, 'type'>): string {
   return uuidV5(`${type} ${orderId}`, namespace);
 }

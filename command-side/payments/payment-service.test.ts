@@ -219,13 +219,13 @@ describe('at once', () => {
     bench.gateway.fate = (call, reference) => (calls.push(`${call} ${reference}`), gate.pass());
     const first = bench.ask('authorise');
     await gate.reached;
-    bench.patience.elapse();
+    bench.timer.elapse();
     expect(await first).toEqual(pending);
     const again = bench.ask('authorise');
     gate.open();
     expect(await again).toEqual(authorised);
     expect(calls).toEqual(['authorise o1']);
-    expect(bench.patience.waits).toEqual([]);
+    expect(bench.timer.waits).toEqual([]);
   });
 
   test('a service that closes waits for what it has answered as pending', async () => {
@@ -233,7 +233,7 @@ describe('at once', () => {
     bench.gateway.fate = () => gate.pass();
     const asked = bench.ask('authorise');
     await gate.reached;
-    bench.patience.elapse();
+    bench.timer.elapse();
     await asked;
     const closing = bench.close();
     gate.open();

@@ -15,7 +15,7 @@ import { paymentCorrelationId, paymentService, type PaymentAnswer, type PaymentR
 /** Told of each request: how it was answered; `unavailable`: the gateway was away, `failed`: something else was wrong. */
 export type CountPayment = (step: PaymentStep, outcome: PaymentAnswer['status'] | 'unavailable' | 'failed') => void;
 
-export interface PaymentServiceMeans {
+export interface PaymentServiceDependencies {
   readonly requestReply: Pick<RequestReply, 'answer'>;
   readonly gateway: Omit<PaymentGateway, 'close'>;
   readonly store: AggregateLog;
@@ -37,9 +37,9 @@ export const answeredWithinMs = 1_000;
  * wanted may answer: what the gateway said is in the payment's stream before it is in an answer, and whatever got lost
  * in between is made up for when it is asked again.
  */
-export async function startPaymentService(means: PaymentServiceMeans): Promise<Answering> {
-  const service = new PaymentService(means);
-  const answering = await means.requestReply.answer(paymentService, (body) => service.answer(body));
+export async function startPaymentService(dependencies: PaymentServiceDependencies): Promise<Answering> {
+  const service = new PaymentService(dependencies);
+  const answering = await dependencies.requestReply.answer(paymentService, (body) => service.answer(body));
   return {
     close: async () => {
       await answering.close();
@@ -51,7 +51,7 @@ export async function startPaymentService(means: PaymentServiceMeans): Promise<A
 const pending: PaymentAnswer = { status: 'pending' };
 
 class PaymentService {
-  readonly #means: PaymentServiceMeans;
+  readonly #dependencies: PaymentServiceDependencies;
   readonly #records: PaymentRecords;
   /** Correlation id → what will be answered to all who ask the same meanwhile. */
   readonly #underWay = new Map<string, Promise<PaymentAnswer>>();
@@ -60,9 +60,9 @@ class PaymentService {
   /** Orders whose payment is to be released: an authorisation that still waits is not asked for any more. */
   readonly #released = new Set<string>();
 
-  constructor(means: PaymentServiceMeans) {
-    this.#means = means;
-    this.#records = new PaymentRecords(means);
+  constructor(dependencies: PaymentServiceDependencies) {
+    this.#dependencies = dependencies;
+    this.#records = new PaymentRecords(dependencies);
   }
 
   /** Throws `InvalidInput`; every other fault is reported, and answered with `pending`. */
@@ -85,7 +85,7 @@ class PaymentService {
 
   async #soon(answer: Promise<PaymentAnswer>): Promise<PaymentAnswer> {
     const answered = new AbortController();
-    const tooLate = this.#means.timer.sleep(answeredWithinMs, answered.signal).then(() => pending);
+    const tooLate = this.#dependencies.timer.sleep(answeredWithinMs, answered.signal).then(() => pending);
     try {
       return await Promise.race([answer, tooLate]);
     } finally {
@@ -109,7 +109,7 @@ class PaymentService {
 
   /** Never rejects. */
   async #settle(request: PaymentRequest): Promise<PaymentAnswer> {
-    const { report, count } = this.#means;
+    const { report, count } = this.#dependencies;
     try {
       const status = await this.#bring(request);
       count?.(request.step, status ?? 'unavailable');
@@ -135,7 +135,7 @@ class PaymentService {
       const said = await this.#ask(call, request);
       if (said === undefined) return undefined;
       const { status } = state;
-      const occurredAt = notBefore(timestamp(this.#means.clock), causedAt && utcTime(causedAt));
+      const occurredAt = notBefore(timestamp(this.#dependencies.clock), causedAt && utcTime(causedAt));
       state = await this.#records.record(request, said, { ...story, occurredAt }, known);
       known = undefined;
       // The gateway has no more to say for now.
@@ -155,7 +155,7 @@ class PaymentService {
 
   #call(call: GatewayCall, request: PaymentRequest): Promise<GatewayPayment> {
     const { orderId: reference, customerId: payer, amount, currency, token } = request;
-    const { gateway } = this.#means;
+    const { gateway } = this.#dependencies;
     if (call !== 'authorise') return gateway[call](reference, payer);
     if (token === null) throw new Error(`Order ${reference} has no payment token.`);
     return gateway.authorise({ reference, amount, currency, token }, payer, () => !this.#released.has(reference));

@@ -3,9 +3,9 @@ import type { Answering, RequestReply } from '@waybill/shared-kernel/ports/reque
 import type { PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { askPayments } from './ask-payments.js';
 import type { PaymentRequest } from './payment-request.js';
-import { startPaymentService, type PaymentServiceMeans } from './payment-service.js';
+import { startPaymentService, type PaymentServiceDependencies } from './payment-service.js';
 
-export interface RunningPaymentMeans extends Omit<PaymentServiceMeans, 'requestReply' | 'gateway'> {
+export interface RunningPaymentDependencies extends Omit<PaymentServiceDependencies, 'requestReply' | 'gateway'> {
   readonly requestReply: RequestReply;
   readonly gateway: PaymentGateway;
 }
@@ -21,7 +21,7 @@ export interface RunningPayments {
 }
 
 /** Milliseconds for which an answer is waited for: longer than the service waits for the gateway. */
-const patience = 60_000;
+const answerTimeoutMs = 60_000;
 
 /** Milliseconds for which what is being worked on may hold up the end. It is asked for again when somebody is back. */
 const lastOrders = 2_000;
@@ -30,11 +30,11 @@ const lastOrders = 2_000;
  * The payment service in this process, and the way to it and to those of others: it begins to answer as soon as the
  * broker can be reached.
  */
-export function runPayments(means: RunningPaymentMeans): RunningPayments {
-  const { requestReply, gateway, timer, report } = means;
+export function runPayments(dependencies: RunningPaymentDependencies): RunningPayments {
+  const { requestReply, gateway, timer, report } = dependencies;
   let answering: Answering | undefined;
   let isStopping = false;
-  startPaymentService(means).then(
+  startPaymentService(dependencies).then(
     (begun) => {
       answering = begun;
     },
@@ -42,7 +42,7 @@ export function runPayments(means: RunningPaymentMeans): RunningPayments {
   );
   return {
     ask: askPayments(requestReply, {
-      timeout: patience,
+      timeout: answerTimeoutMs,
       report: (fault, of) => {
         if (!isStopping) report(fault, of);
       },

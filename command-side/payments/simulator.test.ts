@@ -43,8 +43,8 @@ afterEach(async () => {
 });
 
 /** `patience`: how long the gateway is waited for, milliseconds. */
-async function start(patience = 20_000): Promise<void> {
-  const tuning = { timeout: patience, backOff: { first: 1, most: 2 } };
+async function start(answerTimeoutMs = 20_000): Promise<void> {
+  const tuning = { timeout: answerTimeoutMs, backOff: { first: 1, most: 2 } };
   gateway = openHttpGateway({ url: simulator.url, randomness: systemRandomness, tuning });
   requestReply = openMemoryRequestReply();
   await startPaymentService({

@@ -17,7 +17,7 @@ import { SimulatedTime } from '@waybill/shared-kernel/testing/simulated-time.js'
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { leadRelay, type LeadRelay } from './lead-relay.js';
-import { relayTuning, startRelay, type Relay, type RelayMeans } from './relay.js';
+import { relayTuning, startRelay, type Relay, type RelayDependencies } from './relay.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 const tuning = { ...relayTuning, batch: 4, linger: 0, rest: 0 };
@@ -35,7 +35,7 @@ class Bench {
     }
   }
 
-  means(): RelayMeans {
+  dependencies(): RelayDependencies {
     return {
       store: this.log,
       broker: { publish: async (batches) => void this.published.push(...batches) },
@@ -85,28 +85,28 @@ describe('two relays at once, one of them deposed and late', () => {
           const delay = (): Promise<void> => turns(delays[steps++ % delays.length]);
           /** A relay whose every step takes as long as chance has it. */
           const start = (): Relay => {
-            const means = bench.means();
+            const dependencies = bench.dependencies();
             let publishing = Promise.resolve();
             return startRelay(
               {
-                ...means,
+                ...dependencies,
                 broker: {
                   publish: (batches) => {
                     // A broker keeps the order of one publisher.
-                    publishing = publishing.then(delay).then(() => means.broker.publish(batches));
+                    publishing = publishing.then(delay).then(() => dependencies.broker.publish(batches));
                     return publishing;
                   },
                 },
                 checkpoints: {
-                  relayCheckpoint: () => delay().then(() => means.checkpoints.relayCheckpoint()),
+                  relayCheckpoint: () => delay().then(() => dependencies.checkpoints.relayCheckpoint()),
                   saveRelayCheckpoint: async (checkpoint) => {
                     await delay();
-                    await means.checkpoints.saveRelayCheckpoint(checkpoint);
-                    seen.push((await means.checkpoints.relayCheckpoint()).through);
+                    await dependencies.checkpoints.saveRelayCheckpoint(checkpoint);
+                    seen.push((await dependencies.checkpoints.relayCheckpoint()).through);
                   },
-                  resetRelayCheckpoint: (...asked) => means.checkpoints.resetRelayCheckpoint(...asked),
-                  madeFrom: () => means.checkpoints.madeFrom(),
-                  noteMadeFrom: (...asked) => means.checkpoints.noteMadeFrom(...asked),
+                  resetRelayCheckpoint: (...asked) => dependencies.checkpoints.resetRelayCheckpoint(...asked),
+                  madeFrom: () => dependencies.checkpoints.madeFrom(),
+                  noteMadeFrom: (...asked) => dependencies.checkpoints.noteMadeFrom(...asked),
                 },
               },
               tuning,
@@ -135,12 +135,12 @@ describe('relays of which one leads', () => {
     time: SimulatedTime,
     leases: MemoryLeases,
     number: number,
-    other: Partial<Pick<RelayMeans, 'store' | 'broker'>> = {},
+    other: Partial<Pick<RelayDependencies, 'store' | 'broker'>> = {},
   ) {
     const { clock, timer, stall } = time.process(number * 1_000_000);
     const randomness = seededRandomness(`relay ${number}`);
     const assign = leasedLeadership({ leases: openMemoryLeaseStore(leases, clock), clock, timer, randomness });
-    return { relay: leadRelay({ ...bench.means(), timer, ...other, assign }, tuning), kill: stall };
+    return { relay: leadRelay({ ...bench.dependencies(), timer, ...other, assign }, tuning), kill: stall };
   }
 
   const follows = async (bench: Bench, relay: LeadRelay): Promise<void> => {
@@ -195,7 +195,7 @@ describe('relays of which one leads', () => {
 
   const gone = (): Promise<never> => Promise.reject(new Unavailable('broker', 'It refuses.'));
   const silent = (): Promise<never> => new Promise(() => {});
-  const unreachable: readonly [string, (bench: Bench) => Partial<Pick<RelayMeans, 'store' | 'broker'>>][] = [
+  const unreachable: readonly [string, (bench: Bench) => Partial<Pick<RelayDependencies, 'store' | 'broker'>>][] = [
     ['a broker that refuses', () => ({ broker: { publish: gone } })],
     ['a broker that does not answer', () => ({ broker: { publish: silent } })],
     [

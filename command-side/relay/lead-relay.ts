@@ -1,7 +1,7 @@
 import type { AssignPartitions } from '@waybill/shared-kernel/partitions/assignment.js';
-import { relayProgress, startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
+import { relayProgress, startRelay, type Relay, type RelayDependencies, type RelayTuning } from './relay.js';
 
-export interface LeadRelayMeans extends RelayMeans {
+export interface LeadRelayDependencies extends RelayDependencies {
   /** Of one partition: whoever has it leads. */
   readonly assign: AssignPartitions;
 }
@@ -18,13 +18,13 @@ export interface LeadRelay extends Relay {
  * would that do more than have some events published once more. One that has something to relay and does not move,
  * because it does not reach the broker or the log, leaves the lead to another.
  */
-export function leadRelay(means: LeadRelayMeans, tuning?: RelayTuning): LeadRelay {
+export function leadRelay(dependencies: LeadRelayDependencies, tuning?: RelayTuning): LeadRelay {
   let relay: Relay | undefined;
-  const assignment = means.assign('relay', () => {
-    const leading = startRelay(means, tuning);
+  const assignment = dependencies.assign('relay', () => {
+    const leading = startRelay(dependencies, tuning);
     relay = leading;
     return {
-      progress: async () => [await relayProgress(leading, means.store)],
+      progress: async () => [await relayProgress(leading, dependencies.store)],
       stop: async () => {
         await leading.stop();
         if (relay === leading) relay = undefined;

@@ -13,7 +13,7 @@ import { upTo } from '@waybill/shared-kernel/testing/at.js';
 import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
-import { relayTuning, startRelay, type Relay, type RelayMeans, type RelayTuning } from './relay.js';
+import { relayTuning, startRelay, type Relay, type RelayDependencies, type RelayTuning } from './relay.js';
 import { lookEveryMs } from './watched-subscription.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
@@ -56,7 +56,7 @@ class Bench {
     }
   }
 
-  start(tuning: Partial<RelayTuning> = {}, store: RelayMeans['store'] = this.log): Relay {
+  start(tuning: Partial<RelayTuning> = {}, store: RelayDependencies['store'] = this.log): Relay {
     const publish: Broker['publish'] = async (batches) => {
       this.fail('publish');
       await this.memory.publish(batches);
@@ -92,9 +92,9 @@ class Bench {
       await this.readStore.saveRelayCheckpoint(checkpoint);
       this.fail('saved');
     },
-    store: RelayMeans['store'] = this.log,
+    store: RelayDependencies['store'] = this.log,
   ): Relay {
-    const checkpoints: RelayMeans['checkpoints'] = {
+    const checkpoints: RelayDependencies['checkpoints'] = {
       relayCheckpoint: () => this.readStore.relayCheckpoint(),
       saveRelayCheckpoint,
       resetRelayCheckpoint: (...asked) => this.readStore.resetRelayCheckpoint(...asked),
@@ -105,7 +105,7 @@ class Bench {
       this.faults.push(fault);
     };
     const { timer } = this;
-    const seen: RelayMeans['seen'] = (after, { through }) =>
+    const seen: RelayDependencies['seen'] = (after, { through }) =>
       this.seen.push({ after, through, arrived: this.arrived.length });
     return startRelay(
       { store, broker: { publish }, checkpoints, timer, randomness, report, seen },
@@ -154,7 +154,7 @@ const sizes = fc.integer({ min: 1, max: 9 });
 const keys = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), { maxLength: 40 });
 
 /** A log whose subscriptions are others. */
-function withSubscription(log: MemoryEventStore, subscribe: MemoryEventStore['subscribe']): RelayMeans['store'] {
+function withSubscription(log: MemoryEventStore, subscribe: MemoryEventStore['subscribe']): RelayDependencies['store'] {
   return {
     subscribe,
     readAll: (...asked) => log.readAll(...asked),
@@ -450,7 +450,7 @@ describe('the relay', () => {
     let log = bench.log;
     let regrow = (): void => undefined;
     const regrown = new Promise<void>((resolve) => (regrow = resolve));
-    const store: RelayMeans['store'] = {
+    const store: RelayDependencies['store'] = {
       // It notices nothing, as one that takes up again by itself what was cut off.
       subscribe: async function* (after, limit, signal) {
         if (log !== restored) {

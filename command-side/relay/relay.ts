@@ -11,7 +11,7 @@ import {
   Trail,
   type LogPosition,
 } from '@waybill/shared-kernel/subscriptions/log-position.js';
-import type { Progress } from '@waybill/shared-kernel/subscriptions/standstill.js';
+import type { Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore, LogPage } from '@waybill/shared-kernel/ports/event-store.js';
@@ -19,7 +19,7 @@ import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/re
 import { CheckpointSaver } from './checkpoint-saver.js';
 import { watchedSubscription } from './watched-subscription.js';
 
-export interface RelayMeans {
+export interface RelayDependencies {
   readonly store: Pick<EventStore, 'subscribe' | 'readAll' | 'recordAt' | 'head'>;
   readonly broker: Pick<Broker, 'publish'>;
   readonly checkpoints: Pick<
@@ -84,8 +84,8 @@ export interface Relay {
  * least once and in order; after a crash or a fault it goes on from its checkpoint, so some come twice and none is
  * left out. It waits for no consumer.
  */
-export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning): Relay {
-  const { store, broker, checkpoints, timer } = means;
+export function startRelay(dependencies: RelayDependencies, tuning: RelayTuning = relayTuning): Relay {
+  const { store, broker, checkpoints, timer } = dependencies;
   const stopping = new AbortController();
   const isStopping = (): boolean => stopping.signal.aborted;
   let position: number | undefined;
@@ -99,8 +99,8 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
         if (!isStopping()) throw new Unavailable('event store', 'The subscription to the log ended.');
       } catch (error) {
         if (isStopping()) return;
-        means.report?.(asError(error), 'relay');
-        await timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), stopping.signal);
+        dependencies.report?.(asError(error), 'relay');
+        await timer.sleep(backOffDelay(tuning.backOff, failures, dependencies.randomness), stopping.signal);
         failures += 1;
       }
     }
@@ -160,7 +160,7 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
         if (over.aborted) break;
         if (page.events.length > 0) cutter ??= new BatchCutter(await shownIdentity(), cutFrom);
         else if (page.marks.length > 0) cutFrom = page.through;
-        means.seen?.(trail.through, page);
+        dependencies.seen?.(trail.through, page);
         publish(page);
         if (underWay.length >= tuning.ahead) await unless(over, underWay.shift());
         const lingerMs = Math.min(tuning.linger, Math.floor(page.events.length / 4));
@@ -184,11 +184,11 @@ export function startRelay(means: RelayMeans, tuning: RelayTuning = relayTuning)
     const { fit, why } = judgement;
     if (fit === 'fits') return noted;
     const position = sharedPart(noted, judgement);
-    means.report?.(
+    dependencies.report?.(
       new Error(`Its checkpoint is not of this log (${why ?? fit}). It goes on from ${position.through}.`),
       'relay',
     );
-    await renewIdentity({ store, readStore: checkpoints }, means.randomness);
+    await renewIdentity({ store, readStore: checkpoints }, dependencies.randomness);
     await checkpoints.resetRelayCheckpoint(noted, { ...position, heads: {} });
     return { ...position, heads: {} };
   }

@@ -123,11 +123,16 @@ export class WriteApi {
   /** What it serves. */
   routes(): readonly Route[] {
     const { store, keys, clock } = this;
-    const means = { store, keys, clock, steadyClock, randomness: systemRandomness, timer: systemTimer };
+    const dependencies = { store, keys, clock, steadyClock, randomness: systemRandomness, timer: systemTimer };
     const aggregates = aggregatesIn(store);
-    const erasures = new Erasures({ ...means, aggregates });
-    const doing = { aggregates, handler: new CommandHandler(means), erasures, payments: new PaymentRecords(means) };
-    return writeRoutes({ ...means, ...doing, webhookSecret, publicReadUrl: '' });
+    const erasures = new Erasures({ ...dependencies, aggregates });
+    const doing = {
+      aggregates,
+      handler: new CommandHandler(dependencies),
+      erasures,
+      payments: new PaymentRecords(dependencies),
+    };
+    return writeRoutes({ ...dependencies, ...doing, webhookSecret, publicReadUrl: '' });
   }
 
   async restart(): Promise<void> {

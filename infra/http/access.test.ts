@@ -5,17 +5,17 @@ import {
   described,
   notTheirs,
   requireRole,
-  sightOf,
+  visibilityOf,
   type Access,
   type AccessTable,
 } from './access.js';
 import type { Caller } from './caller.js';
 
 const access: Access = {
-  customer: { own: 'bare' },
-  courier: { own: 'personal', open: 'bare' },
+  customer: { own: 'redacted' },
+  courier: { own: 'personal', open: 'redacted' },
   operator: { any: 'personal' },
-  auditor: { any: 'bare' },
+  auditor: { any: 'redacted' },
   others: 404,
 };
 const table: AccessTable = { 'GET /v1/things/:thingId': access };
@@ -41,18 +41,18 @@ describe('passes', () => {
 });
 
 test.each([
-  ['what is theirs', as('customer'), { customer: 'me' }, 'bare', 'customer'],
-  ['what is theirs among others', as('customer'), { customer: ['you', 'me'] }, 'bare', 'customer'],
+  ['what is theirs', as('customer'), { customer: 'me' }, 'redacted', 'customer'],
+  ['what is theirs among others', as('customer'), { customer: ['you', 'me'] }, 'redacted', 'customer'],
   ['what is theirs in another role', as('customer'), { courier: 'me' }, undefined, undefined],
   ["somebody else's", as('customer', 'courier'), { customer: 'you', courier: 'you' }, undefined, undefined],
   ["nobody's, to a role that may not", as('customer'), { open: true }, undefined, undefined],
-  ["nobody's, to one that may", as('courier'), { open: true }, 'bare', 'courier'],
+  ["nobody's, to one that may", as('courier'), { open: true }, 'redacted', 'courier'],
   ["nobody's that is yet theirs", as('courier'), { open: true, courier: 'me' }, 'personal', 'courier'],
-  ['anything', as('auditor'), {}, 'bare', 'auditor'],
+  ['anything', as('auditor'), {}, 'redacted', 'auditor'],
   ['the most of several roles', as('auditor', 'courier'), { courier: 'me' }, 'personal', 'auditor'],
   ['anything, in a role that is not of the row', as('merchant'), { merchant: 'me' }, undefined, undefined],
-])('%s', (_what, asker, owners, sight, role) => {
-  expect(sightOf(asker, owners)).toBe(sight);
+])('%s', (_what, asker, owners, visibility, role) => {
+  expect(visibilityOf(asker, owners)).toBe(visibility);
   expect(actingRole(asker, owners)).toBe(role);
 });
 

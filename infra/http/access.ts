@@ -5,9 +5,9 @@ import { roles, type Caller, type Role } from './caller.js';
 export type Reach = 'own' | 'open' | 'any';
 
 /** What is seen of a thing: all of it, or all but personal data. */
-export type Sight = 'personal' | 'bare';
+export type Visibility = 'personal' | 'redacted';
 
-export type Grant = Readonly<Partial<Record<Reach, Sight>>>;
+export type Grant = Readonly<Partial<Record<Reach, Visibility>>>;
 
 /** A row: who may do one thing, with which things. A role that is not named may not. */
 export type Access = Readonly<Partial<Record<Role, Grant>>> & {
@@ -52,29 +52,29 @@ export type Owners = Readonly<Partial<Record<Role, string | readonly string[] | 
   readonly open?: boolean;
 };
 
-function sightIn(role: Role, { caller, access }: Asker, owners: Owners): Sight | undefined {
+function visibilityIn(role: Role, { caller, access }: Asker, owners: Owners): Visibility | undefined {
   const grant = access[role];
   if (grant === undefined) return undefined;
   const owner = owners[role];
   const isOwn = typeof owner === 'string' ? owner === caller.sub : owner?.includes(caller.sub) === true;
-  const sights = [grant.any, isOwn ? grant.own : undefined, owners.open === true ? grant.open : undefined];
-  return sights.includes('personal') ? 'personal' : sights.find((sight) => sight !== undefined);
+  const visibilities = [grant.any, isOwn ? grant.own : undefined, owners.open === true ? grant.open : undefined];
+  return visibilities.includes('personal') ? 'personal' : visibilities.find((visibility) => visibility !== undefined);
 }
 
 /** The most that any of the caller's roles shows of a thing; `undefined`: it is not for them. */
-export function sightOf(asker: Asker, owners: Owners): Sight | undefined {
-  let most: Sight | undefined;
+export function visibilityOf(asker: Asker, owners: Owners): Visibility | undefined {
+  let most: Visibility | undefined;
   for (const role of asker.caller.roles) {
-    const sight = sightIn(role, asker, owners);
-    if (sight === 'personal') return sight;
-    most ??= sight;
+    const visibility = visibilityIn(role, asker, owners);
+    if (visibility === 'personal') return visibility;
+    most ??= visibility;
   }
   return most;
 }
 
 /** The first of the caller's roles in which they reach a thing; `undefined`: it is not for them. */
 export function actingRole(asker: Asker, owners: Owners): Role | undefined {
-  return asker.caller.roles.find((role) => sightIn(role, asker, owners) !== undefined);
+  return asker.caller.roles.find((role) => visibilityIn(role, asker, owners) !== undefined);
 }
 
 /** What those hear for whom a thing is not. */
@@ -86,7 +86,7 @@ const things: Readonly<Record<Reach, string>> = { own: 'their own', open: 'open 
 
 function inWords(grant: Grant): string {
   const words = reachesOf(grant).map(
-    (reach) => `${things[reach]}${grant[reach] === 'bare' ? ' without personal data' : ''}`,
+    (reach) => `${things[reach]}${grant[reach] === 'redacted' ? ' without personal data' : ''}`,
   );
   return words.length === 1 && words[0] === things.any ? '' : ` (${words.join(', ')})`;
 }

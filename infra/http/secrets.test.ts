@@ -9,7 +9,7 @@ import { BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
 import { steadyClock } from '../clock/steady.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
-import { logOptions } from '../process/process-means.js';
+import { logOptions } from '../process/process-dependencies.js';
 import { createApi } from './api.js';
 import { issueDevelopmentToken, openDevelopmentKey } from './development-key.js';
 import { listen, type Listening } from './listen.js';

@@ -23,11 +23,11 @@ async function* twice(piece: string): AsyncGenerator<string> {
 }
 
 /** The head of an answer of which nothing is read yet. */
-async function ask(answer: Omit<StreamedAnswer, 'status'>, patience: Patience): Promise<IncomingMessage> {
+async function ask(answer: Omit<StreamedAnswer, 'status'>, answerTimeoutMs: Patience): Promise<IncomingMessage> {
   const handler: Handler = (_request, response) => {
     response.locals.cors = [];
     response.locals.requestId = 'r';
-    isOver = sendPieces(response, { status: 200, ...answer }, patience);
+    isOver = sendPieces(response, { status: 200, ...answer }, answerTimeoutMs);
     return isOver;
   };
   server = createServer(express().get('/', handler)).listen(0, '127.0.0.1');

@@ -59,7 +59,7 @@ export interface Patience {
   readonly lookEveryMs: number;
 }
 
-const patience: Patience = { stalledMs: 30_000, lookEveryMs: 1_000 };
+const answerTimeoutMs: Patience = { stalledMs: 30_000, lookEveryMs: 1_000 };
 
 /**
  * Sends an answer piece by piece, each when the client has taken the one before. Resolves when all has gone, or the
@@ -69,7 +69,7 @@ const patience: Patience = { stalledMs: 30_000, lookEveryMs: 1_000 };
 export async function sendPieces(
   response: Reply,
   answer: StreamedAnswer,
-  { stalledMs, lookEveryMs }: Patience = patience,
+  { stalledMs, lookEveryMs }: Patience = answerTimeoutMs,
 ): Promise<void> {
   if (response.destroyed) return;
   response.writeHead(answer.status, [...headersOf(response, answer, apiHeaders), ...typeOf(answer)]);

@@ -7,11 +7,11 @@ import {
   leasedPartitions,
   leadershipTuning,
   partitionTuning,
-  type LeasedMeans,
+  type LeasedDependencies,
 } from '@waybill/shared-kernel/partitions/leased-assignment.js';
 import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { LeaseStore } from '@waybill/shared-kernel/ports/lease.js';
-import type { Progress } from '@waybill/shared-kernel/subscriptions/standstill.js';
+import type { Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
 import { SimulatedTime } from '@waybill/shared-kernel/testing/simulated-time.js';
 import { seededRandomness } from '../clock/seeded.js';
 import { openMemoryLeaseStore, type MemoryLeases } from './memory/lease-store.js';
@@ -39,10 +39,10 @@ class Simulation {
   head = 0;
   /** Partition → everything up to here is done. */
   readonly done = new Map<number, number>();
-  readonly #assign: (means: LeasedMeans) => AssignPartitions;
+  readonly #assign: (dependencies: LeasedDependencies) => AssignPartitions;
   #started = 0;
 
-  constructor(assign: (means: LeasedMeans) => AssignPartitions = leasedPartitions) {
+  constructor(assign: (dependencies: LeasedDependencies) => AssignPartitions = leasedPartitions) {
     this.#assign = assign;
   }
 
@@ -81,14 +81,14 @@ class SimulatedWorker {
   constructor(
     simulation: Simulation,
     number: number,
-    assign: (means: LeasedMeans) => AssignPartitions,
+    assign: (dependencies: LeasedDependencies) => AssignPartitions,
     finishing: number,
   ) {
     this.#simulation = simulation;
     this.#number = number;
     this.#process = simulation.time.process(number * 1_000_000);
     const { clock, timer } = this.#process;
-    const means: LeasedMeans = {
+    const dependencies: LeasedDependencies = {
       leases: this.#through(openMemoryLeaseStore(simulation.leases, clock)),
       clock,
       timer,
@@ -96,7 +96,7 @@ class SimulatedWorker {
       report: (_, lease) => simulation.faults.push(lease),
     };
     let together: number[] = [];
-    this.assignment = assign(means)('group', (partition) => {
+    this.assignment = assign(dependencies)('group', (partition) => {
       if (together.length === 0) {
         queueMicrotask(() => {
           simulation.begun.push(together);
@@ -410,7 +410,7 @@ describe('leadership by lease', () => {
 });
 
 describe('work that stands still', () => {
-  const { patienceMs, partingMs, abstention } = leadershipTuning;
+  const { answerTimeoutMs, partingMs, abstention } = leadershipTuning;
   /** Within which another has it. */
   const givenOn = 10_000;
 
@@ -440,7 +440,7 @@ describe('work that stands still', () => {
 
     test('is not given back while nothing is due', async () => {
       const other = await standby();
-      await simulation.pass(20 * patienceMs);
+      await simulation.pass(20 * answerTimeoutMs);
       expect([leader.held, other.held]).toEqual([1, 0]);
       expect(simulation.begun).toEqual([[0]]);
     });
@@ -450,7 +450,7 @@ describe('work that stands still', () => {
       simulation.head = 100;
       for (let position = 1; position < 10; position += 1) {
         simulation.done.set(0, position);
-        await simulation.pass(patienceMs - leadershipTuning.look);
+        await simulation.pass(answerTimeoutMs - leadershipTuning.look);
       }
       expect([leader.held, other.held]).toEqual([1, 0]);
     });
@@ -597,7 +597,7 @@ describe('work that stands still', () => {
       const [cannot] = one.assignment.held();
       one.cannot = [cannot!];
       simulation.head = 1;
-      await simulation.pass(patienceMs + 2 * look);
+      await simulation.pass(answerTimeoutMs + 2 * look);
       expect([one.held, other.held]).toEqual([3, 5]);
       await simulation.pass(abstention.firstMs - 2 * look);
       const abstentions = [...simulation.leases.values()].filter(({ name }) => name.includes('/abstention/'));
@@ -651,12 +651,12 @@ describe('work that stands still', () => {
           'go',
         ),
         who: fc.nat(4),
-        then: fc.integer({ min: 0, max: 3 * patienceMs }),
+        then: fc.integer({ min: 0, max: 3 * answerTimeoutMs }),
         cannot: fc.subarray(every, { minLength: 1 }),
       });
       await fc.assert(
         fc.asyncProperty(fc.array(anyStep, { minLength: 1, maxLength: 15 }), fc.boolean(), async (steps, areMended) => {
-          simulation = new Simulation((means) => leasedPartitions(means, tuning));
+          simulation = new Simulation((dependencies) => leasedPartitions(dependencies, tuning));
           const workers = [simulation.start()];
           for (const { what, who, then, cannot } of steps) {
             const worker = workers[who % workers.length]!;

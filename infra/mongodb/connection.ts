@@ -87,13 +87,13 @@ export class MongoDbConnection {
   }
 
   /** The driver has no time-out for an operation as a whole, with finding a server, waiting in line and retries. */
-  async #within<T>(patience: number, work: (db: Db) => Promise<T>): Promise<T> {
+  async #within<T>(answerTimeoutMs: number, work: (db: Db) => Promise<T>): Promise<T> {
     const client = this.#client;
     let timeout: NodeJS.Timeout | undefined;
     const tooLate = new Promise<never>((_resolve, reject) => {
       timeout = setTimeout(() => {
-        reject(new Unavailable(this.#what, `MongoDB did not answer within ${patience} ms.`));
-      }, patience);
+        reject(new Unavailable(this.#what, `MongoDB did not answer within ${answerTimeoutMs} ms.`));
+      }, answerTimeoutMs);
     });
     try {
       const answer = await Promise.race([work(this.#db()), tooLate]);

@@ -95,12 +95,12 @@ export function openHttpGateway(options: HttpGatewayOptions): PaymentGateway {
     { maxAttempts: tuning.retries, backoff: waits(tuning.backOff, randomness) },
   );
   // An attempt that has its answer needs no signal: each costs an exception with a stack.
-  const patience = timeout(tuning.timeout, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false });
+  const timeLimit = timeout(tuning.timeout, { strategy: TimeoutStrategy.Aggressive, abortOnReturn: false });
 
   async function attemptOnce(exchange: Exchange, payer: string): Promise<GatewayPayment> {
     if (closing.signal.aborted) throw stopped();
     try {
-      const payment = await patience.execute(({ signal }) => attempt(exchange, signal));
+      const payment = await timeLimit.execute(({ signal }) => attempt(exchange, signal));
       breaker.answered(payer);
       return payment;
     } catch (error) {

@@ -33,8 +33,8 @@ afterEach(async () => {
 const configured = (environment: Environment = {}) => readConfig({ WAYBILL_DATA: dataFolder, ...environment });
 async function open(environment: Environment = {}): Promise<OpenedGateway> {
   const report = ({ message }: Error, of: string): void => void faults.push(`${of}: ${message}`);
-  const means = { clock: systemClock, timer: systemTimer, randomness: systemRandomness, report, watch };
-  gateway = await openGateway(configured(environment), means);
+  const dependencies = { clock: systemClock, timer: systemTimer, randomness: systemRandomness, report, watch };
+  gateway = await openGateway(configured(environment), dependencies);
   return gateway;
 }
 const payment = (token: string, reference = 'order-1') => ({ reference, amount: 12_500, currency: 'KRW', token });

@@ -8,7 +8,7 @@ import { openHttpGateway, type WatchGateway } from './http-gateway.js';
 import { startSimulator } from './simulator/server.js';
 import { webhookSecretOf } from './webhook-secret.js';
 
-export interface GatewayMeans {
+export interface GatewayDependencies {
   readonly clock: WallClock;
   readonly timer: Timer;
   readonly randomness: Randomness;
@@ -32,9 +32,9 @@ export const webhookPath = '/v1/payments/webhook';
  */
 export async function openGateway(
   config: Pick<Config, 'paymentUrl' | 'webhookSecret' | 'dataFolder'>,
-  means: GatewayMeans,
+  dependencies: GatewayDependencies,
 ): Promise<OpenedGateway> {
-  const { randomness, report, watch } = means;
+  const { randomness, report, watch } = dependencies;
   const http = (url: string): PaymentGateway =>
     openHttpGateway({ url, randomness, watch: telling(shown(url), report, watch) });
   const { paymentUrl, dataFolder } = config;
@@ -42,7 +42,7 @@ export async function openGateway(
 
   prepareDataFolder(dataFolder);
   const simulator = await startSimulator({
-    ...means,
+    ...dependencies,
     ledgerFile: dataFiles(dataFolder).paymentLedger,
     webhookSecret: webhookSecretOf(config, randomness),
     report: (fault) => report(fault, 'payment simulator'),

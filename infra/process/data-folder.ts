@@ -77,7 +77,7 @@ export function joinDataFolder(folder: string): Promise<DataFolderLock> {
 }
 
 /** A command line that looks whether a server runs has the folder for a moment; milliseconds. */
-const patience = 1_000;
+const answerTimeoutMs = 1_000;
 
 async function patiently(
   take: (folder: string) => DataFolderLock | undefined,
@@ -85,7 +85,7 @@ async function patiently(
   holder: string,
 ): Promise<DataFolderLock> {
   prepareDataFolder(folder);
-  for (let waited = 0; waited <= patience; waited += 100) {
+  for (let waited = 0; waited <= answerTimeoutMs; waited += 100) {
     const lock = take(folder);
     if (lock !== undefined) return lock;
     await systemTimer.sleep(100);

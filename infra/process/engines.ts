@@ -33,7 +33,7 @@ import { openSqliteSnapshotStore } from '../snapshots/sqlite/snapshot-store.js';
 /** Told of a fault that was met and is tried again; `of`: where. */
 export type ReportFault = (fault: Error, of: string) => void;
 
-export interface EventStoreMeans {
+export interface EventStoreDependencies {
   readonly clock: WallClock;
   /** A port of the thread that writes the log, where there is one. */
   readonly appender?: MessagePort | undefined;
@@ -42,8 +42,8 @@ export interface EventStoreMeans {
   readonly recovered?: (text: string, of: string) => void;
 }
 
-export function openEventStore({ eventStore, dataFolder }: Config, means: EventStoreMeans): EventStore {
-  const { clock: wallClock, appender, report, recovered } = means;
+export function openEventStore({ eventStore, dataFolder }: Config, dependencies: EventStoreDependencies): EventStore {
+  const { clock: wallClock, appender, report, recovered } = dependencies;
   if (eventStore.kind === 'sqlite') {
     // The log's time never goes back: a jump ahead for a moment would stay in it.
     const clock = believedClock({ wallClock, steadyClock });

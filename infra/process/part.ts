@@ -1,10 +1,10 @@
 import { assertShared, readConfig, type Config } from './config.js';
 import { joinDataFolder } from './data-folder.js';
 import { startTelemetry, type Telemetry } from '../telemetry/telemetry.js';
-import { processMeans, type ProcessMeans } from './process-means.js';
+import { processDependencies, type ProcessDependencies } from './process-dependencies.js';
 
 /** One of several processes that together are Waybill: what each of them begins with. */
-export interface Part extends ProcessMeans {
+export interface Part extends ProcessDependencies {
   readonly config: Config;
   readonly telemetry: Telemetry;
   /** Lets the data folder go. The last thing a process does. */
@@ -18,8 +18,8 @@ export interface Part extends ProcessMeans {
 export async function beginPart(name: string, usesFolder: (config: Config) => boolean): Promise<Part> {
   const config = readConfig();
   assertShared(config);
-  const means = processMeans({ name, level: 'info' });
+  const dependencies = processDependencies({ name, level: 'info' });
   const lock = usesFolder(config) ? await joinDataFolder(config.dataFolder) : undefined;
-  const telemetry = await startTelemetry(name, config, means.metrics);
-  return { ...means, config, telemetry, release: () => lock?.release() };
+  const telemetry = await startTelemetry(name, config, dependencies.metrics);
+  return { ...dependencies, config, telemetry, release: () => lock?.release() };
 }

@@ -1,9 +1,9 @@
 import { DeliveryOwners } from '@waybill/shared-kernel/partitions/delivery-owners.js';
-import type { LeasedMeans } from '@waybill/shared-kernel/partitions/leased-assignment.js';
+import type { LeasedDependencies } from '@waybill/shared-kernel/partitions/leased-assignment.js';
 import { notedIdentity, type LogIdentity } from '@waybill/shared-kernel/subscriptions/log-identity.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
-import { Standstill, type Progress } from '@waybill/shared-kernel/subscriptions/standstill.js';
+import { StallDetector, type Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
 import { HeadWatch } from '@waybill/shared-kernel/subscriptions/watch-head.js';
 import { steadyClock } from '../clock/steady.js';
 import { fulfilmentUsesDataFolder, usesDataFolder } from './config.js';
@@ -16,7 +16,7 @@ import { runProcess } from './run-process.js';
 import { sayWhatIsMissing } from './say-what-is-missing.js';
 
 /** A part that follows the log: the engines that each of them needs. */
-export interface Follower extends Part {
+export interface FollowerProcess extends Part {
   readonly broker: AnyBroker;
   /** The log, as the read store follows it. */
   readonly store: EventStore;
@@ -29,7 +29,7 @@ export interface Follower extends Part {
   /** Finds whose deliveries were whose streams are gone, for all of its consumers. */
   readonly deliveryOwners: DeliveryOwners;
   /** By which those of one name divide the work among them. */
-  readonly leasing: LeasedMeans;
+  readonly leasing: LeasedDependencies;
 }
 
 /** What follows the log, until it is stopped. */
@@ -45,7 +45,7 @@ export interface Following {
  */
 export function runFollower(
   name: string,
-  follow: (follower: Follower) => Following | Promise<Following>,
+  follow: (follower: FollowerProcess) => Following | Promise<Following>,
 ): Promise<void> {
   return runProcess(async () => {
     const part = await beginPart(name, name === 'fulfilment' ? fulfilmentUsesDataFolder : usesDataFolder);
@@ -60,13 +60,13 @@ export function runFollower(
     const deliveryOwners = new DeliveryOwners(store);
     const identity = notedIdentity({ store, readStore });
     const following = await follow({ ...part, broker, store, readStore, identity, headWatch, deliveryOwners, leasing });
-    const standstill = new Standstill(steadyClock);
+    const stallDetector = new StallDetector(steadyClock);
     const ready = () =>
       readinessOf({
         'event store': () => store.head(),
         broker: async () => broker.assertConnected?.(),
         'read store': () => readStore.madeFrom(),
-        [name]: async () => assertMoving(standstill.look(await following.progress())),
+        [name]: async () => assertMoving(stallDetector.look(await following.progress())),
       });
     const health = await listenForHealth(part, ready);
     const saying = sayWhatIsMissing(ready, part);

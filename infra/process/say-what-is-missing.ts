@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { Readiness } from '../http/public-pages.js';
 
-export interface SayingMeans {
+export interface SayingDependencies {
   readonly log: Pick<Logger, 'info' | 'warn'>;
   readonly timer: Timer;
 }
@@ -16,7 +16,7 @@ const every = 2_000;
  */
 export function sayWhatIsMissing(
   ready: () => Promise<Readiness>,
-  { log, timer }: SayingMeans,
+  { log, timer }: SayingDependencies,
 ): { stop(): void; readonly stopped: Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;

@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import pino from 'pino';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
 import { systemRandomness } from '../clock/system.js';
-import { logOptions } from './process-means.js';
+import { logOptions } from './process-dependencies.js';
 import { webhookSignature } from '../payment-gateway/webhook-signature.js';
 import { withoutSecrets } from './without-secrets.js';
 

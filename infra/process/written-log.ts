@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { dataFiles, type Config } from './config.js';
-import { openEventStore, type EventStoreMeans } from './engines.js';
+import { openEventStore, type EventStoreDependencies } from './engines.js';
 import { startAppendWorker } from '../event-store/sqlite/append-worker.js';
 
 /** The log in a process that answers requests: where it is a file, a thread of its own waits for the disk. */
@@ -14,10 +14,13 @@ export interface WrittenLog {
   close(): Promise<void>;
 }
 
-export async function openWrittenLog(config: Config, means: Omit<EventStoreMeans, 'appender'>): Promise<WrittenLog> {
+export async function openWrittenLog(
+  config: Config,
+  dependencies: Omit<EventStoreDependencies, 'appender'>,
+): Promise<WrittenLog> {
   const writer =
     config.eventStore.kind === 'sqlite' ? await startAppendWorker(dataFiles(config.dataFolder).log) : undefined;
-  const events = openEventStore(config, { ...means, appender: writer?.port() });
+  const events = openEventStore(config, { ...dependencies, appender: writer?.port() });
   return {
     events,
     appender: () => writer?.port(),

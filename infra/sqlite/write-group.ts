@@ -16,15 +16,15 @@ interface Waiting {
  */
 export class WriteGroup {
   readonly #database: Database;
-  readonly #patienceMs: number | undefined;
+  readonly #answerTimeoutMs: number | undefined;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #commits = 0;
 
   /** `patienceMs`: how long a commit waits for the locks of others, see `whenFree`. */
-  constructor(database: Database, patienceMs?: number) {
+  constructor(database: Database, answerTimeoutMs?: number) {
     this.#database = database;
-    this.#patienceMs = patienceMs;
+    this.#answerTimeoutMs = answerTimeoutMs;
   }
 
   /** Transactions committed so far. */
@@ -88,7 +88,7 @@ export class WriteGroup {
   async #transaction(work: () => void): Promise<void> {
     await whenFree(() => {
       this.#database.immediate(work);
-    }, this.#patienceMs);
+    }, this.#answerTimeoutMs);
     this.#commits += 1;
   }
 }

@@ -48,8 +48,8 @@ export function tracingWith(processor: SpanProcessor, resource: Resource, engine
     close: async () => {
       // A collector that is away must not keep a process from stopping.
       let impatient: NodeJS.Timeout | undefined;
-      const patience = new Promise<void>((resolve) => (impatient = setTimeout(resolve, farewell)));
-      await Promise.race([provider.shutdown().catch(() => undefined), patience]);
+      const answerTimeoutMs = new Promise<void>((resolve) => (impatient = setTimeout(resolve, farewell)));
+      await Promise.race([provider.shutdown().catch(() => undefined), answerTimeoutMs]);
       clearTimeout(impatient);
     },
   };

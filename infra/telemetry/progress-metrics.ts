@@ -11,7 +11,7 @@ import { steadyClock } from '../clock/steady.js';
 
 /** Milliseconds: for how long figures are passed on, and how long who asks for them waits. */
 const fresh = 2_000;
-const patience = 1_000;
+const answerTimeoutMs = 1_000;
 
 /**
  * Has them in `registry` as gauges. They are measured when it is asked, at most every two seconds and one question of a
@@ -64,7 +64,7 @@ function lately(measure: Measure, timer: Timer, clock: SteadyClock): () => Promi
   return async () => {
     if (clock.now() >= until) ask();
     const answered = new AbortController();
-    const late = timer.sleep(patience, answered.signal).then((): readonly Figure[] => []);
+    const late = timer.sleep(answerTimeoutMs, answered.signal).then((): readonly Figure[] => []);
     const figures = await Promise.race([last, late]);
     answered.abort();
     return figures;

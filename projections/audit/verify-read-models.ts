@@ -13,7 +13,7 @@ import { auditedStored, type AuditedDocument, type AuditedProjection } from './a
 import type { Difference } from './difference.js';
 import { DocumentTrial } from './document-trial.js';
 
-export interface AuditMeans {
+export interface AuditDependencies {
   readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'cutOf' | 'head'>;
   readonly readStore: Pick<ReadStore, 'positions' | 'scan' | 'wrongSums'>;
 }
@@ -106,13 +106,13 @@ interface Findings {
  */
 export async function verifyReadModels(
   projections: readonly AuditedProjection[],
-  means: AuditMeans,
+  dependencies: AuditDependencies,
   options?: AuditOptions,
 ): Promise<AuditReport> {
   const differences: Difference[] = [];
   const { events, documents, quarantined, cut, unreadable } = await compareWithLog(
     projections,
-    means,
+    dependencies,
     (difference) => differences.push(difference),
     options,
   );
@@ -132,7 +132,7 @@ export async function verifyReadModels(
 /** As `verifyReadModels`, but tells each difference as it is found, with the index of its read model. */
 export async function compareWithLog(
   projections: readonly AuditedProjection[],
-  means: AuditMeans,
+  dependencies: AuditDependencies,
   tell: (difference: Difference, index: number) => void,
   { capacity, onProgress, explained = Infinity, signal }: ComparisonOptions = {},
 ): Promise<Comparison> {
@@ -142,15 +142,15 @@ export async function compareWithLog(
     const findings: Findings[] = [];
     for (const projection of projections) {
       const stored = new SpillFile(bucketCount);
-      const applied = await means.readStore.positions(projection.positionsOf ?? projection.collection);
+      const applied = await dependencies.readStore.positions(projection.positionsOf ?? projection.collection);
       const positions = applied.map(({ through }) => through);
       audited.push({ projection, fold: new DocumentFold(projection, capacity), stored, positions });
       const found: Findings = { quarantined: [], cut: new Map() };
-      documents.push(await readDocuments(projection, means.readStore, stored, found, signal));
+      documents.push(await readDocuments(projection, dependencies.readStore, stored, found, signal));
       findings.push(found);
     }
-    const { events, marks } = await foldLog(audited, means.store, onProgress, signal);
-    const faults = (await faultsOf(means.store, marks)).filter((fault) => fault instanceof StreamCut);
+    const { events, marks } = await foldLog(audited, dependencies.store, onProgress, signal);
+    const faults = (await faultsOf(dependencies.store, marks)).filter((fault) => fault instanceof StreamCut);
     const gone = new Map(faults.map(({ stream, firstRevision = null }) => [stream, { stream, firstRevision }]));
     const unreadable = marks.flatMap(({ stream, revision, position, why, detail }) =>
       why === 'unreadable' && revision !== undefined ? [{ stream, revision, position: String(position), detail }] : [],
@@ -161,12 +161,12 @@ export async function compareWithLog(
       for await (const difference of compare(
         each,
         { cut, gone, unreadable: firstUnreadable },
-        means.store,
+        dependencies.store,
         explained,
         signal,
       ))
         tell(difference, index);
-      for (const wrong of await means.readStore.wrongSums(each.projection.collection)) {
+      for (const wrong of await dependencies.readStore.wrongSums(each.projection.collection)) {
         tell(differenceOf(each.projection, wrong), index);
       }
     }
@@ -230,7 +230,7 @@ async function readDocuments(
 
 async function foldLog(
   audited: readonly Audited[],
-  store: AuditMeans['store'],
+  store: AuditDependencies['store'],
   onProgress: AuditOptions['onProgress'],
   signal: AbortSignal | undefined,
 ): Promise<{ readonly events: number; readonly marks: readonly StreamMark[] }> {
@@ -292,7 +292,7 @@ function holdsUnreadable(
 async function* compare(
   { projection, fold, stored, positions }: Audited,
   doubted: Doubted,
-  store: AuditMeans['store'],
+  store: AuditDependencies['store'],
   explained: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Difference, void, undefined> {

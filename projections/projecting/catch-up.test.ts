@@ -9,8 +9,8 @@ import { EventFromTheFuture, LogMismatch, Unavailable } from '@waybill/shared-ke
 import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
-import { projections } from '../read-models/catalogue.js';
-import { catchUp, type CatchUpMeans } from './catch-up.js';
+import { projections } from '../read-models/projections.js';
+import { catchUp, type CatchUpDependencies } from './catch-up.js';
 import { deliveries } from '../read-models/deliveries.js';
 import { orders } from '../read-models/orders.js';
 import { confirmed, onOrder, placed, scheduled, type Happening } from '../testing/history.js';
@@ -42,8 +42,8 @@ describe('catching up from the log', () => {
   test('makes every document and moves every partition to the end of the log', async () => {
     await appendAll(log, [placed('o1'), placed('o2'), scheduled('o1'), confirmed('o2')]);
     const progress: [number, number][] = [];
-    const means = { store: log, readStore, clock };
-    const caughtUp = await catchUp(projections, means, { progress: (...at) => progress.push(at) });
+    const dependencies = { store: log, readStore, clock };
+    const caughtUp = await catchUp(projections, dependencies, { progress: (...at) => progress.push(at) });
     expect(caughtUp).toEqual({ position: 4, events: 4, halted: [] });
     expect(progress).toEqual([[4, 4]]);
     for (const { collection } of projections) {
@@ -62,14 +62,14 @@ describe('catching up from the log', () => {
   });
 
   test('reads only what came since, from where the one furthest behind stands', async () => {
-    const means = { store: log, readStore, clock };
+    const dependencies = { store: log, readStore, clock };
     await appendAll(log, [scheduled('o1'), placed('o1')]);
-    await catchUp([orders], means);
+    await catchUp([orders], dependencies);
     await appendAll(log, [confirmed('o1')]);
-    expect(await catchUp([orders], means)).toMatchObject({ position: 3, events: 1 });
+    expect(await catchUp([orders], dependencies)).toMatchObject({ position: 3, events: 1 });
     const loaded: string[] = [];
     const written: string[] = [];
-    const watched: CatchUpMeans['readStore'] = {
+    const watched: CatchUpDependencies['readStore'] = {
       declare: (collection) => readStore.declare(collection),
       load: (collection, keys) => {
         loaded.push(collection.name);
@@ -81,7 +81,10 @@ describe('catching up from the log', () => {
         return readStore.commit(batch);
       },
     };
-    expect(await catchUp(projections, { ...means, readStore: watched })).toMatchObject({ position: 3, events: 3 });
+    expect(await catchUp(projections, { ...dependencies, readStore: watched })).toMatchObject({
+      position: 3,
+      events: 3,
+    });
     expect(written).toEqual(['deliveries']);
     expect(loaded).toEqual([]);
     await expectConverged();
@@ -107,7 +110,7 @@ describe('catching up from the log', () => {
       fc.asyncProperty(randomHistory(), fc.integer({ min: 1, max: 32 }), async (happenings, failing) => {
         await appendAll(log, happenings);
         let commits = 0;
-        const faulty: CatchUpMeans['readStore'] = {
+        const faulty: CatchUpDependencies['readStore'] = {
           declare: (collection) => readStore.declare(collection),
           load: (collection, keys) => readStore.load(collection, keys),
           positions: (collection) => readStore.positions(collection),
@@ -129,7 +132,7 @@ describe('catching up from the log', () => {
 
   test('writes what it was shown of a log that does not show its end, and does not take that for all', async () => {
     await appendAll(log, [placed('o1'), placed('o2'), confirmed('o1')]);
-    const blind: CatchUpMeans['store'] = {
+    const blind: CatchUpDependencies['store'] = {
       head: () => log.head(),
       recordAt: (position) => log.recordAt(position),
       readStream: (...asked) => log.readStream(...asked),
@@ -186,7 +189,7 @@ describe('catching up from the log', () => {
 
   test('halts at the position of an event, also in a log whose positions have gaps', async () => {
     const server = await StandInServer.listen();
-    const gapped = openEventStoreDb(server.url, { patienceMs: 20_000 });
+    const gapped = openEventStoreDb(server.url, { answerTimeoutMs: 20_000 });
     const from: Happening = onOrder('o1', { type: 'OrderConfirmed', data: { orderId: 'o1' } });
     const future: Happening = { ...from, event: { ...from.event, schemaVersion: 9 } };
     await appendAll(gapped, [placed('o1'), placed('o2'), future]);
@@ -203,11 +206,11 @@ describe('catching up from the log', () => {
       Array.from({ length: 1500 }, (_, index) => placed(`o${index}`)),
     );
     const stop = new AbortController();
-    const means = { store: log, readStore, clock };
-    const early = await catchUp(projections, means, { signal: stop.signal, progress: () => stop.abort() });
+    const dependencies = { store: log, readStore, clock };
+    const early = await catchUp(projections, dependencies, { signal: stop.signal, progress: () => stop.abort() });
     expect(early).toMatchObject({ position: 1000, events: 1000 });
     expect(await readStore.count(orders.collection)).toBe(1000);
-    expect(await catchUp(projections, means)).toMatchObject({ position: 1500, events: 500 });
+    expect(await catchUp(projections, dependencies)).toMatchObject({ position: 1500, events: 500 });
     await expectConverged();
   });
 });

@@ -14,7 +14,7 @@ import { streamsInDoubt, type StreamInDoubt } from '@waybill/shared-kernel/strea
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import { PartitionProjector } from './project.js';
 
-export interface CatchUpMeans {
+export interface CatchUpDependencies {
   readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'readStream' | 'cutOf' | 'head'>;
   readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'positions'>;
   readonly clock: WallClock;
@@ -78,25 +78,25 @@ interface Lane {
  */
 export async function catchUp(
   projections: readonly Projection[],
-  means: CatchUpMeans,
+  dependencies: CatchUpDependencies,
   { progress, signal, partitions }: CatchUpOptions = {},
 ): Promise<CaughtUp> {
-  const lanes = await openLanes(projections, means, partitions);
-  const head = await means.store.head();
+  const lanes = await openLanes(projections, dependencies, partitions);
+  const head = await dependencies.store.head();
   const moving = lanes.flat().filter((lane) => lane.halted === undefined);
   const written = moving.map((lane) => lane.written);
   let trail = Trail.from(written.reduce(nearer, { through: head, anchors: [] }));
-  const owners = new DeliveryOwners(means.store);
+  const owners = new DeliveryOwners(dependencies.store);
   let events = 0;
   let quietPages = 0;
-  for await (const page of readLog(means.store, trail.through, head, pageSize)) {
+  for await (const page of readLog(dependencies.store, trail.through, head, pageSize)) {
     let before = trail.through;
     for (const event of page.events) {
       distribute(event, lanes, before);
       before = event.position;
     }
     if (page.marks.length > 0) {
-      for (const stream of await streamsInDoubt(means.store, page.marks, owners)) {
+      for (const stream of await streamsInDoubt(dependencies.store, page.marks, owners)) {
         const category = categoryOf(stream.stream)!;
         for (const lane of lanes[partitionOf(stream.partitionKey)] ?? []) {
           if (lane.halted === undefined && lane.projection.categories.includes(category)) lane.doubted.push(stream);
@@ -123,19 +123,19 @@ export async function catchUp(
 /** By partition. A projection of which one partition does not fit the log is halted in all: they were made together. */
 async function openLanes(
   projections: readonly Projection[],
-  means: CatchUpMeans,
+  dependencies: CatchUpDependencies,
   partitions: readonly number[] | undefined,
 ): Promise<readonly Lane[][]> {
   const lanes: Lane[][] = [];
   for (const projection of projections) {
-    await means.readStore.declare(projection.collection);
-    const positions = await means.readStore.positions(projection.collection);
+    await dependencies.readStore.declare(projection.collection);
+    const positions = await dependencies.readStore.positions(projection.collection);
     const { name, version } = projection.collection;
-    const [why] = await misfits(means.store, positions);
+    const [why] = await misfits(dependencies.store, positions);
     const mismatch = why === undefined ? undefined : new LogMismatch(`Version ${version} of ${name}`, why);
     for (const [partition, written] of positions.entries()) {
       if (partitions?.includes(partition) === false) continue;
-      const projector = new PartitionProjector(projection, partition, means, mostChanged);
+      const projector = new PartitionProjector(projection, partition, dependencies, mostChanged);
       const lane: Lane = { projection, partition, projector, written, page: [], doubted: [], halted: undefined };
       if (mismatch !== undefined) halt(lane, beginning, mismatch);
       (lanes[partition] ??= []).push(lane);

@@ -22,7 +22,7 @@ import { readEverythingOf } from '../replay/order.js';
 import { cancelled, confirmed, placed } from '../testing/history.js';
 import { appendAll } from '../testing/logs.js';
 
-const tuning: RequestTuning = { rebuilder: hastyTuning.rebuilder, patience: 50, alonePatience: 20, look: 2 };
+const tuning: RequestTuning = { rebuilder: hastyTuning.rebuilder, answerTimeoutMs: 50, alonePatience: 20, look: 2 };
 
 let folder: string;
 let log: SqliteEventStore;
@@ -58,8 +58,8 @@ test.each([
     const audit = async () => verifyReadModels(await liveProjections([orders], readStore), { store: log, readStore });
     expect(await audit()).toMatchObject({ ok: false, differences: [], cut });
     await expect(readEverythingOf(log, 'o1')).rejects.toMatchObject({ kind: 'stream-cut', firstRevision: next });
-    const means = { store: log, readStore, clock, steadyClock, timer, randomness };
-    const outcome = await requestRebuild(orders, 'rebuild', means, { alone: true }, tuning);
+    const dependencies = { store: log, readStore, clock, steadyClock, timer, randomness };
+    const outcome = await requestRebuild(orders, 'rebuild', dependencies, { alone: true }, tuning);
     expect(outcome).toMatchObject({ result: 'switched' });
     const [live] = await liveProjections([orders], readStore);
     const found = await readStore.load(live!.collection, ['o1', 'o2']);

@@ -3,7 +3,7 @@ import { backOffDelay } from '@waybill/shared-kernel/back-off.js';
 import { LogMismatch } from '@waybill/shared-kernel/errors.js';
 import {
   consumePartition,
-  type ConsumerMeans,
+  type ConsumerDependencies,
   type ConsumerState,
   type ConsumerTuning,
   type PartitionConsumer,
@@ -13,12 +13,12 @@ import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-s
 import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { progressOf, type Progress } from '@waybill/shared-kernel/subscriptions/standstill.js';
+import { progressOf, type Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
 import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js';
 import { catchUp } from './catch-up.js';
 import { PartitionProjector } from './project.js';
 
-export interface FollowMeans extends Omit<ConsumerMeans, 'store'> {
+export interface FollowDependencies extends Omit<ConsumerDependencies, 'store'> {
   readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'readStream' | 'cutOf' | 'head'>;
   readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'position' | 'positions'>;
   /** Told of each document that is quarantined. */
@@ -92,10 +92,10 @@ export class PartitionFollower {
     this.#catchingUp = catchingUp;
   }
 
-  follow(means: FollowMeans, tuning: ConsumerTuning): void {
+  follow(dependencies: FollowDependencies, tuning: ConsumerTuning): void {
     const { projection, partition, queue } = this;
-    const { readStore } = means;
-    const projector = new PartitionProjector(projection, partition, means);
+    const { readStore } = dependencies;
+    const projector = new PartitionProjector(projection, partition, dependencies);
     const target: PartitionTarget = {
       consumer: queue,
       partition,
@@ -104,7 +104,7 @@ export class PartitionFollower {
       apply: (events, position) => projector.apply(events, position),
       doubt: (streams) => projector.doubt(streams),
     };
-    this.#consumer = consumePartition(watchedTarget(target, means.watchBatch), means, tuning);
+    this.#consumer = consumePartition(watchedTarget(target, dependencies.watchBatch), dependencies, tuning);
   }
 
   /** Finishes what is being written, then stops. */
@@ -122,7 +122,7 @@ export class PartitionFollower {
  */
 export async function followTogether(
   followers: readonly PartitionFollower[],
-  means: FollowMeans,
+  dependencies: FollowDependencies,
   tuning: ConsumerTuning,
   failedBefore = 0,
 ): Promise<void> {
@@ -130,19 +130,19 @@ export async function followTogether(
     const staying = followers.filter((follower) => !follower.leaving.aborted);
     if (staying.length === 0) return;
     const signal = AbortSignal.any(staying.map((follower) => follower.leaving));
-    const attempt = catchUpOnce(staying, means, signal);
+    const attempt = catchUpOnce(staying, dependencies, signal);
     for (const follower of staying) follower.takePart(attempt.then(() => {}));
     const { fault, misfits } = await attempt;
     if (fault === undefined && !signal.aborted) {
       const fitting = staying.filter((follower) => !misfits.has(follower));
-      for (const follower of fitting) follower.follow(means, tuning);
-      if (misfits.size > 0) void tryOn(misfits, means, tuning, failures);
+      for (const follower of fitting) follower.follow(dependencies, tuning);
+      if (misfits.size > 0) void tryOn(misfits, dependencies, tuning, failures);
       return;
     }
     if (fault !== undefined) {
       for (const follower of staying) follower.catchingUpFailed(fault);
-      means.report?.(fault, 'projector');
-      await means.timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), signal);
+      dependencies.report?.(fault, 'projector');
+      await dependencies.timer.sleep(backOffDelay(tuning.backOff, failures, dependencies.randomness), signal);
       failures += 1;
     }
   }
@@ -150,16 +150,16 @@ export async function followTogether(
 
 async function tryOn(
   misfits: ReadonlyMap<PartitionFollower, Error>,
-  means: FollowMeans,
+  dependencies: FollowDependencies,
   tuning: ConsumerTuning,
   failures: number,
 ): Promise<void> {
   for (const [follower, fault] of misfits) follower.catchingUpFailed(fault);
-  for (const fault of new Set(misfits.values())) means.report?.(fault, 'projector');
+  for (const fault of new Set(misfits.values())) dependencies.report?.(fault, 'projector');
   const followers = [...misfits.keys()];
   const signal = AbortSignal.any(followers.map((follower) => follower.leaving));
-  await means.timer.sleep(backOffDelay(tuning.backOff, failures, means.randomness), signal);
-  await followTogether(followers, means, tuning, failures + 1);
+  await dependencies.timer.sleep(backOffDelay(tuning.backOff, failures, dependencies.randomness), signal);
+  await followTogether(followers, dependencies, tuning, failures + 1);
 }
 
 interface Attempt {
@@ -171,14 +171,14 @@ interface Attempt {
 
 async function catchUpOnce(
   followers: readonly PartitionFollower[],
-  means: FollowMeans,
+  dependencies: FollowDependencies,
   signal: AbortSignal,
 ): Promise<Attempt> {
   const projections = [...new Set(followers.map((follower) => follower.projection))];
   const partitions = [...new Set(followers.map((follower) => follower.partition))];
   const progress = (position: number): void => followers.forEach((follower) => follower.readUpTo(position));
   try {
-    const { halted } = await catchUp(projections, means, { progress, signal, partitions });
+    const { halted } = await catchUp(projections, dependencies, { progress, signal, partitions });
     const misfits = new Map<PartitionFollower, Error>();
     for (const { projection: name, version, partition, error } of halted) {
       if (!(error instanceof LogMismatch)) continue;

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { InvalidInput, LogMismatch } from '@waybill/shared-kernel/errors.js';
-import type { Batch } from '@waybill/shared-kernel/ports/read-store.js';
+import type { DocumentBatch } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
-import { projections } from '../read-models/catalogue.js';
+import { projections } from '../read-models/projections.js';
 import { deliveries } from '../read-models/deliveries.js';
 import { orders } from '../read-models/orders.js';
 import { Kept } from '../rebuild/testing/kept.js';
@@ -108,9 +108,9 @@ describe('a rebuild', () => {
     const store = kept.open();
     const dropped: string[] = [];
     const watched = watchedReadStore(store, (name, [collection]) => {
-      if (name === 'drop') dropped.push(`${(collection as Batch['collection']).version}`);
+      if (name === 'drop') dropped.push(`${(collection as DocumentBatch['collection']).version}`);
     });
-    await kept.keep(projections, kept.means(watched)).following;
+    await kept.keep(projections, kept.dependencies(watched)).following;
     for (const version of [3, 4, 5]) {
       await kept.request(orders);
       await kept.ended(orders);
@@ -159,13 +159,13 @@ describe('a rebuild', () => {
     const store = kept.open();
     const forgetful = watchedReadStore(store, (name, [batch]) => {
       if (name !== 'commit') return undefined;
-      const { collection, writes } = batch as Batch;
+      const { collection, writes } = batch as DocumentBatch;
       if (collection.version === 3 && writes.length > 0) {
-        return [{ ...(batch as Batch), writes: writes.filter(({ key }) => key !== 'o2') }];
+        return [{ ...(batch as DocumentBatch), writes: writes.filter(({ key }) => key !== 'o2') }];
       }
       return undefined;
     });
-    await kept.keep(projections, kept.means(forgetful)).following;
+    await kept.keep(projections, kept.dependencies(forgetful)).following;
     await kept.request(orders);
     const { live, previous, last } = await kept.ended(orders);
     expect({ live, previous }).toEqual({ live: 2, previous: undefined });

@@ -5,14 +5,14 @@ import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { queueOf } from './follow-partition.js';
-import { startProjector, type Projector, type ProjectorMeans } from './projector.js';
+import { startProjector, type Projector, type ProjectorDependencies } from './projector.js';
 import { changeVersions } from '../rebuild/change-versions.js';
-import { Rebuilder, rebuilderTuning, type RebuilderMeans, type RebuilderTuning } from '../rebuild/rebuilder.js';
+import { Rebuilder, rebuilderTuning, type RebuilderDependencies, type RebuilderTuning } from '../rebuild/rebuilder.js';
 import { atVersion, followedVersions, unfollowedVersions } from '../rebuild/versions.js';
 
-export interface KeepMeans extends ProjectorMeans, Pick<RebuilderMeans, 'steadyClock'> {
-  readonly broker: ProjectorMeans['broker'] & Pick<Broker, 'remove'>;
-  readonly readStore: ProjectorMeans['readStore'] & RebuilderMeans['readStore'];
+export interface KeepDependencies extends ProjectorDependencies, Pick<RebuilderDependencies, 'steadyClock'> {
+  readonly broker: ProjectorDependencies['broker'] & Pick<Broker, 'remove'>;
+  readonly readStore: ProjectorDependencies['readStore'] & RebuilderDependencies['readStore'];
 }
 
 export interface KeepTuning {
@@ -33,12 +33,14 @@ export type ReadModelKeeper = Omit<Projector, 'setProjections'>;
  */
 export function keepReadModels(
   projections: readonly Projection[],
-  means: KeepMeans,
+  dependencies: KeepDependencies,
   tuning: KeepTuning = keepTuning,
 ): ReadModelKeeper {
-  const projector = startProjector([], means, tuning.consumer);
-  const report = (fault: Error): void => means.report?.(fault, 'rebuild');
-  const rebuilders = projections.map((projection) => new Rebuilder(projection, { ...means, report }, tuning.rebuilder));
+  const projector = startProjector([], dependencies, tuning.consumer);
+  const report = (fault: Error): void => dependencies.report?.(fault, 'rebuild');
+  const rebuilders = projections.map(
+    (projection) => new Rebuilder(projection, { ...dependencies, report }, tuning.rebuilder),
+  );
   const stopping = new AbortController();
   const { signal } = stopping;
   let told = '';
@@ -48,7 +50,7 @@ export function keepReadModels(
 
   async function look(): Promise<void> {
     const found: ShapeVersions[] = [];
-    for (const { collection } of projections) found.push(await changeVersions(collection, means.readStore));
+    for (const { collection } of projections) found.push(await changeVersions(collection, dependencies.readStore));
     follow(found);
     // Only when their consumers have stopped: one that lost its queue would declare it again.
     if (done === told) await removeQueues(found);
@@ -77,7 +79,7 @@ export function keepReadModels(
     for (const [partition, names] of removed) {
       for (const consumer of unfollowed) {
         if (names.has(consumer)) continue;
-        await means.broker.remove({ consumer, partition });
+        await dependencies.broker.remove({ consumer, partition });
         names.add(consumer);
       }
     }
@@ -90,7 +92,7 @@ export function keepReadModels(
       } catch (error) {
         report(asError(error));
       }
-      await means.timer.sleep(tuning.look, signal);
+      await dependencies.timer.sleep(tuning.look, signal);
     }
   }
 

@@ -5,7 +5,7 @@ import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { orders } from '../read-models/orders.js';
-import { PartitionProjector, type ProjectionMeans } from './project.js';
+import { PartitionProjector, type ProjectionDependencies } from './project.js';
 import { completed, confirmed, pickedUp, placed, positionAt, scheduled } from '../testing/history.js';
 import { appendAll, documentsOf, straightFold } from '../testing/logs.js';
 import { OrdersBench } from '../testing/orders-bench.js';
@@ -21,7 +21,7 @@ class Bench extends OrdersBench {
   /** Runs after a commit whose answer may then be lost. */
   after: () => void = () => undefined;
 
-  readonly means: ProjectionMeans = {
+  readonly dependencies: ProjectionDependencies = {
     clock: this.clock,
     store: {
       readStream: (stream, from, limit) => {
@@ -47,7 +47,7 @@ class Bench extends OrdersBench {
   };
 
   projector(remembered?: number): PartitionProjector {
-    return new PartitionProjector(orders, partition, this.means, remembered);
+    return new PartitionProjector(orders, partition, this.dependencies, remembered);
   }
 
   async expectConverged(): Promise<void> {
@@ -136,7 +136,7 @@ describe('a projector', () => {
     );
     await appendAll(bench.log, extra);
     const all = await bench.events();
-    const rival = new PartitionProjector(orders, partition, { ...bench.means, readStore: bench.readStore });
+    const rival = new PartitionProjector(orders, partition, { ...bench.dependencies, readStore: bench.readStore });
     bench.before = async () => {
       round += 1;
       await rival.apply(all.slice(0, 5 + round), at(1));

@@ -16,9 +16,9 @@ import {
 } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { CannotApply, foldRecorded, inCategoryOrder, type Draft } from '../read-models/fold-document.js';
-import { settleDocument, tellQuarantine } from '../quarantine/settle-document.js';
+import { foldOrQuarantine, tellQuarantine } from '../quarantine/fold-or-quarantine.js';
 
-export interface ProjectionMeans {
+export interface ProjectionDependencies {
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
   readonly store: Pick<EventStore, 'readStream' | 'cutOf'>;
   readonly clock: WallClock;
@@ -55,16 +55,21 @@ const mostConflicts = 10;
 export class PartitionProjector {
   readonly #projection: Projection;
   readonly #partition: number;
-  readonly #means: ProjectionMeans;
+  readonly #dependencies: ProjectionDependencies;
   readonly #remembered: number;
   /** By key, those written longest ago first. */
   readonly #drafts = new Map<string, OpenDraft>();
   readonly #changed = new Set<OpenDraft>();
 
-  constructor(projection: Projection, partition: number, means: ProjectionMeans, rememberedDocuments = remembered) {
+  constructor(
+    projection: Projection,
+    partition: number,
+    dependencies: ProjectionDependencies,
+    rememberedDocuments = remembered,
+  ) {
     this.#projection = projection;
     this.#partition = partition;
-    this.#means = means;
+    this.#dependencies = dependencies;
     this.#remembered = rememberedDocuments;
   }
 
@@ -128,8 +133,8 @@ export class PartitionProjector {
   /** What is in hand of it the log may not give again. */
   #doubtAsFolded(draft: OpenDraft, fault: StreamFault): void {
     if (draft.degraded !== undefined) return;
-    draft.degraded = markedFor(fault, timestamp(this.#means.clock));
-    tellQuarantine(this.#projection, draft.key, draft.degraded, this.#means);
+    draft.degraded = markedFor(fault, timestamp(this.#dependencies.clock));
+    tellQuarantine(this.#projection, draft.key, draft.degraded, this.#dependencies);
   }
 
   /** Writes what was folded; with it the partition has applied everything up to `position`. */
@@ -159,7 +164,7 @@ export class PartitionProjector {
       else missing.add(key);
     }
     if (missing.size === 0) return;
-    const found = await this.#means.readStore.load(this.#projection.collection, [...missing]);
+    const found = await this.#dependencies.readStore.load(this.#projection.collection, [...missing]);
     for (const document of found) this.#begin(document.key, document);
     for (const key of missing) if (!this.#drafts.has(key)) this.#begin(key, undefined);
   }
@@ -197,7 +202,7 @@ export class PartitionProjector {
   }
 
   async #takeFromLog(draft: OpenDraft, category: Category, stream: string, upTo: number): Promise<void> {
-    for await (const event of readWholeStream(this.#means.store, stream, lastTaken(draft, category) + 1)) {
+    for await (const event of readWholeStream(this.#dependencies.store, stream, lastTaken(draft, category) + 1)) {
       if (event.revision > upTo) break;
       this.#take(draft, category, event);
     }
@@ -205,7 +210,7 @@ export class PartitionProjector {
   }
 
   async #requireShown(draft: OpenDraft, category: Category, stream: string, revision: number): Promise<void> {
-    if (lastTaken(draft, category) < revision) throw await whyNotShown(this.#means.store, stream, revision);
+    if (lastTaken(draft, category) < revision) throw await whyNotShown(this.#dependencies.store, stream, revision);
   }
 
   /**
@@ -220,7 +225,7 @@ export class PartitionProjector {
       if (refused.length === 0) {
         try {
           const batch = { collection, partition: this.#partition, writes, position };
-          const conflicts = new Set(await this.#means.readStore.commit(batch));
+          const conflicts = new Set(await this.#dependencies.readStore.commit(batch));
           this.#written(writes.filter(({ key }) => !conflicts.has(key)));
           return writable.filter(({ key }) => conflicts.has(key));
         } catch (error) {
@@ -239,7 +244,7 @@ export class PartitionProjector {
 
   /** Adds the writes of drafts; answers with those of which none can be made. */
   #addWrites(drafts: readonly OpenDraft[], writes: DocumentWrite[]): readonly OpenDraft[] {
-    const projectedAt = timestamp(this.#means.clock);
+    const projectedAt = timestamp(this.#dependencies.clock);
     const troubled: OpenDraft[] = [];
     for (const draft of drafts) {
       const { revisions, sections } = inCategoryOrder(this.#projection, draft);
@@ -282,7 +287,7 @@ export class PartitionProjector {
   /** Somebody else wrote these documents: takes them as they are now, and of the log what they lack. */
   async #foldAgain(lost: readonly OpenDraft[]): Promise<OpenDraft[]> {
     const keys = lost.map((draft) => draft.key);
-    const found = await this.#means.readStore.load(this.#projection.collection, keys);
+    const found = await this.#dependencies.readStore.load(this.#projection.collection, keys);
     const documents = new Map(found.map((document) => [document.key, document]));
     const again: OpenDraft[] = [];
     for (const before of lost) {
@@ -308,7 +313,7 @@ export class PartitionProjector {
     if (event !== undefined) known.set(event.stream, event.revision);
     this.#changed.delete(this.#drafts.get(key)!);
     const name = { projection: this.#projection, key, partition: this.#partition };
-    const settled = this.#begin(key, await settleDocument(name, known, this.#means, doubted));
+    const settled = this.#begin(key, await foldOrQuarantine(name, known, this.#dependencies, doubted));
     for (const [stream, revision] of known) {
       // Where another has quarantined it, that one may have seen less.
       if (settled.degraded === undefined || revision <= lastTaken(settled, categoryOf(stream)!)) continue;

@@ -23,9 +23,9 @@ import { manualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { SimulatedTime } from '@waybill/shared-kernel/testing/simulated-time.js';
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
-import { projections } from '../read-models/catalogue.js';
+import { projections } from '../read-models/projections.js';
 import { orders } from '../read-models/orders.js';
-import { startProjector, type Projector, type ProjectorMeans } from './projector.js';
+import { startProjector, type Projector, type ProjectorDependencies } from './projector.js';
 import { isPassed, takenBy } from '../testing/applied.js';
 import { confirmed, onOrder, placed, scheduled, type Happening } from '../testing/history.js';
 import { appendAll, documentsOf, straightFold } from '../testing/logs.js';
@@ -45,7 +45,7 @@ class Bench {
   before: ReadStore['commit'] = () => Promise.resolve([]);
   readonly #relay = new RelayByHand(this.log);
 
-  means(): ProjectorMeans {
+  dependencies(): ProjectorDependencies {
     const { readStore } = this;
     return {
       broker: this.broker,
@@ -116,7 +116,7 @@ describe('the projector', () => {
     await bench.end();
   });
 
-  const start = (): Projector => (projector = startProjector(projections, bench.means()));
+  const start = (): Projector => (projector = startProjector(projections, bench.dependencies()));
 
   test('catches up, then follows', async () => {
     await bench.append([placed('o1')]);
@@ -222,7 +222,7 @@ describe('a projector among others', () => {
 
   function start(some: readonly Projection[] = projections): void {
     const { log } = bench;
-    const store: ProjectorMeans['store'] = {
+    const store: ProjectorDependencies['store'] = {
       head: () => log.head(),
       recordAt: (position) => log.recordAt(position),
       readStream: (...asked) => log.readStream(...asked),
@@ -233,7 +233,7 @@ describe('a projector among others', () => {
         return log.readAll(after, limit);
       },
     };
-    projector = startProjector(some, { ...bench.means(), store, assign: given.assign });
+    projector = startProjector(some, { ...bench.dependencies(), store, assign: given.assign });
   }
 
   const followed = (): string[] => [
@@ -300,7 +300,7 @@ describe('a projector among others', () => {
     await given.take(partitionOf('o1'));
     await bench.append([confirmed('o1')]);
     const other = new GivenPartitions();
-    const second = startProjector(projections, { ...bench.means(), assign: other.assign });
+    const second = startProjector(projections, { ...bench.dependencies(), assign: other.assign });
     other.give(partitionOf('o1'));
     await second.following;
     await bench.append([scheduled('o1')]);
@@ -352,7 +352,7 @@ describe('a projector among others', () => {
     const leases: MemoryLeases = new Map();
     const { log } = bench;
     /** To it an order that is confirmed is of a version that it does not know. */
-    const older: ProjectorMeans['store'] = {
+    const older: ProjectorDependencies['store'] = {
       head: () => log.head(),
       recordAt: (position) => log.recordAt(position),
       readStream: (...asked) => log.readStream(...asked),
@@ -365,12 +365,12 @@ describe('a projector among others', () => {
         return { ...page, events };
       },
     };
-    const begin = (number: number, store: ProjectorMeans['store']): Projector => {
+    const begin = (number: number, store: ProjectorDependencies['store']): Projector => {
       const { clock, timer } = time.process(number * 1_000_000);
       const randomness = seededRandomness(`projector ${number}`);
       const assign = leasedPartitions({ leases: openMemoryLeaseStore(leases, clock), clock, timer, randomness });
       const headWatch = new HeadWatch({ store, timer });
-      return startProjector(projections, { ...bench.means(), store, headWatch, timer, assign });
+      return startProjector(projections, { ...bench.dependencies(), store, headWatch, timer, assign });
     };
     const passUntil = (condition: () => boolean | Promise<boolean>): Promise<void> =>
       until(async () => {
@@ -442,7 +442,7 @@ describe('read models', () => {
             if (failing.includes(commits)) return Promise.reject(new Unavailable('read store', 'Gone.'));
             return Promise.resolve([]);
           };
-          let projector = startProjector(projections, bench.means());
+          let projector = startProjector(projections, bench.dependencies());
           for (let start = 0, part = 0; start < happenings.length; part += 1) {
             const size = sizes[part % sizes.length]!;
             await bench.append(happenings.slice(start, start + size));
@@ -450,7 +450,7 @@ describe('read models', () => {
             start += size;
             if (part !== restartAt) continue;
             await projector.stop();
-            projector = startProjector(projections, bench.means());
+            projector = startProjector(projections, bench.dependencies());
           }
           await bench.applied();
           await projector.stop();

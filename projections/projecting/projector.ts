@@ -2,16 +2,16 @@ import type { AssignPartitions, PartitionWork } from '@waybill/shared-kernel/par
 import { consumerTuning, type ConsumerTuning } from '@waybill/shared-kernel/subscriptions/consume-partition.js';
 import { LogMismatch } from '@waybill/shared-kernel/errors.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import type { Progress } from '@waybill/shared-kernel/subscriptions/standstill.js';
+import type { Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
 import {
   followTogether,
   PartitionFollower,
   queueOf,
-  type FollowMeans,
+  type FollowDependencies,
   type PartitionState,
 } from './follow-partition.js';
 
-export interface ProjectorMeans extends FollowMeans {
+export interface ProjectorDependencies extends FollowDependencies {
   readonly assign: AssignPartitions;
 }
 
@@ -39,7 +39,7 @@ export interface Projector {
  */
 export function startProjector(
   projections: readonly Projection[],
-  means: ProjectorMeans,
+  dependencies: ProjectorDependencies,
   tuning: ConsumerTuning = consumerTuning,
 ): Projector {
   const followers = new Set<PartitionFollower>();
@@ -63,7 +63,7 @@ export function startProjector(
   }
 
   async function begin(some: readonly PartitionFollower[]): Promise<void> {
-    await followTogether(some, means, tuning);
+    await followTogether(some, dependencies, tuning);
     if (some.some((follower) => follower.state() !== undefined)) firstFollows();
   }
 
@@ -114,7 +114,7 @@ export function startProjector(
     await begin(missing().map(([projection, partition]) => add(projection, partition)));
   }
 
-  const assignment = means.assign('projector', work);
+  const assignment = dependencies.assign('projector', work);
   return {
     following,
     held: () => assignment.held(),

@@ -15,7 +15,7 @@ import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store
 import type { ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { verifyReadModels } from '../audit/verify-read-models.js';
-import { projections } from '../read-models/catalogue.js';
+import { projections } from '../read-models/projections.js';
 import { catchUp } from './catch-up.js';
 import { liveProjections } from '../rebuild/change-versions.js';
 import { requestRebuild, type RequestTuning } from '../rebuild/request-rebuild.js';
@@ -25,7 +25,7 @@ import { appendAll } from '../testing/logs.js';
 
 /** What becomes of documents when streams are tombstoned and scavenged, so that the log has nothing of them any more. */
 
-const tuning: RequestTuning = { rebuilder: hastyTuning.rebuilder, patience: 50, alonePatience: 20, look: 2 };
+const tuning: RequestTuning = { rebuilder: hastyTuning.rebuilder, answerTimeoutMs: 50, alonePatience: 20, look: 2 };
 
 let server: StandInServer;
 let log: EventStoreDbEventStore;
@@ -34,7 +34,7 @@ let operator: Connection;
 
 beforeEach(async () => {
   server = await StandInServer.listen();
-  log = openEventStoreDb(server.url, { patienceMs: 20_000 });
+  log = openEventStoreDb(server.url, { answerTimeoutMs: 20_000 });
   readStore = openSqliteReadStore(':memory:');
   operator = connectionTo(server.url);
 });
@@ -111,8 +111,8 @@ async function audit() {
 
 async function rebuildAll(): Promise<void> {
   for (const projection of projections) {
-    const means = { store: log, readStore, clock, steadyClock, timer, randomness };
-    const outcome = await requestRebuild(projection, 'rebuild', means, { alone: true }, tuning);
+    const dependencies = { store: log, readStore, clock, steadyClock, timer, randomness };
+    const outcome = await requestRebuild(projection, 'rebuild', dependencies, { alone: true }, tuning);
     expect(outcome).toMatchObject({ result: 'switched' });
   }
 }

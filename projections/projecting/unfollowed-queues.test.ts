@@ -28,7 +28,7 @@ test('a partition that is given away and taken back loses again the queue of a v
   kept.keep(
     [orders],
     {
-      ...kept.means(readStore),
+      ...kept.dependencies(readStore),
       broker: {
         ...kept.broker,
         remove: async ({ consumer, partition }) => void removed.push(`${consumer}/${partition}`),

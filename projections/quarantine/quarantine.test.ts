@@ -26,13 +26,13 @@ import { appendAll, documentsOf, foldOf, straightFold, type Comparable } from '.
 import { OrdersBench } from '../testing/orders-bench.js';
 import { randomHistory } from '../testing/random-history.js';
 import type { QuarantineNotice } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
-import { releaseDocument } from './settle-document.js';
+import { releaseDocument } from './fold-or-quarantine.js';
 import { at } from '@waybill/shared-kernel/testing/at.js';
 
 const { collection } = orders;
 
 class Bench extends OrdersBench {
-  readonly means = { store: this.log, readStore: this.readStore, clock: this.clock };
+  readonly dependencies = { store: this.log, readStore: this.readStore, clock: this.clock };
 
   async find(key: string): Promise<StoredDocument | undefined> {
     return (await this.readStore.load(collection, [key]))[0];
@@ -84,7 +84,7 @@ describe('an event that cannot be applied', () => {
 
   const breaking = (index: number, where: Break = 'fold', isMended?: () => boolean): Projection =>
     fragile(orders, new Map([[events[index]!.id, where]]), isMended);
-  const projector = (projection: Projection) => new PartitionProjector(projection, partition, bench.means);
+  const projector = (projection: Projection) => new PartitionProjector(projection, partition, bench.dependencies);
 
   test.each<[Break, string]>([
     ['fold', 'TypeError: this event makes no sense'],
@@ -93,7 +93,7 @@ describe('an event that cannot be applied', () => {
   ])('in its %s quarantines its document, which stays as it was before it', async (where, error) => {
     const notices: QuarantineNotice[] = [];
     const quarantined = (notice: QuarantineNotice): void => void notices.push(notice);
-    const told = new PartitionProjector(breaking(1, where), partition, { ...bench.means, quarantined });
+    const told = new PartitionProjector(breaking(1, where), partition, { ...bench.dependencies, quarantined });
     await told.apply(events.slice(0, 4), at(4));
     await told.apply(events.slice(0, 4), at(4));
     const document = await bench.find('o1');
@@ -135,7 +135,7 @@ describe('an event that cannot be applied', () => {
   test('where its payload cannot be upcast is quarantined too', async () => {
     const old = onOrder('o2', { type: 'OrderConfirmed', data: { orderId: 'o2' } });
     await appendAll(bench.log, [placed('o2'), { ...old, event: { ...old.event, schemaVersion: 0 } }]);
-    const { halted } = await catchUp([orders], bench.means);
+    const { halted } = await catchUp([orders], bench.dependencies);
     expect(halted).toEqual([]);
     expect(await bench.find('o2')).toMatchObject({
       revisions: { order: 0 },
@@ -167,13 +167,13 @@ describe('an event that cannot be applied', () => {
     await expect(projector(orders).apply(all, at(6))).rejects.toBeInstanceOf(EventFromTheFuture);
     await projector(breaking(1)).apply(all.slice(0, 5), at(5));
     expect(await bench.quarantine()).toEqual(['o1']);
-    expect(await releaseDocument(orders, 'o1', bench.means)).not.toHaveProperty('degraded');
+    expect(await releaseDocument(orders, 'o1', bench.dependencies)).not.toHaveProperty('degraded');
     expect((await bench.find('o1'))?.revisions).toEqual({ order: 2, delivery: 1 });
   });
 
   test('is noted again without harm where the position did not move behind it', async () => {
     const faulty = {
-      ...bench.means,
+      ...bench.dependencies,
       readStore: {
         load: (...of: Parameters<ReadStore['load']>) => bench.readStore.load(...of),
         commit: async (batch: Parameters<ReadStore['commit']>[0]) => {
@@ -201,7 +201,7 @@ describe('an event that cannot be applied', () => {
 
   test('that the log does not show yet is tried again', async () => {
     const blind = {
-      ...bench.means,
+      ...bench.dependencies,
       store: { readStream: () => Promise.resolve([]), cutOf: () => Promise.resolve(undefined) },
     };
     const early = new PartitionProjector(breaking(1), partition, blind);
@@ -214,16 +214,16 @@ describe('an event that cannot be applied', () => {
   describe('when its document is released', () => {
     test('is folded with all that waited, once it can be', async () => {
       await projector(breaking(1)).apply(events, at(5));
-      expect(await releaseDocument(orders, 'o1', bench.means)).not.toHaveProperty('degraded');
+      expect(await releaseDocument(orders, 'o1', bench.dependencies)).not.toHaveProperty('degraded');
       expect(await bench.documents()).toEqual(await straightFold(bench.log, orders));
       expect(await bench.quarantine()).toEqual([]);
-      expect(await releaseDocument(orders, 'o1', bench.means)).toBeUndefined();
+      expect(await releaseDocument(orders, 'o1', bench.dependencies)).toBeUndefined();
     });
 
     test('keeps it quarantined with the newer error where it fails again', async () => {
       await projector(breaking(1)).apply(events, at(5));
       bench.clock.advance(60_000);
-      const again = await releaseDocument(breaking(3, 'fields'), 'o1', bench.means);
+      const again = await releaseDocument(breaking(3, 'fields'), 'o1', bench.dependencies);
       expect(again).toEqual(await bench.find('o1'));
       expect(again).toMatchObject({
         revisions: { order: 1, delivery: 0 },
@@ -239,7 +239,7 @@ describe('an event that cannot be applied', () => {
     test('takes nothing out of it that another program could fold', async () => {
       await projector(breaking(3)).apply(events, at(5));
       const before = await bench.find('o1');
-      const again = await releaseDocument(breaking(1), 'o1', bench.means);
+      const again = await releaseDocument(breaking(1), 'o1', bench.dependencies);
       expect(again?.sections).toEqual(before?.sections);
       expect(again).toMatchObject({ revisions: before!.revisions, degraded: { event: { type: 'OrderConfirmed' } } });
     });
@@ -247,7 +247,7 @@ describe('an event that cannot be applied', () => {
     test('is noticed by a projector that remembers the quarantine', async () => {
       const remembering = projector(breaking(1));
       await remembering.apply(events, at(5));
-      await releaseDocument(orders, 'o1', bench.means);
+      await releaseDocument(orders, 'o1', bench.dependencies);
       await appendAll(bench.log, [cancelled('o1')]);
       await remembering.apply((await bench.events()).slice(5), at(6));
       expect(await bench.documents()).toEqual(await straightFold(bench.log, orders));
@@ -257,8 +257,8 @@ describe('an event that cannot be applied', () => {
       const running = projector(breaking(1));
       await running.apply(events, at(5));
       let commits = 0;
-      const means = {
-        ...bench.means,
+      const dependencies = {
+        ...bench.dependencies,
         readStore: {
           load: (...of: Parameters<ReadStore['load']>) => bench.readStore.load(...of),
           commit: async (batch: Parameters<ReadStore['commit']>[0]) => {
@@ -271,7 +271,7 @@ describe('an event that cannot be applied', () => {
           },
         },
       };
-      expect(await releaseDocument(orders, 'o1', means)).not.toHaveProperty('degraded');
+      expect(await releaseDocument(orders, 'o1', dependencies)).not.toHaveProperty('degraded');
       expect(commits).toBe(2);
       expect(await bench.documents()).toEqual(await straightFold(bench.log, orders));
     });
@@ -313,7 +313,7 @@ describe('quarantine', () => {
     between: (turn: number) => Promise<void> | void = () => undefined,
   ): Promise<void> {
     const events = await bench.events();
-    const begin = () => new PartitionProjector(projection, 0, bench.means, remembered);
+    const begin = () => new PartitionProjector(projection, 0, bench.dependencies, remembered);
     let projector = begin();
     for (let start = 0, turn = 0; start < events.length; turn += 1) {
       const batch = events.slice(start, start + sizes[turn % sizes.length]!);
@@ -327,7 +327,7 @@ describe('quarantine', () => {
   }
 
   async function releaseAll(bench: Bench, projection: Projection): Promise<void> {
-    for (const key of await bench.quarantine()) await releaseDocument(projection, key, bench.means);
+    for (const key of await bench.quarantine()) await releaseDocument(projection, key, bench.dependencies);
   }
 
   test('stops the documents of broken events before them and no other, and release makes all whole', async () => {
@@ -352,7 +352,7 @@ describe('quarantine', () => {
     await fc.assert(
       fc.asyncProperty(randomHistory(), wheres, async (happenings, picks) => {
         const [bench, breaks] = await open(happenings, picks);
-        const { halted } = await catchUp([fragile(orders, breaks), deliveries], bench.means);
+        const { halted } = await catchUp([fragile(orders, breaks), deliveries], bench.dependencies);
         expect(halted).toEqual([]);
         expect(await bench.documents()).toEqual(await foldUpToBreaks(bench, breaks));
         expect(await documentsOf(bench.readStore, deliveries)).toEqual(await straightFold(bench.log, deliveries));

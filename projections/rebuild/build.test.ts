@@ -15,7 +15,7 @@ import { hastyTuning, Kept } from './testing/kept.js';
 import { watchedReadStore } from './testing/watched-read-store.js';
 import { atVersion } from './versions.js';
 
-const tuning: RequestTuning = { rebuilder: hastyTuning.rebuilder, patience: 50, alonePatience: 20, look: 2 };
+const tuning: RequestTuning = { rebuilder: hastyTuning.rebuilder, answerTimeoutMs: 50, alonePatience: 20, look: 2 };
 const live = atVersion(orders, 2);
 const target = atVersion(orders, 3);
 
@@ -52,7 +52,7 @@ describe('a version that is being made', () => {
       const [of] = asked as readonly (CollectionSpec | string)[];
       await before(name, typeof of === 'object' ? of.version : undefined, asked);
     });
-    return (await requestRebuild(projection, 'rebuild', kept.means(readStore), { alone: true }, tuning))!;
+    return (await requestRebuild(projection, 'rebuild', kept.dependencies(readStore), { alone: true }, tuning))!;
   }
 
   /** Does something before the first call that is so. */

@@ -28,7 +28,7 @@ import { DifferenceCount, none, shownDifferences } from './found-differences.js'
 import { fieldsOf, reaches } from '../read-models/fold-document.js';
 import { advanced, atVersion, ended } from './versions.js';
 
-export interface BuildMeans {
+export interface BuildDependencies {
   readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'readStream' | 'cutOf' | 'head'>;
   readonly readStore: Pick<
     ReadStore,
@@ -73,11 +73,11 @@ export async function build(
   projection: Projection,
   rebuild: Rebuild,
   builder: string,
-  means: BuildMeans,
+  dependencies: BuildDependencies,
   signal: AbortSignal,
   tuning: BuildTuning = buildTuning,
 ): Promise<void> {
-  await new Build(projection, rebuild, builder, means, signal, tuning).run();
+  await new Build(projection, rebuild, builder, dependencies, signal, tuning).run();
 }
 
 class Build {
@@ -93,7 +93,7 @@ class Build {
     private readonly projection: Projection,
     private readonly rebuild: Rebuild,
     private readonly builder: string,
-    private readonly means: BuildMeans,
+    private readonly dependencies: BuildDependencies,
     signal: AbortSignal,
     private readonly tuning: BuildTuning,
   ) {
@@ -118,7 +118,7 @@ class Build {
   }
 
   async #takeSteps(): Promise<void> {
-    await this.means.readStore.declare(this.#target.collection);
+    await this.dependencies.readStore.declare(this.#target.collection);
     if (this.#step === 'replaying') {
       await this.#enter('replaying');
       await this.#replay();
@@ -142,7 +142,7 @@ class Build {
   async #catchUp(): Promise<number> {
     const { events, halted } = await catchUp(
       [this.#target],
-      { ...this.means, store: this.#watched() },
+      { ...this.dependencies, store: this.#watched() },
       { progress: (position, head) => this.#advance(position, head), signal: this.#signal },
     );
     this.#signal.throwIfAborted();
@@ -162,7 +162,7 @@ class Build {
    * switch. Projectors see to that; where none is at work, it does so itself.
    */
   async #drawLevel(): Promise<void> {
-    const { timer } = this.means;
+    const { timer } = this.dependencies;
     const due = await this.#livePositions();
     while (!(await this.#hasApplied(due))) {
       await timer.sleep(this.tuning.look, this.#signal);
@@ -177,13 +177,13 @@ class Build {
 
   /** How far the live version has come in this log: nowhere, where it was made from another. */
   async #livePositions(): Promise<readonly number[]> {
-    const positions = await this.means.readStore.positions((await this.#live()).collection);
-    const isOfThisLog = (await misfits(this.means.store, positions)).length === 0;
+    const positions = await this.dependencies.readStore.positions((await this.#live()).collection);
+    const isOfThisLog = (await misfits(this.dependencies.store, positions)).length === 0;
     return positions.map(({ through }) => (isOfThisLog ? through : beginning));
   }
 
   async #hasApplied(due: readonly number[]): Promise<boolean> {
-    const positions = await this.means.readStore.positions(this.#target.collection);
+    const positions = await this.dependencies.readStore.positions(this.#target.collection);
     return positions.every(({ through }, partition) => through >= due[partition]!);
   }
 
@@ -193,7 +193,7 @@ class Build {
     const found = [new DifferenceCount(), new DifferenceCount()] as const;
     const { documents, cut } = await compareWithLog(
       [this.#target, live],
-      { ...this.means, store: this.#watched() },
+      { ...this.dependencies, store: this.#watched() },
       (difference, index) => found[index as 0 | 1].add(difference),
       {
         explained: shownDifferences,
@@ -229,7 +229,7 @@ class Build {
    * is left that says whose a stream was.
    */
   async #takeOverCut(live: Projection, cut: readonly CutDocument[]): Promise<void> {
-    const { readStore, clock } = this.means;
+    const { readStore, clock } = this.dependencies;
     for (const { key, stream, firstRevision } of cut) {
       const [last] = await readStore.load(live.collection, [key]);
       const fields = last && fieldsOf(this.#target, last);
@@ -250,7 +250,7 @@ class Build {
     fields: Fields,
     mark = (stored: StoredDocument | undefined) => stored?.degraded,
   ): Promise<void> {
-    const { readStore, clock } = this.means;
+    const { readStore, clock } = this.dependencies;
     const { collection } = this.#target;
     for (let round = 0; round < mostLooks; round += 1) {
       const [stored] = await readStore.load(collection, [key]);
@@ -269,7 +269,7 @@ class Build {
   async *#quarantined(
     live: Projection,
   ): AsyncGenerator<readonly [readonly QuarantinedDocument[], ReadonlyMap<string, StoredDocument>], void, undefined> {
-    const { readStore } = this.means;
+    const { readStore } = this.dependencies;
     for (let after: string | undefined; ;) {
       const page = await readStore.quarantined(this.#target.collection, after, quarantinePage);
       const keys = page.map(({ key }) => key);
@@ -299,7 +299,7 @@ class Build {
     outcome: Pick<RebuildOutcome, 'result' | 'reason' | 'documents' | 'differences' | 'mended'>,
   ): Promise<void> {
     const { id, kind, version } = this.rebuild;
-    const endedAt = timestamp(this.means.clock);
+    const endedAt = timestamp(this.dependencies.clock);
     await this.#change((versions) =>
       ended(versions, this.projection.collection, { id, kind, version, endedAt, ...outcome }),
     );
@@ -307,21 +307,21 @@ class Build {
 
   async #enter(step: RebuildStep): Promise<void> {
     this.#step = step;
-    this.#stepBegan = this.means.steadyClock.now();
+    this.#stepBegan = this.dependencies.steadyClock.now();
     this.#events = 0;
-    this.#progress = { position: 0, head: await this.means.store.head(), rate: 0 };
+    this.#progress = { position: 0, head: await this.dependencies.store.head(), rate: 0 };
     await this.#say();
   }
 
   #advance(position: number, head: number): void {
-    const seconds = (this.means.steadyClock.now() - this.#stepBegan) / 1000;
+    const seconds = (this.dependencies.steadyClock.now() - this.#stepBegan) / 1000;
     const rate = seconds > 0 ? Math.round(this.#events / seconds) : 0;
     this.#progress = { position, head, rate };
   }
 
   /** Says now and then how far it is, and notices that somebody else goes on. */
   async #beat(): Promise<void> {
-    const { timer } = this.means;
+    const { timer } = this.dependencies;
     for (;;) {
       await timer.sleep(this.tuning.beat, this.#signal);
       if (this.#signal.aborted) return;
@@ -344,17 +344,17 @@ class Build {
 
   /** As it is now: a new one never comes while this is under way, but another builder may have ended it. */
   async #live(): Promise<Projection> {
-    const [live] = await liveProjections([this.projection], this.means.readStore);
+    const [live] = await liveProjections([this.projection], this.dependencies.readStore);
     return live!;
   }
 
   #change(change: (versions: CollectionVersions) => CollectionVersions | undefined): Promise<ShapeVersions> {
-    return changeVersions(this.projection.collection, this.means.readStore, change);
+    return changeVersions(this.projection.collection, this.dependencies.readStore, change);
   }
 
   /** The log, whose events are counted, and between whose pages others have their turn. */
-  #watched(): BuildMeans['store'] {
-    const { store } = this.means;
+  #watched(): BuildDependencies['store'] {
+    const { store } = this.dependencies;
     return {
       head: () => store.head(),
       recordAt: (position) => store.recordAt(position),

@@ -7,7 +7,7 @@ import { orders } from '../read-models/orders.js';
 import { placed } from '../testing/history.js';
 import { OrdersBench } from '../testing/orders-bench.js';
 import { changeVersions } from './change-versions.js';
-import { Rebuilder, type RebuilderMeans } from './rebuilder.js';
+import { Rebuilder, type RebuilderDependencies } from './rebuilder.js';
 import { hastyTuning } from './testing/kept.js';
 import { requested } from './versions.js';
 
@@ -33,7 +33,7 @@ afterEach(() => bench.end());
 
 function rebuilder(name = 'one'): Rebuilder {
   const { readStore, log, clock } = bench;
-  const watched: RebuilderMeans['readStore'] = {
+  const watched: RebuilderDependencies['readStore'] = {
     declare: (collection) => {
       declaring.add(name);
       return readStore.declare(collection);
@@ -51,7 +51,7 @@ function rebuilder(name = 'one'): Rebuilder {
     versions: (name) => readStore.versions(name),
     wrongSums: (collection) => readStore.wrongSums(collection),
   };
-  const store: RebuilderMeans['store'] = {
+  const store: RebuilderDependencies['store'] = {
     head: () => log.head(),
     recordAt: (position) => log.recordAt(position),
     readStream: (...asked) => log.readStream(...asked),

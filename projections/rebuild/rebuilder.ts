@@ -4,12 +4,12 @@ import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import type { Rebuild, ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { build, buildTuning, type BuildMeans, type BuildTuning } from './build.js';
+import { build, buildTuning, type BuildDependencies, type BuildTuning } from './build.js';
 import { changeVersions } from './change-versions.js';
 import { atVersion, claimed, forgotten, released } from './versions.js';
 
-export interface RebuilderMeans extends BuildMeans {
-  readonly readStore: BuildMeans['readStore'] & Pick<ReadStore, 'drop'>;
+export interface RebuilderDependencies extends BuildDependencies {
+  readonly readStore: BuildDependencies['readStore'] & Pick<ReadStore, 'drop'>;
   readonly randomness: Randomness;
   /** Told of each fault after which it tries again. */
   readonly report?: (fault: Error) => void;
@@ -18,7 +18,7 @@ export interface RebuilderMeans extends BuildMeans {
 export interface RebuilderTuning {
   readonly build: BuildTuning;
   /** Milliseconds for which a builder must have stood still before another takes its place. */
-  readonly patience: number;
+  readonly answerTimeoutMs: number;
   /** Milliseconds for which a version must have been known to be obsolete before it is dropped. */
   readonly grace: number;
   readonly backOff: BackOff;
@@ -26,7 +26,7 @@ export interface RebuilderTuning {
 
 export const rebuilderTuning: RebuilderTuning = {
   build: buildTuning,
-  patience: 5_000,
+  answerTimeoutMs: 5_000,
   grace: 5_000,
   backOff: { first: 50, most: 10_000 },
 };
@@ -37,7 +37,7 @@ export const rebuilderTuning: RebuilderTuning = {
  */
 export class Rebuilder {
   readonly #projection: Projection;
-  readonly #means: RebuilderMeans;
+  readonly #dependencies: RebuilderDependencies;
   readonly #tuning: RebuilderTuning;
   readonly #id: string;
   readonly #stopping = new AbortController();
@@ -45,11 +45,11 @@ export class Rebuilder {
   readonly #noticed = new Map<string, number>();
   #building: Promise<void> | undefined;
 
-  constructor(projection: Projection, means: RebuilderMeans, tuning: RebuilderTuning = rebuilderTuning) {
+  constructor(projection: Projection, dependencies: RebuilderDependencies, tuning: RebuilderTuning = rebuilderTuning) {
     this.#projection = projection;
-    this.#means = means;
+    this.#dependencies = dependencies;
     this.#tuning = tuning;
-    this.#id = means.randomness.uuid();
+    this.#id = dependencies.randomness.uuid();
   }
 
   /** Begins to build what nobody builds, and drops what nobody can be using any more. */
@@ -71,12 +71,14 @@ export class Rebuilder {
   }
 
   #isFree({ builder }: Rebuild, looked: Set<string>): boolean {
-    return builder === undefined || this.#hasStood(`${builder.id} ${builder.beat}`, this.#tuning.patience, looked);
+    return (
+      builder === undefined || this.#hasStood(`${builder.id} ${builder.beat}`, this.#tuning.answerTimeoutMs, looked)
+    );
   }
 
   /** Whether this has been so for some milliseconds, as far as it was looked at. */
   #hasStood(what: string, milliseconds: number, looked: Set<string>): boolean {
-    const now = this.#means.steadyClock.now();
+    const now = this.#dependencies.steadyClock.now();
     const since = this.#noticed.get(what) ?? now;
     this.#noticed.set(what, since);
     looked.add(what);
@@ -85,7 +87,7 @@ export class Rebuilder {
 
   async #claim(seen: Rebuild): Promise<void> {
     const { collection } = this.#projection;
-    const { rebuild } = await changeVersions(collection, this.#means.readStore, (versions) =>
+    const { rebuild } = await changeVersions(collection, this.#dependencies.readStore, (versions) =>
       claimed(versions, collection, seen, this.#id),
     );
     if (rebuild?.builder?.id !== this.#id) return;
@@ -97,11 +99,11 @@ export class Rebuilder {
 
   /** Until it has ended, here or elsewhere. Never rejects. */
   async #build(rebuild: Rebuild): Promise<void> {
-    const { timer, randomness, report } = this.#means;
+    const { timer, randomness, report } = this.#dependencies;
     const { signal } = this.#stopping;
     for (let failures = 0; ; failures += 1) {
       try {
-        await build(this.#projection, rebuild, this.#id, this.#means, signal, this.#tuning.build);
+        await build(this.#projection, rebuild, this.#id, this.#dependencies, signal, this.#tuning.build);
         if (signal.aborted) await this.#release();
         return;
       } catch (error) {
@@ -114,12 +116,16 @@ export class Rebuilder {
 
   async #release(): Promise<void> {
     const { collection } = this.#projection;
-    await changeVersions(collection, this.#means.readStore, (versions) => released(versions, collection, this.#id));
+    await changeVersions(collection, this.#dependencies.readStore, (versions) =>
+      released(versions, collection, this.#id),
+    );
   }
 
   async #drop(version: number): Promise<void> {
     const { collection } = this.#projection;
-    await this.#means.readStore.drop(atVersion(this.#projection, version).collection);
-    await changeVersions(collection, this.#means.readStore, (versions) => forgotten(versions, collection, version));
+    await this.#dependencies.readStore.drop(atVersion(this.#projection, version).collection);
+    await changeVersions(collection, this.#dependencies.readStore, (versions) =>
+      forgotten(versions, collection, version),
+    );
   }
 }

@@ -12,7 +12,7 @@ import { requestRebuild, type RequestOptions, type RequestTuning } from './reque
 import { hastyTuning, Kept } from './testing/kept.js';
 import { ended, knownVersions, requested } from './versions.js';
 
-const tuning: RequestTuning = { rebuilder: hastyTuning.rebuilder, patience: 50, alonePatience: 20, look: 2 };
+const tuning: RequestTuning = { rebuilder: hastyTuning.rebuilder, answerTimeoutMs: 50, alonePatience: 20, look: 2 };
 
 describe('asking for a rebuild', () => {
   let kept: Kept;
@@ -23,7 +23,7 @@ describe('asking for a rebuild', () => {
   afterEach(() => kept.close());
 
   const ask = (kind: 'rebuild' | 'rollback', options: RequestOptions, with_: Partial<RequestTuning> = {}) =>
-    requestRebuild(orders, kind, kept.means(), options, { ...tuning, ...with_ });
+    requestRebuild(orders, kind, kept.dependencies(), options, { ...tuning, ...with_ });
 
   async function expectLiveIsRight(version: number): Promise<void> {
     const live = await kept.live(orders);
@@ -50,7 +50,7 @@ describe('asking for a rebuild', () => {
     const outcome = await ask(
       'rebuild',
       { alone: false, onProgress: ({ builder }) => builders.add(builder?.id) },
-      { patience: 3_600_000 },
+      { answerTimeoutMs: 3_600_000 },
     );
     expect(outcome).toMatchObject({ result: 'switched', version: 3 });
     await expectLiveIsRight(3);
@@ -64,7 +64,7 @@ describe('asking for a rebuild', () => {
       if (told.length === 5) stop.abort();
     };
     const options = { alone: false, onProgress, signal: stop.signal };
-    expect(await ask('rebuild', options, { patience: 3_600_000 })).toBeUndefined();
+    expect(await ask('rebuild', options, { answerTimeoutMs: 3_600_000 })).toBeUndefined();
     expect(told.map(({ builder }) => builder)).toEqual(Array<undefined>(5).fill(undefined));
     expect((await kept.versions(orders)).rebuild).not.toHaveProperty('builder');
   });
@@ -88,7 +88,7 @@ describe('asking for a rebuild', () => {
     const onProgress = ({ id }: Rebuild): void => {
       if (ids.push(id) === 1) void overtake(0);
     };
-    const outcome = await ask('rebuild', { alone: false, onProgress }, { patience: 3_600_000 });
+    const outcome = await ask('rebuild', { alone: false, onProgress }, { answerTimeoutMs: 3_600_000 });
     expect(outcome).toMatchObject({ id: ids[0], result: 'failed' });
     expect(new Set(ids).size).toBe(1);
   });
@@ -98,7 +98,7 @@ describe('asking for a rebuild', () => {
     const onProgress = (): void => {
       if ((asked += 1) === 1) void overtake(1);
     };
-    const asking = ask('rebuild', { alone: false, onProgress }, { patience: 3_600_000 });
+    const asking = ask('rebuild', { alone: false, onProgress }, { answerTimeoutMs: 3_600_000 });
     await expect(asking).rejects.toThrow('Another rebuild of orders came since.');
   });
 
@@ -109,7 +109,7 @@ describe('asking for a rebuild', () => {
 
   test('where whoever was at it is gone, alone, goes on with it', async () => {
     const stop = new AbortController();
-    const interrupted = ask('rebuild', { alone: false, signal: stop.signal }, { patience: 3_600_000 });
+    const interrupted = ask('rebuild', { alone: false, signal: stop.signal }, { answerTimeoutMs: 3_600_000 });
     await until(async () => (await kept.versions(orders)).rebuild !== undefined);
     stop.abort();
     expect(await interrupted).toBeUndefined();
@@ -153,12 +153,12 @@ describe('asking for a rebuild', () => {
   });
 
   test('where a store is down says so, and can be repeated', async () => {
-    const means = kept.means();
+    const dependencies = kept.dependencies();
     const down = (): Promise<never> => Promise.reject(new Unavailable('event store', 'It is down.'));
     const store = { readAll: down, recordAt: down, readStream: down, cutOf: down, head: down };
-    await expect(requestRebuild(orders, 'rebuild', { ...means, store }, { alone: true }, tuning)).rejects.toThrow(
-      'It is down.',
-    );
+    await expect(
+      requestRebuild(orders, 'rebuild', { ...dependencies, store }, { alone: true }, tuning),
+    ).rejects.toThrow('It is down.');
     expect(await ask('rebuild', { alone: true })).toMatchObject({ result: 'switched', version: 3 });
   });
 });

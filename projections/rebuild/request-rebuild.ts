@@ -7,7 +7,7 @@ import type {
 } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { changeVersions } from './change-versions.js';
-import { Rebuilder, rebuilderTuning, type RebuilderMeans, type RebuilderTuning } from './rebuilder.js';
+import { Rebuilder, rebuilderTuning, type RebuilderDependencies, type RebuilderTuning } from './rebuilder.js';
 import { knownVersions, requested } from './versions.js';
 
 export interface RequestOptions {
@@ -24,7 +24,7 @@ export interface RequestOptions {
 export interface RequestTuning {
   readonly rebuilder: RebuilderTuning;
   /** Milliseconds for which a projector must have done nothing before the work is done here. */
-  readonly patience: number;
+  readonly answerTimeoutMs: number;
   /** Milliseconds for which another who is alone must have done nothing. */
   readonly alonePatience: number;
   /** Milliseconds between two looks. */
@@ -34,7 +34,7 @@ export interface RequestTuning {
 export const requestTuning: RequestTuning = {
   rebuilder: rebuilderTuning,
   // Longer than projectors take to replace one of them that is gone.
-  patience: 15_000,
+  answerTimeoutMs: 15_000,
   alonePatience: 2_000,
   look: 200,
 };
@@ -47,19 +47,19 @@ export const requestTuning: RequestTuning = {
 export async function requestRebuild(
   projection: Projection,
   kind: RebuildKind,
-  means: Omit<RebuilderMeans, 'report'>,
+  dependencies: Omit<RebuilderDependencies, 'report'>,
   { alone, joins = alone, onProgress, signal }: RequestOptions,
   tuning: RequestTuning = requestTuning,
 ): Promise<RebuildOutcome | undefined> {
   const { collection } = projection;
-  const { readStore, steadyClock, timer, randomness } = means;
+  const { readStore, steadyClock, timer, randomness } = dependencies;
   let fault: Error | undefined;
   const rebuilder = new Rebuilder(
     projection,
-    { ...means, report: (reported) => (fault = reported) },
+    { ...dependencies, report: (reported) => (fault = reported) },
     {
       ...tuning.rebuilder,
-      patience: alone ? tuning.alonePatience : tuning.patience,
+      answerTimeoutMs: alone ? tuning.alonePatience : tuning.answerTimeoutMs,
       grace: alone ? 0 : tuning.rebuilder.grace,
     },
   );
@@ -78,7 +78,7 @@ export async function requestRebuild(
       if (rebuild?.id === id) onProgress?.(rebuild);
       else if (last?.id !== id)
         throw new Unavailable('read store', `Another rebuild of ${collection.name} came since.`);
-      const isLeftToUs = alone || rebuild?.builder !== undefined || steadyClock.now() - asked >= tuning.patience;
+      const isLeftToUs = alone || rebuild?.builder !== undefined || steadyClock.now() - asked >= tuning.answerTimeoutMs;
       if (isLeftToUs) await rebuilder.tend(versions);
       if (rebuild?.id !== id) return last;
       await timer.sleep(tuning.look, signal);

@@ -22,7 +22,7 @@ let readStore: ReadStore;
 
 beforeEach(async () => {
   server = await StandInServer.listen();
-  log = openEventStoreDb(server.url, { patienceMs: 20_000 });
+  log = openEventStoreDb(server.url, { answerTimeoutMs: 20_000 });
   readStore = openSqliteReadStore(':memory:');
 });
 

@@ -20,7 +20,7 @@ export interface Freshness {
   readonly lagMs: number;
 }
 
-export interface LagMeans {
+export interface LagDependencies {
   readonly store: Pick<EventStore, 'head' | 'readAll' | 'recordAt'>;
   readonly readStore: Pick<ReadStore, 'positions' | 'changeCounter'>;
   readonly clock: WallClock;
@@ -81,7 +81,7 @@ const believedForMs = 5_000;
 
 export function lagGauge(
   { collection, categories }: Pick<Projection, 'collection' | 'categories'>,
-  { store, readStore, clock, steadyClock }: LagMeans,
+  { store, readStore, clock, steadyClock }: LagDependencies,
 ): LagGauge {
   const logTime = () => new LogTime({ wallClock: clock, steadyClock });
   let time = logTime();

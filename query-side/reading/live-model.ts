@@ -5,7 +5,7 @@ import { WriteWatch } from './wait-for-write.js';
 import { ReadModelBehind } from '@waybill/shared-kernel/errors.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import type { Wish } from './consistency.js';
-import type { Means } from './model.js';
+import type { Dependencies } from './model.js';
 
 /** The version of a read model from which one answer is read, and how far it is behind. */
 export interface LiveModel {
@@ -22,9 +22,9 @@ export interface LiveModel {
  */
 export type ReadLive = <T>(wish: Wish | undefined, read: (model: LiveModel) => Promise<T>) => Promise<T>;
 
-export function readLiveOf(projection: Projection, means: Means): ReadLive {
-  const { readStore, clock, steadyClock, timer, events } = means;
-  const waiting = { readStore, clock: steadyClock, timer, commitSignal: means.commitSignal };
+export function readLiveOf(projection: Projection, dependencies: Dependencies): ReadLive {
+  const { readStore, clock, steadyClock, timer, events } = dependencies;
+  const waiting = { readStore, clock: steadyClock, timer, commitSignal: dependencies.commitSignal };
   const live = liveVersion(projection, waiting);
   let current: LiveModel | undefined;
   let changing: Promise<void> | undefined;

@@ -31,7 +31,7 @@ describe('the live version', () => {
   });
   afterEach(() => kept.close());
 
-  const rebuild = () => requestRebuild(orders, 'rebuild', kept.means(), { alone: true });
+  const rebuild = () => requestRebuild(orders, 'rebuild', kept.dependencies(), { alone: true });
 
   test('begins with that of the shape, which can be read at once', async () => {
     const { collection } = await live();

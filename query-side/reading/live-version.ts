@@ -3,7 +3,7 @@ import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 
-export interface LiveVersionMeans {
+export interface LiveVersionDependencies {
   readonly readStore: Pick<ReadStore, 'versions' | 'saveVersions' | 'declare' | 'changeCounter'>;
   /** A steady one. */
   readonly clock: SteadyClock;
@@ -23,7 +23,7 @@ export type LiveVersion = () => Promise<Projection>;
 export const trusted = 100;
 
 /** Cheap when asked often. */
-export function liveVersion(projection: Projection, { readStore, clock }: LiveVersionMeans): LiveVersion {
+export function liveVersion(projection: Projection, { readStore, clock }: LiveVersionDependencies): LiveVersion {
   let known: { readonly live: Projection; readonly change: number } | undefined;
   let trustedUntil = -Infinity;
   let looking: Promise<void> | undefined;

@@ -8,7 +8,7 @@ import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import { at } from '@waybill/shared-kernel/testing/at.js';
 import { orders } from '@waybill/projections/read-models/orders.js';
 import { PartitionProjector } from '@waybill/projections/projecting/project.js';
-import { releaseDocument } from '@waybill/projections/quarantine/settle-document.js';
+import { releaseDocument } from '@waybill/projections/quarantine/fold-or-quarantine.js';
 import { fragile, type Break } from '@waybill/projections/testing/fragile.js';
 import { confirmed, dispatched, pickedUp, placed, scheduled } from '@waybill/projections/testing/history.js';
 import { documentsOf, straightFold } from '@waybill/projections/testing/logs.js';
@@ -23,7 +23,7 @@ class Bench extends OrdersBench {
   /** Stream → the first of its revisions that the log does not show. */
   readonly hiddenFrom = new Map<string, number>();
 
-  readonly means = {
+  readonly dependencies = {
     clock: this.clock,
     readStore: this.readStore,
     store: {
@@ -55,7 +55,8 @@ describe('a projector whose log does not show yet what is known', () => {
   });
   afterEach(() => bench.end());
 
-  const projector = (projection: Projection = orders) => new PartitionProjector(projection, partition, bench.means);
+  const projector = (projection: Projection = orders) =>
+    new PartitionProjector(projection, partition, bench.dependencies);
   const breaking = (index: number, where: Break = 'fold'): Projection =>
     fragile(orders, new Map([[events[index]!.id, where]]));
 
@@ -139,13 +140,13 @@ describe('a projector whose log does not show yet what is known', () => {
       const before = await bench.find('o1');
       bench.hiddenFrom.set(stream, hidden);
       for (const projection of [orders, breaking(3)]) {
-        await expect(releaseDocument(projection, 'o1', bench.means)).rejects.toEqual(
+        await expect(releaseDocument(projection, 'o1', bench.dependencies)).rejects.toEqual(
           new Unavailable('event store', `The log does not show ${missing} yet.`),
         );
       }
       expect(await bench.find('o1')).toEqual(before);
       bench.hiddenFrom.clear();
-      expect(await releaseDocument(orders, 'o1', bench.means)).not.toHaveProperty('degraded');
+      expect(await releaseDocument(orders, 'o1', bench.dependencies)).not.toHaveProperty('degraded');
       await expectConverged();
     });
 
@@ -154,9 +155,9 @@ describe('a projector whose log does not show yet what is known', () => {
       bench.hiddenFrom.set(deliveryStream, 1);
       await projector(breaking(3)).apply(events.slice(3), at(5));
       expect(await bench.find('o1')).toMatchObject({ revisions: { order: 0, delivery: 1 }, degraded: {} });
-      await expect(releaseDocument(orders, 'o1', bench.means)).rejects.toBeInstanceOf(Unavailable);
+      await expect(releaseDocument(orders, 'o1', bench.dependencies)).rejects.toBeInstanceOf(Unavailable);
       bench.hiddenFrom.clear();
-      await releaseDocument(orders, 'o1', bench.means);
+      await releaseDocument(orders, 'o1', bench.dependencies);
       await expectConverged();
     });
 
@@ -171,8 +172,8 @@ describe('a projector whose log does not show yet what is known', () => {
         bench.hiddenFrom.clear();
         await running.apply(events.slice(4), at(5));
       };
-      const means = {
-        ...bench.means,
+      const dependencies = {
+        ...bench.dependencies,
         readStore: {
           load: async (...asked: Parameters<typeof bench.readStore.load>) => {
             const found = await bench.readStore.load(...asked);
@@ -185,7 +186,7 @@ describe('a projector whose log does not show yet what is known', () => {
           },
         },
       };
-      expect(await releaseDocument(orders, 'o1', means)).not.toHaveProperty('degraded');
+      expect(await releaseDocument(orders, 'o1', dependencies)).not.toHaveProperty('degraded');
       expect(passes).toBe(2);
       await expectConverged();
     });

@@ -18,7 +18,7 @@ export interface Model<View extends object> {
 }
 
 /** What reading takes. */
-export interface Means {
+export interface Dependencies {
   readonly events: Pick<EventStore, 'readStream' | 'cutOf' | 'readAll' | 'recordAt' | 'head'>;
   readonly readStore: ReadStore;
   /** Asked for every answer with personal data: give it one that keeps keys at hand for a while. */

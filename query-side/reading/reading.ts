@@ -1,4 +1,4 @@
-import type { Sight } from '@waybill/infra/http/access.js';
+import type { Visibility } from '@waybill/infra/http/access.js';
 import type { Answer } from '@waybill/infra/http/route.js';
 import { documentFreshness, listFreshness, type Lags } from './freshness.js';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
@@ -7,7 +7,7 @@ import { serviceKeyOf } from '@waybill/shared-kernel/service-key.js';
 import type { Wish } from './consistency.js';
 import { cursorTakes, encodeCursor, type PageCursor } from './cursor.js';
 import { readLiveOf, type LiveModel } from './live-model.js';
-import type { Means, Model } from './model.js';
+import type { Dependencies, Model } from './model.js';
 import { pageMemo, type Page } from './page-memo.js';
 import { keyringFor } from '../personal-data.js';
 import { renderOf, standsWith, withFreshness, type Rendered } from './rendering.js';
@@ -37,32 +37,32 @@ export interface PageQuery extends Omit<ListQuery, 'limit' | 'after'> {
 export interface Reading {
   find(key: string, wish: Wish | undefined): Promise<Found | undefined>;
   /** `undefined`: there is nothing to show. */
-  render(found: Found, sight: Sight): Promise<Rendered | undefined>;
-  page(query: PageQuery, sight: Sight, wish: Wish | undefined): Promise<Answer>;
+  render(found: Found, visibility: Visibility): Promise<Rendered | undefined>;
+  page(query: PageQuery, visibility: Visibility, wish: Wish | undefined): Promise<Answer>;
 }
 
-export function readingOf<View extends object>(model: Model<View>, means: Means): Reading {
-  const { keys, readStore } = means;
+export function readingOf<View extends object>(model: Model<View>, dependencies: Dependencies): Reading {
+  const { keys, readStore } = dependencies;
   const { projection } = model;
-  const readLive = readLiveOf(projection, means);
+  const readLive = readLiveOf(projection, dependencies);
   const render = renderOf(model, keys);
   const memo = pageMemo();
 
-  async function stands(page: Page, sight: Sight): Promise<boolean> {
+  async function stands(page: Page, visibility: Visibility): Promise<boolean> {
     const subjects = page.people.map(({ subject }) => subject);
-    const ring = await keyringFor(sight, keys, subjects);
+    const ring = await keyringFor(visibility, keys, subjects);
     return page.people.every((person) => standsWith(ring, person));
   }
 
   async function readPage(
     collection: CollectionSpec,
     { limit, after, ...query }: PlacedQuery,
-    sight: Sight,
+    visibility: Visibility,
     lags: Lags,
   ): Promise<Page> {
     const from = after === undefined ? undefined : { after };
     const { documents, next: place } = await readStore.page(collection, { ...query, ...from, limit });
-    const shown = await render(collection.version, documents, sight);
+    const shown = await render(collection.version, documents, visibility);
     const people = new Map<string, Rendered>();
     let items = '';
     for (const [index, rendered] of shown.entries()) {
@@ -93,15 +93,19 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
     throw new InvalidInput([{ pointer: '/cursor', parameter: 'cursor', detail }], 'The query is not valid.');
   }
 
-  async function answerPage({ projection: live, gauge }: LiveModel, query: PlacedQuery, sight: Sight): Promise<Page> {
+  async function answerPage(
+    { projection: live, gauge }: LiveModel,
+    query: PlacedQuery,
+    visibility: Visibility,
+  ): Promise<Page> {
     // In this order: what is read later is at least as fresh as what was measured before.
     const lags = await gauge.lags();
     const change = readStore.changeCounter();
     const isUpToDate = lags.every((lag) => lag === 0);
-    const name = `${live.collection.version} ${sight} ${JSON.stringify(query)}`;
+    const name = `${live.collection.version} ${visibility} ${JSON.stringify(query)}`;
     const known = isUpToDate ? memo.find(name, change) : undefined;
-    if (known !== undefined && (await stands(known, sight))) return known;
-    const page = await readPage(live.collection, query, sight, lags);
+    if (known !== undefined && (await stands(known, visibility))) return known;
+    const page = await readPage(live.collection, query, visibility, lags);
     if (isUpToDate) memo.keep(name, change, page);
     return page;
   }
@@ -114,14 +118,14 @@ export function readingOf<View extends object>(model: Model<View>, means: Means)
         return document === undefined ? undefined : { document, version: collection.version, lags };
       }),
 
-    async render({ document, version }, sight) {
-      const [rendered] = await render(version, [document], sight);
+    async render({ document, version }, visibility) {
+      const [rendered] = await render(version, [document], visibility);
       return rendered;
     },
 
-    page: async ({ cursor, ...query }, sight, wish) => {
+    page: async ({ cursor, ...query }, visibility, wish) => {
       const placed = { ...query, after: cursor && (await placeOf(cursor)) };
-      return pageAnswer(await readLive(wish, (model) => answerPage(model, placed, sight)), wish);
+      return pageAnswer(await readLive(wish, (model) => answerPage(model, placed, visibility)), wish);
     },
   };
 }

@@ -9,7 +9,7 @@ import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { foldDocument } from '@waybill/projections/read-models/fold-document.js';
-import type { KeepMeans, ReadModelKeeper } from '@waybill/projections/projecting/keep-read-models.js';
+import type { KeepDependencies, ReadModelKeeper } from '@waybill/projections/projecting/keep-read-models.js';
 import { liveVersion } from './live-version.js';
 import { orders } from '@waybill/projections/read-models/orders.js';
 import { placed, type Happening } from '@waybill/projections/testing/history.js';
@@ -100,9 +100,9 @@ function rebuilds(place: () => ReadModelPlace, numRuns: number): void {
   }
 
   /** Drops nothing while it is read. */
-  function keep(readStore?: KeepMeans['readStore']): ReadModelKeeper {
+  function keep(readStore?: KeepDependencies['readStore']): ReadModelKeeper {
     const rebuilder = { ...hastyTuning.rebuilder, grace: 600_000 };
-    return kept.keep([orders], kept.means(readStore), { ...hastyTuning, rebuilder });
+    return kept.keep([orders], kept.dependencies(readStore), { ...hastyTuning, rebuilder });
   }
 
   async function expectLiveIsRight(): Promise<void> {

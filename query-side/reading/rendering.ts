@@ -3,7 +3,7 @@ import type { Freshness } from './freshness.js';
 import { degradedView } from '@waybill/projections/quarantine/degraded-view.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
-import type { Sight } from '@waybill/infra/http/access.js';
+import type { Visibility } from '@waybill/infra/http/access.js';
 import type { Model } from './model.js';
 import { keyringFor, type Keyring } from '../personal-data.js';
 
@@ -30,7 +30,7 @@ interface Kept extends Rendered {
 export type Render = (
   version: number,
   documents: readonly StoredDocument[],
-  sight: Sight,
+  visibility: Visibility,
 ) => Promise<readonly (Rendered | undefined)[]>;
 
 /** Bytes of text that are kept for each kind of reader. */
@@ -46,7 +46,7 @@ function cache(): LRUCache<string, Kept> {
  * still is not.
  */
 export function renderOf<View extends object>(model: Model<View>, keys: Pick<KeyStore, 'find'>): Render {
-  const caches = { personal: cache(), bare: cache() };
+  const caches = { personal: cache(), redacted: cache() };
 
   function viewOf({ sections, revisions }: StoredDocument): View | undefined {
     return model.view(sections, revisions);
@@ -68,15 +68,15 @@ export function renderOf<View extends object>(model: Model<View>, keys: Pick<Key
     };
   }
 
-  return async (version, documents, sight) => {
-    const kept = caches[sight];
+  return async (version, documents, visibility) => {
+    const kept = caches[visibility];
     const known = documents.map((document) => {
       const entry = kept.get(document.key);
       return entry?.version === version && isOf(entry, document) ? entry : undefined;
     });
     const views = documents.map((document, index) => (known[index] === undefined ? viewOf(document) : undefined));
     const subjects = views.map((view, index) => (view === undefined ? known[index]?.subject : model.subject(view)));
-    const ring = await keyringFor(sight, keys, subjects);
+    const ring = await keyringFor(visibility, keys, subjects);
     return documents.map((document, index) => {
       const entry = known[index];
       if (entry !== undefined && standsWith(ring, entry)) return entry;

@@ -2,7 +2,7 @@ import type { SteadyClock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { LagGauge } from './freshness.js';
 import { trusted } from './live-version.js';
 
-export interface WaitForVersionMeans {
+export interface WaitForVersionDependencies {
   /** A steady one. */
   readonly clock: SteadyClock;
   readonly timer: Timer;
@@ -25,7 +25,7 @@ export const switchPatience = 1_000;
  */
 export async function waitForVersion(
   gauge: Pick<LagGauge, 'reach'>,
-  { clock, timer }: WaitForVersionMeans,
+  { clock, timer }: WaitForVersionDependencies,
 ): Promise<void> {
   const deadline = clock.now() + switchPatience;
   await timer.sleep(everybodyLeft);

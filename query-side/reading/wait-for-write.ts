@@ -57,8 +57,8 @@ export class WriteWatch {
    * position there, or at once where the read model ignores the stream. Holds for lists too, which then show that write.
    * Rejects with `ReadModelBehind` after `patienceMs`.
    */
-  async shown(write: WritePoint, patienceMs: number): Promise<Projection> {
-    const until = this.#dependencies.clock.now() + patienceMs;
+  async shown(write: WritePoint, answerTimeoutMs: number): Promise<Projection> {
+    const until = this.#dependencies.clock.now() + answerTimeoutMs;
     const projection = await this.#live();
     const category = categoryOf(write.stream);
     if (category === undefined || !projection.categories.includes(category)) return projection;

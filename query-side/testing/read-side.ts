@@ -29,14 +29,14 @@ import type { Route } from '@waybill/infra/http/route.js';
 import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import { catchUp } from '@waybill/projections/projecting/catch-up.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { orders as ordersProjection } from '@waybill/projections/read-models/orders.js';
-import { releaseDocument } from '@waybill/projections/quarantine/settle-document.js';
+import { releaseDocument } from '@waybill/projections/quarantine/fold-or-quarantine.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { requestRebuild } from '@waybill/projections/rebuild/request-rebuild.js';
 import type { Happening } from '@waybill/projections/testing/history.js';
 import { readApiDocument } from '../openapi.js';
-import type { Means } from '../reading/model.js';
+import type { Dependencies } from '../reading/model.js';
 import { createReadApi, readApiRoutes } from '../read-api.js';
 
 export const start = '2026-03-01T12:00:00.000Z';
@@ -71,7 +71,7 @@ export class ReadSide {
   readonly #randomness = seededRandomness('read side');
   readonly #revisions = new Map<string, number>();
   #folder = '';
-  #means!: Means;
+  #dependencies!: Dependencies;
   #readStore!: ReadStore;
   #key!: DevelopmentKey;
   #server!: Listening;
@@ -99,7 +99,7 @@ export class ReadSide {
         await this.whileWaiting(milliseconds);
       },
     };
-    this.#means = {
+    this.#dependencies = {
       events: this.#mortal('event store', this.#log),
       readStore: this.#mortal('read store', this.#inSmallPages(this.#readStore)),
       keys,
@@ -108,7 +108,7 @@ export class ReadSide {
       timer,
     };
     const api = createReadApi({
-      ...this.#means,
+      ...this.#dependencies,
       verify: createTokenVerifier(this.#key.trusted, { wallClock: clock, steadyClock }),
       ready: () => Promise.resolve({ ready: true, checks: {} }),
       metrics: new Registry(),
@@ -159,7 +159,7 @@ export class ReadSide {
 
   /** What it serves. */
   routes(): readonly Route[] {
-    return readApiRoutes(this.#means);
+    return readApiRoutes(this.#dependencies);
   }
 
   /** Lets time pass, on both clocks. */
@@ -212,8 +212,8 @@ export class ReadSide {
 
   /** Projects what has happened, onto the versions that are read unless told otherwise. */
   async project(onto?: readonly Projection[]): Promise<void> {
-    const means = { store: this.#log, readStore: this.#readStore, clock: this.clock };
-    const { halted } = await catchUp(onto ?? (await liveProjections(projections, this.#readStore)), means);
+    const dependencies = { store: this.#log, readStore: this.#readStore, clock: this.clock };
+    const { halted } = await catchUp(onto ?? (await liveProjections(projections, this.#readStore)), dependencies);
     if (halted.length > 0) throw halted[0]!.error;
   }
 
@@ -231,7 +231,7 @@ export class ReadSide {
   /** Makes a read model anew; its next version is read then. */
   async rebuild(projection: Projection): Promise<void> {
     const { clock, steadyClock } = this;
-    const means = {
+    const dependencies = {
       store: this.#log,
       readStore: this.#readStore,
       clock,
@@ -239,7 +239,7 @@ export class ReadSide {
       timer: systemTimer,
       randomness: this.#randomness,
     };
-    const outcome = await requestRebuild(projection, 'rebuild', means, { alone: true });
+    const outcome = await requestRebuild(projection, 'rebuild', dependencies, { alone: true });
     if (outcome?.result !== 'switched') throw new Error(`the rebuild ended with ${outcome?.result}`);
   }
 

@@ -1,5 +1,5 @@
 import { partitionCount } from './partition.js';
-import type { Progress } from '../subscriptions/standstill.js';
+import type { Progress } from '../subscriptions/stall-detector.js';
 
 /** Work on one partition. */
 export interface PartitionWork {

@@ -2,7 +2,7 @@ import { asError } from '../as-error.js';
 import type { SteadyClock, Timer } from '../ports/clock.js';
 import type { HeldLease, LeaseStore } from '../ports/lease.js';
 
-export interface LeaseMeans {
+export interface LeaseDependencies {
   readonly leases: LeaseStore;
   /** The clock of the leases: steady, never set back or forth. */
   readonly clock: SteadyClock;
@@ -31,14 +31,14 @@ interface Keeping {
  */
 export class LeaseKeeper {
   readonly #ttl: number;
-  readonly #means: LeaseMeans;
+  readonly #dependencies: LeaseDependencies;
   readonly #kept = new Set<Keeping>();
   #nap = new AbortController();
   #isKeeping = false;
 
-  constructor(ttl: number, means: LeaseMeans) {
+  constructor(ttl: number, dependencies: LeaseDependencies) {
     this.#ttl = ttl;
-    this.#means = means;
+    this.#dependencies = dependencies;
   }
 
   /** `lost` is called once, and never after it was given back. */
@@ -51,7 +51,7 @@ export class LeaseKeeper {
         this.#kept.delete(keeping);
         if (this.#kept.size === 0) this.#nap.abort();
         try {
-          await this.#means.leases.release(lease);
+          await this.#dependencies.leases.release(lease);
         } catch (error) {
           this.#report(error, lease.name);
         }
@@ -60,7 +60,7 @@ export class LeaseKeeper {
   }
 
   async #keep(): Promise<void> {
-    const { clock, timer } = this.#means;
+    const { clock, timer } = this.#dependencies;
     this.#isKeeping = true;
     while (this.#kept.size > 0) {
       this.#nap = new AbortController();
@@ -82,7 +82,7 @@ export class LeaseKeeper {
   }
 
   #letLapse(): void {
-    const now = this.#means.clock.now();
+    const now = this.#dependencies.clock.now();
     for (const keeping of [...this.#kept]) if (now >= this.#endOf(keeping)) this.#lose(keeping);
   }
 
@@ -92,7 +92,7 @@ export class LeaseKeeper {
 
   /** Waits for the answer up to the end of the first of them; one that comes later counts for those that last longer. */
   async #renew(): Promise<void> {
-    const { clock, timer } = this.#means;
+    const { clock, timer } = this.#dependencies;
     const answered = new AbortController();
     const { signal } = this.#nap;
     const asking = this.#ask([...this.#kept]).finally(() => answered.abort());
@@ -103,7 +103,9 @@ export class LeaseKeeper {
   async #ask(asked: readonly Keeping[]): Promise<void> {
     try {
       const leases = asked.map(({ lease }) => lease);
-      const renewed = new Map((await this.#means.leases.renew(leases, this.#ttl)).map((lease) => [lease.name, lease]));
+      const renewed = new Map(
+        (await this.#dependencies.leases.renew(leases, this.#ttl)).map((lease) => [lease.name, lease]),
+      );
       for (const keeping of asked) {
         const lease = renewed.get(keeping.lease.name);
         if (lease === undefined) this.#lose(keeping);
@@ -115,6 +117,6 @@ export class LeaseKeeper {
   }
 
   #report(error: unknown, lease: string): void {
-    this.#means.report?.(asError(error), lease);
+    this.#dependencies.report?.(asError(error), lease);
   }
 }

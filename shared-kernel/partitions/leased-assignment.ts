@@ -2,13 +2,13 @@ import { Abstentions, type AbstentionTuning } from '../subscriptions/abstentions
 import { asError } from '../as-error.js';
 import type { Assignment, AssignPartitions, PartitionWork, WorkOnPartition } from './assignment.js';
 import { shareOf } from './fair-share.js';
-import { LeaseKeeper, type KeptLease, type LeaseMeans } from './keep-leases.js';
+import { LeaseKeeper, type KeptLease, type LeaseDependencies } from './keep-leases.js';
 import { partitionCount } from './partition.js';
 import type { Randomness } from '../ports/clock.js';
 import type { HeldLease, Lease } from '../ports/lease.js';
-import { WorkWatch } from '../subscriptions/standstill.js';
+import { WorkWatch } from '../subscriptions/stall-detector.js';
 
-export interface LeasedMeans extends LeaseMeans {
+export interface LeasedDependencies extends LeaseDependencies {
   readonly randomness: Randomness;
 }
 
@@ -25,19 +25,19 @@ export interface LeasedTuning {
   /** How long between two looks at who is there and what nobody has. */
   readonly look: number;
   /** For how long work that has something to do may not move, before it is left to others. */
-  readonly patienceMs: number;
+  readonly answerTimeoutMs: number;
   /** For how long such work may take to stop before its lease is given back all the same. */
   readonly partingMs: number;
   readonly abstention: AbstentionTuning;
 }
 
-const standstillTuning = {
-  patienceMs: 5_000,
+const stallTuning = {
+  answerTimeoutMs: 5_000,
   partingMs: 2_500,
   abstention: { firstMs: 15_000, mostMs: 300_000, mostInTurnMs: 60_000 },
 };
-export const partitionTuning: LeasedTuning = { ttl: 4_000, look: 500, ...standstillTuning };
-export const leadershipTuning: LeasedTuning = { ttl: 2_500, look: 400, ...standstillTuning };
+export const partitionTuning: LeasedTuning = { ttl: 4_000, look: 500, ...stallTuning };
+export const leadershipTuning: LeasedTuning = { ttl: 2_500, look: 400, ...stallTuning };
 
 /**
  * Divides the partitions evenly among the processes of a group, without a coordinator. Each process holds a numbered
@@ -51,13 +51,19 @@ export const leadershipTuning: LeasedTuning = { ttl: 2_500, look: 400, ...stands
  * partition up to any other who does not abstain, for a time that grows with each time in a row. Where there is no
  * other it keeps it and tries on.
  */
-export function leasedPartitions(means: LeasedMeans, tuning: LeasedTuning = partitionTuning): AssignPartitions {
-  return (group, work) => new LeasedAssignment(group, partitionCount, work, means, tuning);
+export function leasedPartitions(
+  dependencies: LeasedDependencies,
+  tuning: LeasedTuning = partitionTuning,
+): AssignPartitions {
+  return (group, work) => new LeasedAssignment(group, partitionCount, work, dependencies, tuning);
 }
 
 /** The same for what one process of a group does at a time: there is one partition, 0. The others stand by. */
-export function leasedLeadership(means: LeasedMeans, tuning: LeasedTuning = leadershipTuning): AssignPartitions {
-  return (group, work) => new LeasedAssignment(group, 1, work, means, tuning);
+export function leasedLeadership(
+  dependencies: LeasedDependencies,
+  tuning: LeasedTuning = leadershipTuning,
+): AssignPartitions {
+  return (group, work) => new LeasedAssignment(group, 1, work, dependencies, tuning);
 }
 
 /** A partition that is held, and from when on it is being given back. */
@@ -73,7 +79,7 @@ interface Tenure {
 class LeasedAssignment implements Assignment {
   readonly #partitions: number;
   readonly #work: WorkOnPartition;
-  readonly #means: LeasedMeans;
+  readonly #dependencies: LeasedDependencies;
   readonly #tuning: LeasedTuning;
   readonly #keeper: LeaseKeeper;
   readonly #owner: string;
@@ -86,20 +92,26 @@ class LeasedAssignment implements Assignment {
   readonly #looking: Promise<void>;
   #seat: { readonly number: number; readonly kept: KeptLease } | undefined;
 
-  constructor(group: string, partitions: number, work: WorkOnPartition, means: LeasedMeans, tuning: LeasedTuning) {
+  constructor(
+    group: string,
+    partitions: number,
+    work: WorkOnPartition,
+    dependencies: LeasedDependencies,
+    tuning: LeasedTuning,
+  ) {
     this.#partitions = partitions;
     this.#work = work;
-    this.#means = means;
+    this.#dependencies = dependencies;
     this.#tuning = tuning;
-    this.#keeper = new LeaseKeeper(tuning.ttl, means);
-    this.#owner = means.randomness.uuid();
+    this.#keeper = new LeaseKeeper(tuning.ttl, dependencies);
+    this.#owner = dependencies.randomness.uuid();
     this.#all = `${group}/`;
     this.#seats = `${group}/seat/`;
     this.#tenancies = `${group}/partition/`;
     this.#abstentions = new Abstentions(group, tuning.abstention, {
       acquire: (name) => this.#acquire(name),
       keeper: this.#keeper,
-      clock: means.clock,
+      clock: dependencies.clock,
     });
     this.#looking = this.#run();
   }
@@ -129,12 +141,12 @@ class LeasedAssignment implements Assignment {
       } catch (error) {
         this.#report(error, this.#seats);
       }
-      await this.#means.timer.sleep(this.#tuning.look, signal);
+      await this.#dependencies.timer.sleep(this.#tuning.look, signal);
     }
   }
 
   async #look(): Promise<void> {
-    const found = await this.#means.leases.held(this.#all);
+    const found = await this.#dependencies.leases.held(this.#all);
     const seated = found.filter(({ name }) => name.startsWith(this.#seats));
     const wasSeated = this.#seat !== undefined;
     await this.#sit(seated);
@@ -163,7 +175,7 @@ class LeasedAssignment implements Assignment {
         this.#report(new Error(`It is left to others, if there are any. ${standing}`), this.#nameOf(partition));
       }
     }
-    const longEnough = this.#means.clock.now() - 2 * this.#tuning.patienceMs;
+    const longEnough = this.#dependencies.clock.now() - 2 * this.#tuning.answerTimeoutMs;
     const tenures = [...this.#tenures.values()];
     if (tenures.length > 0 && tenures.every(({ begunAt }) => begunAt <= longEnough)) this.#abstentions.forget();
   }
@@ -239,7 +251,7 @@ class LeasedAssignment implements Assignment {
             lease: kept,
             work: undefined,
             watch: undefined,
-            begunAt: this.#means.clock.now(),
+            begunAt: this.#dependencies.clock.now(),
             ended: undefined,
           });
           if (this.#isStopping()) await this.#end(partition);
@@ -259,7 +271,7 @@ class LeasedAssignment implements Assignment {
     const work = this.#work(partition);
     tenure.work = work;
     const ask = work.progress?.bind(work);
-    if (ask !== undefined) tenure.watch = new WorkWatch(ask, this.#means.clock, this.#tuning.patienceMs);
+    if (ask !== undefined) tenure.watch = new WorkWatch(ask, this.#dependencies.clock, this.#tuning.answerTimeoutMs);
   }
 
   /** Finishes the work on a partition, then gives it back. */
@@ -275,7 +287,7 @@ class LeasedAssignment implements Assignment {
     const stopped = this.#stop(partition, tenure.work);
     if (this.#abstentions.has(partition)) {
       const parting = new AbortController();
-      const tooLong = this.#means.timer.sleep(this.#tuning.partingMs, parting.signal);
+      const tooLong = this.#dependencies.timer.sleep(this.#tuning.partingMs, parting.signal);
       await Promise.race([stopped.then(() => parting.abort()), tooLong]);
     } else {
       await stopped;
@@ -298,7 +310,7 @@ class LeasedAssignment implements Assignment {
   }
 
   #acquire(name: string): Promise<HeldLease | undefined> {
-    return this.#means.leases.acquire(name, this.#owner, this.#tuning.ttl);
+    return this.#dependencies.leases.acquire(name, this.#owner, this.#tuning.ttl);
   }
 
   #isStopping(): boolean {
@@ -306,6 +318,6 @@ class LeasedAssignment implements Assignment {
   }
 
   #report(error: unknown, lease: string): void {
-    this.#means.report?.(asError(error), lease);
+    this.#dependencies.report?.(asError(error), lease);
   }
 }

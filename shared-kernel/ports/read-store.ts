@@ -155,7 +155,7 @@ export interface DocumentWrite {
 /** Bytes of JSON (UTF-8) that the sections of a document may have: with its fields it then fits into every store. */
 export const largestSections = 8 * 1024 * 1024;
 
-export interface Batch {
+export interface DocumentBatch {
   readonly collection: CollectionSpec;
   readonly partition: number;
   readonly writes: readonly DocumentWrite[];
@@ -253,7 +253,7 @@ export interface ReadStore {
   /** The documents of these keys that exist, in no order. */
   load(collection: CollectionSpec, keys: readonly string[]): Promise<readonly StoredDocument[]>;
   /** Keys of writes that met other revisions than expected; empty: all is in, and the position has moved. */
-  commit(batch: Batch): Promise<readonly string[]>;
+  commit(batch: DocumentBatch): Promise<readonly string[]>;
   /** What the partition has applied, `logBeginning` at first. */
   position(collection: CollectionSpec, partition: number): Promise<LogPosition>;
   /** Of every partition, by number. */

@@ -40,7 +40,7 @@ export interface PartitionTarget {
   doubt(streams: readonly StreamInDoubt[]): Promise<void>;
 }
 
-export interface ConsumerMeans {
+export interface ConsumerDependencies {
   readonly broker: Pick<Broker, 'declare' | 'consume'>;
   readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'head' | 'readStream' | 'cutOf'>;
   /** By which messages of another log are told. */
@@ -100,10 +100,10 @@ export interface PartitionConsumer {
  */
 export function consumePartition(
   target: PartitionTarget,
-  means: ConsumerMeans,
+  dependencies: ConsumerDependencies,
   tuning: ConsumerTuning = consumerTuning,
 ): PartitionConsumer {
-  const consumption = new Consumption(target, means, tuning);
+  const consumption = new PartitionSubscription(target, dependencies, tuning);
   const finished = consumption.run();
   return {
     state: () => consumption.state(),
@@ -117,11 +117,11 @@ export function consumePartition(
 /** Pages of the log after which the position is saved, though nothing was applied. */
 const pagesPerSave = 20;
 
-class Consumption implements HeadFollower {
+class PartitionSubscription implements HeadFollower {
   readonly partition: number;
   readonly categories: ReadonlySet<string>;
   readonly #target: PartitionTarget;
-  readonly #means: ConsumerMeans;
+  readonly #dependencies: ConsumerDependencies;
   readonly #deliveryOwners: DeliveryOwners;
   readonly #tuning: ConsumerTuning;
 
@@ -147,12 +147,12 @@ class Consumption implements HeadFollower {
   #consumer: Consumer | undefined;
   #wake = (): void => undefined;
 
-  constructor(target: PartitionTarget, means: ConsumerMeans, tuning: ConsumerTuning) {
+  constructor(target: PartitionTarget, dependencies: ConsumerDependencies, tuning: ConsumerTuning) {
     this.partition = target.partition;
     this.categories = new Set(target.categories);
     this.#target = target;
-    this.#means = means;
-    this.#deliveryOwners = means.deliveryOwners ?? new DeliveryOwners(means.store);
+    this.#dependencies = dependencies;
+    this.#deliveryOwners = dependencies.deliveryOwners ?? new DeliveryOwners(dependencies.store);
     this.#tuning = tuning;
   }
 
@@ -174,7 +174,7 @@ class Consumption implements HeadFollower {
   /** The loop: whatever state it finds itself in, it goes on from there. */
   async run(): Promise<void> {
     const attached = this.#stayAttached();
-    const leaveWatch = this.#means.headWatch.add(this);
+    const leaveWatch = this.#dependencies.headWatch.add(this);
     while (!this.#isToStop()) {
       try {
         await this.#catchUp();
@@ -194,7 +194,7 @@ class Consumption implements HeadFollower {
 
   /** Has a queue, whenever the broker is to be had. */
   async #stayAttached(): Promise<void> {
-    const { broker } = this.#means;
+    const { broker } = this.#dependencies;
     const queue = { consumer: this.#target.consumer, partition: this.partition };
     for (let failures = 0; !this.#isToStop(); failures += 1) {
       try {
@@ -222,9 +222,9 @@ class Consumption implements HeadFollower {
       this.#trail = Trail.from(await this.#target.position());
       this.#saved = this.#trail.through;
     }
-    await requireFit(this.#means.store, this.#trail.position(), this.#name);
+    await requireFit(this.#dependencies.store, this.#trail.position(), this.#name);
     const askedMs = this.now();
-    await this.#readUpTo(await this.#means.store.head());
+    await this.#readUpTo(await this.#dependencies.store.head());
     await this.#savePosition();
     if (this.#isToStop()) return;
     this.#levelSinceMs = askedMs;
@@ -245,12 +245,19 @@ class Consumption implements HeadFollower {
   async #readUpTo(position: number): Promise<void> {
     const from = this.#trail?.through ?? beginning;
     let pages = 0;
-    for await (const { events, marks, through } of readLog(this.#means.store, from, position, this.#tuning.batch)) {
+    for await (const { events, marks, through } of readLog(
+      this.#dependencies.store,
+      from,
+      position,
+      this.#tuning.batch,
+    )) {
       const isOwn = ({ partitionKey, stream }: Addressed): boolean =>
         partitionOf(partitionKey) === this.partition && this.categories.has(categoryNameOf(stream));
       const ofCategories = marks.filter(({ stream }) => this.categories.has(categoryNameOf(stream)));
       if (ofCategories.length > 0) {
-        const doubted = (await streamsInDoubt(this.#means.store, ofCategories, this.#deliveryOwners)).filter(isOwn);
+        const doubted = (await streamsInDoubt(this.#dependencies.store, ofCategories, this.#deliveryOwners)).filter(
+          isOwn,
+        );
         if (doubted.length > 0) await this.#target.doubt(doubted);
       }
       await this.#apply(events.filter(isOwn), events, through);
@@ -301,7 +308,7 @@ class Consumption implements HeadFollower {
     if (batches.every(({ log }) => log === this.#log)) return batches;
     // It may have had no event when it was asked for, or have got another identity since.
     const known = this.#log;
-    this.#log = await this.#means.identity();
+    this.#log = await this.#dependencies.identity();
     if (known !== undefined && this.#log !== known) {
       // Somebody found the log to be another. Whether the own position is of it is to be asked before it moves.
       this.readLog();
@@ -352,7 +359,7 @@ class Consumption implements HeadFollower {
   }
 
   now(): number {
-    return epochMs(this.#means.clock);
+    return epochMs(this.#dependencies.clock);
   }
 
   standing(): number | undefined {
@@ -410,11 +417,11 @@ class Consumption implements HeadFollower {
   }
 
   #report(fault: Error): void {
-    this.#means.report?.(fault, this.#name);
+    this.#dependencies.report?.(fault, this.#name);
   }
 
   #sleep(failures: number): Promise<void> {
-    const { timer, randomness } = this.#means;
+    const { timer, randomness } = this.#dependencies;
     return timer.sleep(backOffDelay(this.#tuning.backOff, failures, randomness), this.#stopping.signal);
   }
 }

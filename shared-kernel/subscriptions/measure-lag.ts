@@ -33,7 +33,7 @@ export interface Lags {
   readonly projections: readonly ProjectionLag[];
 }
 
-interface LagMeans {
+interface LagDependencies {
   readonly store: Pick<EventStore, 'head' | 'readAll' | 'recordAt'>;
   readonly readStore: Pick<ReadStore, 'positions' | 'relayCheckpoint'>;
   readonly clock: WallClock;
@@ -49,7 +49,7 @@ export async function countedFrom(
 }
 
 /** Counts what one follower has not done. */
-export class Follower {
+export class LagSubject {
   #pending = 0;
   #oldest: RecordedEvent | undefined;
   #before: number;
@@ -86,17 +86,17 @@ export class Follower {
   }
 }
 
-export function relayFollower({ through }: LogPosition): Follower {
-  return new Follower(through, () => true);
+export function relayFollower({ through }: LogPosition): LagSubject {
+  return new LagSubject(through, () => true);
 }
 
 /** `positions`: of every partition, by number. */
 export function projectionFollower(
   { categories }: Pick<Projection, 'categories'>,
   applied: readonly LogPosition[],
-): Follower {
+): LagSubject {
   const positions = applied.map(({ through }) => through);
-  return new Follower(Math.min(...positions), ({ stream, partitionKey, position }) => {
+  return new LagSubject(Math.min(...positions), ({ stream, partitionKey, position }) => {
     const category = categoryOf(stream);
     if (category === undefined || !categories.includes(category)) return false;
     return position > (positions[partitionOf(partitionKey)] ?? 0);
@@ -109,8 +109,8 @@ export function projectionFollower(
  * not show its end.
  */
 export async function measureLagOf(
-  follower: Follower,
-  { store, clock }: Pick<LagMeans, 'store' | 'clock'>,
+  follower: LagSubject,
+  { store, clock }: Pick<LagDependencies, 'store' | 'clock'>,
   most: number,
 ): Promise<Lag | undefined> {
   const head = await store.head();
@@ -129,7 +129,7 @@ export async function measureLagOf(
 /** What speaks against the positions that are not of this log, by whose they are: `relay` or `orders.v2`. */
 export async function findMisfits(
   projections: readonly Projection[],
-  { store, readStore }: Pick<LagMeans, 'store' | 'readStore'>,
+  { store, readStore }: Pick<LagDependencies, 'store' | 'readStore'>,
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
   const judge = async (whose: string, positions: readonly LogPosition[]): Promise<void> => {
@@ -149,24 +149,24 @@ export async function findMisfits(
  */
 export async function measureLag(
   projections: readonly Projection[],
-  { store, readStore, clock }: LagMeans,
+  { store, readStore, clock }: LagDependencies,
   onProgress: (position: number, head: number) => void = () => undefined,
 ): Promise<Lags> {
-  const mismatches = new Map<Follower, string>();
+  const mismatches = new Map<LagSubject, string>();
   const fitting = async (
     positions: readonly LogPosition[],
-    follow: (positions: readonly LogPosition[]) => Follower,
-  ): Promise<Follower> => {
+    follow: (positions: readonly LogPosition[]) => LagSubject,
+  ): Promise<LagSubject> => {
     const { positions: from, mismatch } = await countedFrom(store, positions);
     const follower = follow(from);
     if (mismatch !== undefined) mismatches.set(follower, mismatch);
     return follower;
   };
-  const lagOf = (follower: Follower, at: number, now: number): Lag => {
+  const lagOf = (follower: LagSubject, at: number, now: number): Lag => {
     const mismatch = mismatches.get(follower);
     return mismatch === undefined ? follower.lag(at, now) : { ...follower.lag(at, now), mismatch };
   };
-  const followers: Follower[] = [];
+  const followers: LagSubject[] = [];
   for (const projection of projections) {
     const positions = await readStore.positions(projection.collection);
     followers.push(await fitting(positions, (fit) => projectionFollower(projection, fit)));

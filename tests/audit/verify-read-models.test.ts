@@ -14,11 +14,11 @@ import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { catchUp } from '@waybill/projections/projecting/catch-up.js';
 import { broken, cancelled, listed, placed } from '@waybill/projections/testing/history.js';
 import { appendAll } from '@waybill/projections/testing/logs.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { importHistory } from '@waybill/cli/import/import-history.js';
 import type { OlistOrder } from '@waybill/cli/import/olist-folder.js';
 import { historyOf } from '@waybill/cli/import/olist-history.js';
-import { verifyReadModels, type AuditMeans } from '@waybill/projections/audit/verify-read-models.js';
+import { verifyReadModels, type AuditDependencies } from '@waybill/projections/audit/verify-read-models.js';
 
 const clock = virtualClock('2026-01-01T00:00:00Z');
 
@@ -105,7 +105,7 @@ describe('auditing the read models', () => {
 
   describe('of events that cannot be read', () => {
     /** What stands in the log at a revision of a stream cannot be read any more. */
-    const unreadable = (stream: string, revision: number): AuditMeans['store'] => ({
+    const unreadable = (stream: string, revision: number): AuditDependencies['store'] => ({
       head: () => store.head(),
       cutOf: (asked) => store.cutOf(asked),
       readStream: async (asked, from, limit) => {
@@ -126,7 +126,7 @@ describe('auditing the read models', () => {
         };
       },
     });
-    const auditOf = (log: AuditMeans['store']) => verifyReadModels(projections, { store: log, readStore });
+    const auditOf = (log: AuditDependencies['store']) => verifyReadModels(projections, { store: log, readStore });
 
     test.each([
       ['order-o-7', 0],

@@ -7,7 +7,7 @@ import type { RunningServer } from '@waybill/infra/event-store/eventstoredb/test
 import { ServerProcess } from '@waybill/infra/mongodb/testing/server-process.js';
 import { TcpProxy } from '@waybill/infra/testing/tcp-proxy.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { queueOf } from '@waybill/projections/projecting/follow-partition.js';
 import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import { type BoundQueue, ChaoticExchange, type Fate, names } from '../support/chaotic-exchange.js';

@@ -60,7 +60,7 @@ describeWithServers.each(logs)('rebuilds on $log, RabbitMQ and MongoDB', ({ serv
     let wrong: readonly string[] = [];
     try {
       await waitUntil(`only version ${version} of orders has queues`, async () => {
-        const seen = await inspectRabbitMq({ url: servers.rabbitMq.url, queues, patienceMs: 10_000 });
+        const seen = await inspectRabbitMq({ url: servers.rabbitMq.url, queues, answerTimeoutMs: 10_000 });
         wrong = seen.queues
           .filter(({ queue, found }) => {
             const isRead = found !== undefined && found.consumers > 0;

@@ -1,10 +1,10 @@
 import { BelievedTime } from '@waybill/command-side/fulfilment/believed-time.js';
-import type { LatePositions } from '@waybill/command-side/fulfilment/late-positions.js';
+import type { LazyCheckpoints } from '@waybill/command-side/fulfilment/lazy-checkpoints.js';
 import {
   fulfilmentCategories,
   fulfilmentOf,
   sharedByPartitions,
-  type FulfilmentMeans,
+  type FulfilmentDependencies,
   type FulfilmentTarget,
 } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { LiveLook } from '@waybill/command-side/handling/live-look.js';
@@ -32,7 +32,7 @@ interface Partition {
 /** One life of it. */
 interface Running {
   readonly store: ProcessLog;
-  readonly late: LatePositions;
+  readonly late: LazyCheckpoints;
   readonly partitions: readonly Partition[];
 }
 
@@ -151,15 +151,17 @@ export class FulfilmentProcess {
     const timer: Timer = {
       sleep: (milliseconds, signal) => (signal === undefined ? schedule.timer.sleep(milliseconds) : aborted(signal)),
     };
-    const means: FulfilmentMeans = {
+    const dependencies: FulfilmentDependencies = {
       ...{ store, positions, timer, randomness: chance.randomness },
       believedTime: new BelievedTime({ wallClock, steadyClock: clock }),
       look: new LiveLook({ store, clock, timer: schedule.timer }),
       askPayment: this.#payments.ask,
       quarantined: ({ key, error }) => this.#world.amiss.push(`order ${key}: its fulfilment was suspended: ${error}`),
     };
-    const shared = sharedByPartitions(means);
-    const targets = Array.from({ length: partitionCount }, (_, partition) => fulfilmentOf(partition, means, shared));
+    const shared = sharedByPartitions(dependencies);
+    const targets = Array.from({ length: partitionCount }, (_, partition) =>
+      fulfilmentOf(partition, dependencies, shared),
+    );
     return { store, late: shared.late, partitions: targets.map((target) => ({ target, position: undefined })) };
   }
 }

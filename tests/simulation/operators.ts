@@ -1,4 +1,4 @@
-import { askByHand, type Request } from '@waybill/cli/fulfilment/ask-by-hand.js';
+import { requestIntervention, type Request } from '@waybill/cli/fulfilment/request-intervention.js';
 import { worklist, openStates } from '@waybill/command-side/fulfilment/worklist/worklist.js';
 import { NotFound, RuleViolated, Unavailable, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
@@ -40,10 +40,10 @@ export class Operators {
   async #ask(request: Request, orderId: string): Promise<void> {
     const { schedule, chance, positions: readStore, tally } = this.#world;
     const store = new ProcessLog('the command line', this.#world);
-    const means = { store, readStore, clock: schedule.clock, randomness: chance.randomness };
+    const dependencies = { store, readStore, clock: schedule.clock, randomness: chance.randomness };
     const actor = { sub: 'olga', role: 'operator' };
     try {
-      await askByHand(request, orderId, { ...means, actor, reason: 'A call from the customer.' });
+      await requestIntervention(request, orderId, { ...dependencies, actor, reason: 'A call from the customer.' });
       tally.count(`asked by hand to ${request}`);
     } catch (error) {
       const expected = [NotFound, RuleViolated, WrongExpectedRevision, Unavailable];

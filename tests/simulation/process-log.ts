@@ -14,29 +14,30 @@ const deadly = {
 /** The pick-up is in the order's stream and not in the delivery's: dying there is worth trying. */
 const deadlyHalfWay = 0.03;
 
-type Means = Pick<World, 'log' | 'weather' | 'chance' | 'tally' | 'schedule'>;
+type Dependencies = Pick<World, 'log' | 'weather' | 'chance' | 'tally' | 'schedule'>;
 
 /**
  * The log as one process of ours has it: appends are lost, or are done and not heard of, at once or at all, others come in between, and
  * with some of them the process dies. Of a dead one nothing reaches the log any more.
  */
 export class ProcessLog extends FaultyStore {
-  readonly #means: Means;
+  readonly #dependencies: Dependencies;
   readonly #name: keyof typeof deadly;
   isDead = false;
 
-  constructor(name: keyof typeof deadly, means: Means, process?: Process) {
-    super(means.log);
+  constructor(name: keyof typeof deadly, dependencies: Dependencies, process?: Process) {
+    super(dependencies.log);
     this.#name = name;
-    this.#means = means;
+    this.#dependencies = dependencies;
     this.fate = async (_stream, events) => {
-      if (means.chance.is(0.5) && (await means.schedule.interrupt(process))) means.tally.count('came in between');
+      if (dependencies.chance.is(0.5) && (await dependencies.schedule.interrupt(process)))
+        dependencies.tally.count('came in between');
       return this.#fateOf(events);
     };
   }
 
   #fateOf(events: readonly NewEvent[]): Fate {
-    const { weather, chance, tally } = this.#means;
+    const { weather, chance, tally } = this.#dependencies;
     if (this.isDead) return 'lost';
     if (weather.isDown('log')) {
       tally.count('append during an outage of the log');

@@ -1,4 +1,4 @@
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { PartitionProjector } from '@waybill/projections/projecting/project.js';
 import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -53,7 +53,7 @@ export class Projectors {
     const { chance, tally, readStore, log } = this.#world;
     const { projection, partition } = lane;
     if (lane.projector === undefined || chance.is(0.02)) {
-      lane.projector = new PartitionProjector(projection, partition, this.#means());
+      lane.projector = new PartitionProjector(projection, partition, this.#dependencies());
       lane.position = (await readStore.position(projection.collection, partition)).through;
       tally.count('projector begun anew');
     }
@@ -70,7 +70,7 @@ export class Projectors {
     return true;
   }
 
-  #means() {
+  #dependencies() {
     const { readStore, log, schedule, amiss } = this.#world;
     const quarantined = ({ projection, key, error }: { projection: string; key: string; error: string }): void => {
       amiss.push(`${projection} ${key} was quarantined: ${error}`);

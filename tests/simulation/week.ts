@@ -57,10 +57,10 @@ export async function simulateWeek(seed: string, orders: number): Promise<World>
 function worldOf(seed: string, schedule: Schedule): World {
   const chance = new Chance(seed);
   const [tally, weather] = [new Tally(), new Weather()];
-  const means = { seed, schedule, chance, tally, weather, amiss: [] };
+  const dependencies = { seed, schedule, chance, tally, weather, amiss: [] };
   const log = new WatchedLog(schedule.clock);
   const keys = openMemoryKeyStore(chance.randomness);
   const stores = { readStore: openSqliteReadStore(':memory:'), positions: openSqliteReadStore(':memory:') };
-  const served = { ...means, ...stores, log, keys, gateway: new Gateway(means) };
+  const served = { ...dependencies, ...stores, log, keys, gateway: new Gateway(dependencies) };
   return { ...served, apis: new WriteApis(served) };
 }

@@ -31,7 +31,7 @@ export interface Done {
 }
 
 /** `unheard`: whether it was done, nobody knows. */
-export type Outcome = { readonly done: Done } | { readonly refused: WaybillError } | 'unheard';
+export type CommandOutcome = { readonly done: Done } | { readonly refused: WaybillError } | 'unheard';
 
 /** A good answer as a client heard it. */
 export interface Heard extends WritePoint {
@@ -41,23 +41,23 @@ export interface Heard extends WritePoint {
   readonly head: number;
 }
 
-type Means = Omit<World, 'apis'>;
+type Dependencies = Omit<World, 'apis'>;
 
 const deaf = 0.01;
 
 /** Two processes of the write API, without their HTTP. One that dies is started anew, and knows nothing but the log. */
 export class WriteApis {
-  readonly #means: Means;
+  readonly #dependencies: Dependencies;
   readonly #processes: WriteApi[];
   readonly heard: Heard[] = [];
 
-  constructor(means: Means) {
-    this.#means = means;
-    this.#processes = [new WriteApi(means), new WriteApi(means)];
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies;
+    this.#processes = [new WriteApi(dependencies), new WriteApi(dependencies)];
   }
 
-  async ask(command: Command): Promise<Outcome> {
-    const { chance, tally } = this.#means;
+  async ask(command: Command): Promise<CommandOutcome> {
+    const { chance, tally } = this.#dependencies;
     try {
       const answer = await this.#process().answer(command);
       tally.count(`${command.route}: done`);
@@ -85,17 +85,17 @@ export class WriteApis {
   }
 
   #process(): WriteApi {
-    const place = this.#means.chance.between(0, this.#processes.length - 1);
-    if (this.#processes[place]!.isDead) this.#processes[place] = new WriteApi(this.#means);
+    const place = this.#dependencies.chance.between(0, this.#processes.length - 1);
+    if (this.#processes[place]!.isDead) this.#processes[place] = new WriteApi(this.#dependencies);
     return this.#processes[place]!;
   }
 
   #hear({ by, route, id, key }: Command, { headers, body = '' }: Answer): Done {
     const point = decodeConsistencyToken(headers!['Consistency-Token']!);
     const requestId = requestIdOf(by.sub, by.role, 'POST', pathOf(route, id), key);
-    this.heard.push({ ...point, requestId, body, head: this.#means.log.length });
+    this.heard.push({ ...point, requestId, body, head: this.#dependencies.log.length });
     const isReplayed = headers?.['Idempotency-Replayed'] === 'true';
-    if (isReplayed) this.#means.tally.count('answer given again');
+    if (isReplayed) this.#dependencies.tally.count('answer given again');
     return { body: JSON.parse(body) as Done['body'], isReplayed };
   }
 }
@@ -108,12 +108,12 @@ function pathOf(route: string, id = ''): string {
 class WriteApi {
   readonly #store: ProcessLog;
   readonly #routes: ReadonlyMap<string, Route>;
-  readonly #means: Means;
+  readonly #dependencies: Dependencies;
 
-  constructor(means: Means) {
-    this.#means = means;
-    this.#store = new ProcessLog('a write API', means);
-    const { keys, chance, schedule } = means;
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies;
+    this.#store = new ProcessLog('a write API', dependencies);
+    const { keys, chance, schedule } = dependencies;
     const { clock, timer } = schedule;
     const tools = { store: this.#store, keys, clock, timer, randomness: chance.randomness };
     const look = new LiveLook({ store: this.#store, clock, timer });
@@ -145,7 +145,7 @@ class WriteApi {
       body,
       caller: { sub: by.sub, roles: [by.role] },
       access,
-      requestId: this.#means.chance.randomness.uuid(),
+      requestId: this.#dependencies.chance.randomness.uuid(),
       traceparent: undefined,
     });
   }
@@ -153,6 +153,6 @@ class WriteApi {
   async notify(body: object): Promise<void> {
     const route = this.#routes.get('/v1/payments/webhook');
     if (route === undefined || !('secret' in route)) throw new Error('There is no webhook.');
-    await route.handle({ body, requestId: this.#means.chance.randomness.uuid(), traceparent: undefined });
+    await route.handle({ body, requestId: this.#dependencies.chance.randomness.uuid(), traceparent: undefined });
   }
 }

@@ -141,14 +141,14 @@ function onOwn(world: World, call: Exclude<CallOnOwn, { readonly type: 'position
 }
 
 /** What may become of calls that are made at once: the answer to each, and the world after all of them. */
-export interface Outcome {
+export interface CallOutcome {
   readonly answers: readonly number[];
   readonly world: World;
 }
 
 /** Every outcome that some order of the parts of these calls has. */
-export function outcomesOf(calls: readonly CourierCall[], before: World): readonly Outcome[] {
-  const found = new Map<string, Outcome>();
+export function outcomesOf(calls: readonly CourierCall[], before: World): readonly CallOutcome[] {
+  const found = new Map<string, CallOutcome>();
   const go = (world: World, calls: readonly (number | Part)[]): void => {
     if (calls.every((call) => typeof call === 'number')) {
       const outcome = { answers: calls, world };
@@ -166,7 +166,7 @@ export function outcomesOf(calls: readonly CourierCall[], before: World): readon
 }
 
 /** A pick-up whose process dies once the order has left: 503, where it came that far. */
-export function deadPickUp(by: string, before: World): Outcome {
+export function deadPickUp(by: string, before: World): CallOutcome {
   let { world, then } = pickUp(by)(before);
   if (typeof then !== 'number') ({ world, then } = then(world));
   return { answers: [typeof then === 'number' ? then : 503], world };

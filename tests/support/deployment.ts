@@ -5,7 +5,7 @@ import { fulfilmentCategories, fulfilmentConsumer } from '@waybill/command-side/
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { type Config, readConfig } from '@waybill/infra/process/config.js';
 import { openEventStore, openReadStore } from '@waybill/infra/process/engines.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { isPassed, takenBy } from '@waybill/projections/testing/applied.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';

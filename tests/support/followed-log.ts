@@ -2,7 +2,7 @@ import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 
 /** Longer than fulfilment waits before it asks for a payment the fourth time. Milliseconds. */
-const patience = 90_000;
+const answerTimeoutMs = 90_000;
 
 /** A log as it grows, whoever writes it, and those who wait for something to come of it. */
 export class FollowedLog {
@@ -21,7 +21,7 @@ export class FollowedLog {
     this.#stall = setTimeout(() => {
       this.#stalled = true;
       this.#wake();
-    }, patience);
+    }, answerTimeoutMs);
     this.#following = this.#follow();
   }
 

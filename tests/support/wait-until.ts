@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** Between two questions to other processes, which need the processors too. Milliseconds. */
 const pause = 50;
 /** Only what will never come takes so long, on however slow a machine. Milliseconds. */
-const patience = 60_000;
+const answerTimeoutMs = 60_000;
 
 /**
  * Asks other processes until the answer is neither `undefined` nor `false`, and gives it. A rejection counts as no
@@ -13,7 +13,7 @@ export async function waitUntil<T>(
   what: string,
   ask: () => Promise<T | false | undefined> | T | false | undefined,
 ): Promise<T> {
-  const deadline = performance.now() + patience;
+  const deadline = performance.now() + answerTimeoutMs;
   let cause: unknown;
   for (;;) {
     try {

@@ -19,7 +19,8 @@ export const fileName = {
         const name = basename(context.filename)
           .replace(/^\./, '')
           .replace(/\.m?[jt]s$/, '');
-        const words = name.split(/[.-]/);
+        // A process manager is a pattern of the field, not a name for want of one.
+        const words = name.replace(/^process-manager/, 'process').split(/[.-]/);
         const empty = words.find(
           (word) => emptyNames.has(word.toLowerCase()) || /.(Utils?|Helpers?|Manager)$/.test(word),
         );

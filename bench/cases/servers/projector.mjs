@@ -5,7 +5,7 @@ import { systemClock, systemRandomness, systemTimer } from '../../../infra/dist/
 import { openSqliteEventStore } from '../../../infra/dist/event-store/sqlite/sqlite-event-store.js';
 import { collectionName } from '../../../infra/dist/read-store/mongodb/collection-layout.js';
 import { openMongoDbReadStore } from '../../../infra/dist/read-store/mongodb/read-store.js';
-import { projections } from '../../../projections/dist/read-models/catalogue.js';
+import { projections } from '../../../projections/dist/read-models/projections.js';
 import { queueOf } from '../../../projections/dist/projecting/follow-partition.js';
 import { startProjector } from '../../../projections/dist/projecting/projector.js';
 import { everyPartition } from '../../../shared-kernel/dist/partitions/assignment.js';
@@ -34,11 +34,11 @@ export const projector = {
     const store = openSqliteEventStore(join(folder, 'log.sqlite'), { clock: systemClock });
     await fillLog(store, { orders });
     const batches = await batchesOf(store);
-    const means = { amqp, mongo, queues, store, batches, due: deliveries(batches, readModels).events };
-    const documents = await documentsAfter(means);
+    const dependencies = { amqp, mongo, queues, store, batches, due: deliveries(batches, readModels).events };
+    const documents = await documentsAfter(dependencies);
     return {
-      ours: () => fromFullQueues(means, ours),
-      theirs: () => fromFullQueues(means, (of, readStore, database) => theirs(of, database, documents)),
+      ours: () => fromFullQueues(dependencies, ours),
+      theirs: () => fromFullQueues(dependencies, (of, readStore, database) => theirs(of, database, documents)),
       close: async () => {
         await store.close();
         await queues.remove();
@@ -49,8 +49,8 @@ export const projector = {
 };
 
 /** Rate of one side, with every batch in the queues and nothing in the database but the empty collections. */
-async function fromFullQueues(means, side, look = () => undefined) {
-  const { amqp, mongo, queues, batches, due } = means;
+async function fromFullQueues(dependencies, side, look = () => undefined) {
+  const { amqp, mongo, queues, batches, due } = dependencies;
   const database = scratchDatabase(mongo);
   const readStore = openMongoDbReadStore({ url: database.url });
   for (const { collection } of projections) await readStore.declare(collection);
@@ -61,7 +61,7 @@ async function fromFullQueues(means, side, look = () => undefined) {
     await publishing.close();
   };
   try {
-    const seconds = await side({ ...means, fill }, readStore, database);
+    const seconds = await side({ ...dependencies, fill }, readStore, database);
     await look(database.db);
     return due / seconds;
   } finally {
@@ -138,13 +138,13 @@ async function ours({ amqp, queues, store, batches, fill }, readStore) {
 }
 
 /** What the projector makes of the log: by consumer, for each batch in turn, the documents of its events as MongoDB has them. */
-async function documentsAfter(means) {
+async function documentsAfter(dependencies) {
   const documents = new Map();
-  await fromFullQueues(means, ours, async (db) => {
+  await fromFullQueues(dependencies, ours, async (db) => {
     for (const { collection, categories, key } of projections) {
       const found = await db.collection(collectionName(collection)).find().toArray();
       const byKey = new Map(found.map((document) => [document._id, document]));
-      const byBatch = means.batches.map((batch) => ({
+      const byBatch = dependencies.batches.map((batch) => ({
         partition: batch.partition,
         ofEvents: eventsFor(batch, categories).map((event) => byKey.get(key(event))),
       }));

@@ -3,7 +3,7 @@ import { connect } from 'amqplib';
 import { fulfilmentCategories, fulfilmentConsumer } from '../../../command-side/dist/fulfilment/run-fulfilment.js';
 import { openRabbitMqBroker } from '../../../infra/dist/broker/rabbitmq/broker.js';
 import { Names } from '../../../infra/dist/broker/rabbitmq/names.js';
-import { projections } from '../../../projections/dist/read-models/catalogue.js';
+import { projections } from '../../../projections/dist/read-models/projections.js';
 import { queueOf } from '../../../projections/dist/projecting/follow-partition.js';
 import { BatchCutter } from '../../../shared-kernel/dist/subscriptions/event-batches.js';
 import { identityOf } from '../../../shared-kernel/dist/testing/relay-by-hand.js';

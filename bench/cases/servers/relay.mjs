@@ -33,10 +33,10 @@ export const relay = {
     const due = deliveries(batches, consumers).batches;
     const events = batches.reduce((sum, batch) => sum + batch.events.length, 0);
     const readStore = openMongoDbReadStore({ url: database.url });
-    const means = { queues, amqp, store, database, readStore, letters, due, events, head: await store.head() };
+    const dependencies = { queues, amqp, store, database, readStore, letters, due, events, head: await store.head() };
     return {
-      ours: () => allArrived(means, ours),
-      theirs: () => allArrived(means, theirs),
+      ours: () => allArrived(dependencies, ours),
+      theirs: () => allArrived(dependencies, theirs),
       close: async () => {
         await readStore.close();
         await store.close();
@@ -49,10 +49,10 @@ export const relay = {
 };
 
 /** Rate of one side, from empty queues; every batch must be in a queue of each consumer afterwards that takes something of it. */
-async function allArrived(means, side) {
-  const { queues, events, due } = means;
+async function allArrived(dependencies, side) {
+  const { queues, events, due } = dependencies;
   await queues.purge();
-  const seconds = await side(means);
+  const seconds = await side(dependencies);
   for (const deadline = Date.now() + 10_000; ;) {
     const depth = await queues.depth();
     if (depth === due) return events / seconds;
@@ -72,7 +72,7 @@ async function ours({ queues, amqp, store, database, readStore, head }) {
   await isConnected;
   let fault;
   const begin = performance.now();
-  const means = {
+  const dependencies = {
     store,
     broker,
     checkpoints: readStore,
@@ -80,7 +80,7 @@ async function ours({ queues, amqp, store, database, readStore, head }) {
     randomness: systemRandomness,
     report: (error) => (fault = error),
   };
-  const relaying = startRelay(means, serverRelayTuning);
+  const relaying = startRelay(dependencies, serverRelayTuning);
   while (relaying.position() !== head) {
     if (fault !== undefined) throw fault;
     await systemTimer.sleep(1);

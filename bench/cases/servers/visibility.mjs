@@ -6,7 +6,7 @@ import { Deployment } from '../../../dist/tests/support/deployment.js';
 import { Names } from '../../../infra/dist/broker/rabbitmq/names.js';
 import { systemClock } from '../../../infra/dist/clock/system.js';
 import { openEventStore } from '../../../infra/dist/process/engines.js';
-import { projections } from '../../../projections/dist/read-models/catalogue.js';
+import { projections } from '../../../projections/dist/read-models/projections.js';
 import { orders } from '../../../projections/dist/read-models/orders.js';
 import { measureLag } from '../../../shared-kernel/dist/subscriptions/measure-lag.js';
 import { decodeConsistencyToken } from '../../../shared-kernel/dist/consistency-token.js';

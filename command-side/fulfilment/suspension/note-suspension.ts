@@ -25,13 +25,13 @@ const mostConflicts = 10;
 export async function noteSuspension(
   orderId: string,
   suspension: Suspension,
-  means: NotingDependencies,
+  dependencies: NotingDependencies,
   error = String(suspension.suspended.data['error']),
 ): Promise<void> {
   const { revision } = suspension.resumed ?? suspension.suspended;
-  await writeOver(orderId, means.readStore, async (stored) => {
+  await writeOver(orderId, dependencies.readStore, async (stored) => {
     if ((stored?.revisions['fulfilment'] ?? -1) >= revision) return undefined;
-    return suspensionWrite(orderId, suspension, stored, means, error);
+    return suspensionWrite(orderId, suspension, stored, dependencies, error);
   });
 }
 
@@ -97,12 +97,12 @@ export async function suspensionWrite(
   orderId: string,
   suspension: Suspension,
   stored: StoredDocument | undefined,
-  means: Pick<NotingDependencies, 'store' | 'clock'>,
+  dependencies: Pick<NotingDependencies, 'store' | 'clock'>,
   error = String(suspension.suspended.data['error']),
 ): Promise<DocumentWrite> {
   const { suspended, resumed } = suspension;
   const section = sectionOf(suspension);
-  const degraded = resumed === undefined ? await degradedBy(suspension, error, means) : undefined;
+  const degraded = resumed === undefined ? await degradedBy(suspension, error, dependencies) : undefined;
   return {
     key: orderId,
     expected: stored?.revisions,
@@ -110,7 +110,7 @@ export async function suspensionWrite(
     revisions: { fulfilment: (resumed ?? suspended).revision },
     sections: { fulfilment: section },
     fields: suspendedProjection.fields({ fulfilment: section }),
-    projectedAt: timestamp(means.clock),
+    projectedAt: timestamp(dependencies.clock),
     ...(degraded !== undefined && { degraded }),
   };
 }

@@ -9,7 +9,7 @@ import { troubledStream, type DegradedBy } from '@waybill/shared-kernel/ports/re
 import { streamName } from '@waybill/shared-kernel/stream.js';
 import { readSuspensions } from './suspension.js';
 
-export interface ResumeMeans {
+export interface ResumeDependencies {
   readonly store: Pick<EventStore, 'append' | 'readStream'>;
   readonly clock: WallClock;
   readonly actor: Actor;
@@ -25,10 +25,10 @@ export interface ResumeMeans {
  */
 export async function resumeSuspended(
   orderId: string,
-  means: ResumeMeans,
+  dependencies: ResumeDependencies,
   mark?: DegradedBy,
 ): Promise<Appended | undefined> {
-  const { store, clock, actor, reason } = means;
+  const { store, clock, actor, reason } = dependencies;
   const stream = streamName('fulfilment', orderId);
   const { revision, occurredAt: latest, last } = await readSuspensions(store, orderId);
   const suspended = last?.resumed === undefined ? last?.suspended : undefined;

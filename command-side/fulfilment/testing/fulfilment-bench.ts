@@ -18,7 +18,12 @@ import { envelopes } from '../../handling/envelope.js';
 import { PaymentDesk } from '../../payments/testing/payment-desk.js';
 import { FaultyStore } from '../../testing/faulty-store.js';
 import { BelievedTime } from '../believed-time.js';
-import { fulfilmentOf, sharedByPartitions, type FulfilmentMeans, type FulfilmentTarget } from '../run-fulfilment.js';
+import {
+  fulfilmentOf,
+  sharedByPartitions,
+  type FulfilmentDependencies,
+  type FulfilmentTarget,
+} from '../run-fulfilment.js';
 import { logBeginning, Trail } from '@waybill/shared-kernel/subscriptions/log-position.js';
 
 const longestAfterConflict = 100;
@@ -56,7 +61,7 @@ export class Bench {
     this.payments = new PaymentDesk({ store, timer, clock, randomness: seededRandomness('payments') });
   }
 
-  means(store: EventStore = this.store): FulfilmentMeans {
+  dependencies(store: EventStore = this.store): FulfilmentDependencies {
     const { readStore, timer, believedTime } = this;
     const randomness = this.#byItself;
     const askPayment = this.payments.ask;
@@ -142,27 +147,29 @@ export class Bench {
 export class Driven {
   readonly #bench: Bench;
   readonly #store: EventStore;
-  readonly #means: Partial<FulfilmentMeans>;
+  readonly #dependencies: Partial<FulfilmentDependencies>;
   readonly #positions = new Map<number, number>();
   #shared;
   #targets;
 
-  constructor(bench: Bench, store: EventStore = bench.store, means: Partial<FulfilmentMeans> = {}) {
+  constructor(bench: Bench, store: EventStore = bench.store, dependencies: Partial<FulfilmentDependencies> = {}) {
     this.#bench = bench;
     this.#store = store;
-    this.#means = means;
+    this.#dependencies = dependencies;
     this.#shared = this.#remember();
     this.#targets = this.#begin();
   }
 
   #remember() {
-    return sharedByPartitions({ ...this.#bench.means(this.#store), ...this.#means });
+    return sharedByPartitions({ ...this.#bench.dependencies(this.#store), ...this.#dependencies });
   }
 
   #begin() {
     this.#positions.clear();
-    const means = { ...this.#bench.means(this.#store), ...this.#means };
-    return Array.from({ length: partitionCount }, (_, partition) => fulfilmentOf(partition, means, this.#shared));
+    const dependencies = { ...this.#bench.dependencies(this.#store), ...this.#dependencies };
+    return Array.from({ length: partitionCount }, (_, partition) =>
+      fulfilmentOf(partition, dependencies, this.#shared),
+    );
   }
 
   /** It was killed: what it had not saved is lost. */

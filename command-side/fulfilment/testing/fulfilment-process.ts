@@ -13,7 +13,7 @@ import { askPayments } from '../../payments/ask-payments.js';
 import { startPaymentService } from '../../payments/payment-service.js';
 import { GatewayOfTests } from '../../payments/testing/gateway.js';
 import { HeadWatch } from '@waybill/shared-kernel/subscriptions/watch-head.js';
-import { startRelay, type RelayMeans } from '../../relay/relay.js';
+import { startRelay, type RelayDependencies } from '../../relay/relay.js';
 import { BelievedTime } from '../believed-time.js';
 import { runFulfilment } from '../run-fulfilment.js';
 import { notedIdentity } from '@waybill/shared-kernel/subscriptions/log-identity.js';
@@ -31,7 +31,7 @@ const leases = openSqliteLeaseStore(join(folder, 'leases.sqlite'));
 const [timer, randomness] = [systemTimer, systemRandomness];
 
 let checkpoint: RelayCheckpoint = { ...logBeginning, heads: {} };
-const checkpoints: RelayMeans['checkpoints'] = {
+const checkpoints: RelayDependencies['checkpoints'] = {
   relayCheckpoint: async () => checkpoint,
   saveRelayCheckpoint: async (reached) => void (checkpoint = reached),
   resetRelayCheckpoint: (...asked) => positions.resetRelayCheckpoint(...asked),
@@ -40,16 +40,16 @@ const checkpoints: RelayMeans['checkpoints'] = {
 };
 const headWatch = new HeadWatch({ store, timer });
 const identity = notedIdentity({ store, readStore: positions });
-const means = { broker: openMemoryBroker(), store, identity, headWatch, timer, randomness, clock };
+const dependencies = { broker: openMemoryBroker(), store, identity, headWatch, timer, randomness, clock };
 // The minute for which clocks are watched before deadlines are judged is over in a second.
 const hurriedClock: SteadyClock = { now: () => 60 * steadyClock.now() };
 
-startRelay({ ...means, checkpoints });
+startRelay({ ...dependencies, checkpoints });
 const requestReply = openMemoryRequestReply();
 const report = (fault: Error): void => console.error(fault);
-await startPaymentService({ ...means, requestReply, gateway: new GatewayOfTests(), report });
+await startPaymentService({ ...dependencies, requestReply, gateway: new GatewayOfTests(), report });
 const fulfilment = runFulfilment({
-  ...means,
+  ...dependencies,
   believedTime: new BelievedTime({ wallClock: clock, steadyClock: hurriedClock }),
   positions,
   askPayment: askPayments(requestReply, { timeout: 10_000, report }),

@@ -15,7 +15,7 @@ const at = (revision: number, state: unknown = 'open'): Snapshot<unknown> => ({
   state,
   requests: [],
 });
-const { patience, rest } = snapshotTuning;
+const { answerTimeoutMs, rest } = snapshotTuning;
 
 const clock = virtualClock(0);
 let timer = manualTimer();
@@ -85,10 +85,10 @@ describe('a store that', () => {
     before = never;
     const finds = [snapshots.find(stream, 1), snapshots.find(stream, 1)];
     await until(() => timer.waits.length === 2);
-    expect(timer.waits).toEqual([patience, patience]);
+    expect(timer.waits).toEqual([answerTimeoutMs, answerTimeoutMs]);
     timer.elapse();
     expect(await Promise.all(finds)).toEqual([undefined, undefined]);
-    expect(said).toEqual([`snapshot store: It did not answer within ${patience} ms.`]);
+    expect(said).toEqual([`snapshot store: It did not answer within ${answerTimeoutMs} ms.`]);
 
     clock.advance(rest - 1);
     expect(await snapshots.find(stream, 1)).toBeUndefined();

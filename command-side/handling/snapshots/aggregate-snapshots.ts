@@ -4,7 +4,7 @@ import type { SteadyClock, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { SnapshotStore } from '@waybill/shared-kernel/ports/snapshots.js';
 import { readSnapshot, writeSnapshot, type Snapshot } from './snapshot.js';
 
-export interface SnapshotMeans {
+export interface SnapshotDependencies {
   readonly store: SnapshotStore;
   readonly timer: Timer;
   /** Never set back. */
@@ -22,7 +22,7 @@ export interface SnapshotTuning {
   /** Requests that a snapshot may hold for each of those events: with more of them it is due later. */
   readonly requestsForEach: number;
   /** What finding one may take; after it, the events are read instead. */
-  readonly patience: number;
+  readonly answerTimeoutMs: number;
   /** What saving one may take. */
   readonly savePatience: number;
   /** How long the store is left alone after a fault. */
@@ -36,7 +36,7 @@ export interface SnapshotTuning {
 export const snapshotTuning: SnapshotTuning = {
   every: 20,
   requestsForEach: 50,
-  patience: 100,
+  answerTimeoutMs: 100,
   savePatience: 2_000,
   rest: 5_000,
   saves: 32,
@@ -50,13 +50,13 @@ const what = 'snapshot store';
  * one command in `rest` its `patience`, the others nothing.
  */
 export class AggregateSnapshots {
-  readonly #means: SnapshotMeans;
+  readonly #dependencies: SnapshotDependencies;
   readonly #tuning: SnapshotTuning;
   readonly #underWay = new Set<Promise<void>>();
   #restsUntil = -Infinity;
 
-  constructor(means: SnapshotMeans, tuning: Partial<SnapshotTuning> = {}) {
-    this.#means = means;
+  constructor(dependencies: SnapshotDependencies, tuning: Partial<SnapshotTuning> = {}) {
+    this.#dependencies = dependencies;
     this.#tuning = { ...snapshotTuning, ...tuning };
   }
 
@@ -70,9 +70,9 @@ export class AggregateSnapshots {
 
   /** That of a stream, where there is one, in time, whole and of this version. The log has the last word on it. */
   async find<State>(stream: string, version: number): Promise<Snapshot<State> | undefined> {
-    const stored = await this.#within(this.#tuning.patience, () => this.#means.store.load(stream));
+    const stored = await this.#within(this.#tuning.answerTimeoutMs, () => this.#dependencies.store.load(stream));
     const snapshot = stored && readSnapshot<State>(stream, version, stored);
-    this.#means.count?.(outcomeOf(snapshot));
+    this.#dependencies.count?.(outcomeOf(snapshot));
     if (snapshot === undefined || !('why' in snapshot)) return snapshot;
     this.#sayIgnored(stream, snapshot.why);
     if (snapshot.isWrong) this.#remove(stream);
@@ -91,7 +91,7 @@ export class AggregateSnapshots {
         this.#say(`A snapshot of ${stream} would be too large: ${length} characters.`);
         return;
       }
-      await this.#within(this.#tuning.savePatience, () => this.#means.store.save(stream, stored));
+      await this.#within(this.#tuning.savePatience, () => this.#dependencies.store.save(stream, stored));
     });
   }
 
@@ -109,18 +109,18 @@ export class AggregateSnapshots {
   /** Finishes what is under way, and closes the store. */
   async close(): Promise<void> {
     await this.settled();
-    await this.#means.store.close();
+    await this.#dependencies.store.close();
   }
 
   #remove(stream: string): void {
     this.#inBackground(async () => {
-      await this.#within(this.#tuning.savePatience, () => this.#means.store.remove(stream));
+      await this.#within(this.#tuning.savePatience, () => this.#dependencies.store.remove(stream));
     });
   }
 
   #inBackground(work: () => Promise<void>): void {
     const done = work()
-      .catch((error: unknown) => this.#means.report(asError(error), what))
+      .catch((error: unknown) => this.#dependencies.report(asError(error), what))
       .finally(() => this.#underWay.delete(done));
     this.#underWay.add(done);
   }
@@ -130,16 +130,16 @@ export class AggregateSnapshots {
   }
 
   #say(text: string): void {
-    this.#means.report(new Error(text), 'snapshot');
+    this.#dependencies.report(new Error(text), 'snapshot');
   }
 
   /** `undefined` where the store did not answer, or is not asked because it did not lately. */
-  async #within<T>(patience: number, work: () => Promise<T>): Promise<T | undefined> {
-    const { timer, clock, report } = this.#means;
+  async #within<T>(answerTimeoutMs: number, work: () => Promise<T>): Promise<T | undefined> {
+    const { timer, clock, report } = this.#dependencies;
     if (clock.now() < this.#restsUntil) return undefined;
     const answered = new AbortController();
-    const tooLate = timer.sleep(patience, answered.signal).then(() => {
-      if (!answered.signal.aborted) throw new Unavailable(what, `It did not answer within ${patience} ms.`);
+    const tooLate = timer.sleep(answerTimeoutMs, answered.signal).then(() => {
+      if (!answered.signal.aborted) throw new Unavailable(what, `It did not answer within ${answerTimeoutMs} ms.`);
       return undefined;
     });
     try {

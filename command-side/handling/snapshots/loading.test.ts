@@ -55,8 +55,13 @@ class Process {
 
   constructor(log: EventStore, snapshots: SnapshotStore, each = every) {
     const { timer } = this;
-    const means = { store: snapshots, timer, clock, report: ({ message }: Error) => void this.said.push(message) };
-    this.snapshots = new AggregateSnapshots(means, { every: each });
+    const dependencies = {
+      store: snapshots,
+      timer,
+      clock,
+      report: ({ message }: Error) => void this.said.push(message),
+    };
+    this.snapshots = new AggregateSnapshots(dependencies, { every: each });
     const store: AggregateLog = {
       append: (to, revision, events) => log.append(to, revision, events),
       readStream: async (of, from, limit) => {

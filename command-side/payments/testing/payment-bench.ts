@@ -42,12 +42,12 @@ export class PaymentBench {
   readonly faults: string[] = [];
   readonly counted: string[] = [];
   /** Whoever asked is answered `pending` when it elapses. */
-  readonly patience = manualTimer();
+  readonly timer = manualTimer();
   readonly #chance = {
     randomness: seededRandomness('payments'),
     timer: {
       sleep: (ms: number, signal?: AbortSignal) =>
-        ms === answeredWithinMs ? this.patience.sleep(ms, signal) : Promise.resolve(),
+        ms === answeredWithinMs ? this.timer.sleep(ms, signal) : Promise.resolve(),
     },
   };
 

@@ -6,7 +6,7 @@ import { paymentCorrelationId, type PaymentRequest } from '../payment-request.js
 import { startPaymentService } from '../payment-service.js';
 import { GatewayOfTests } from './gateway.js';
 
-export interface DeskMeans {
+export interface DeskDependencies {
   readonly store: AggregateLog;
   readonly clock: WallClock;
   readonly randomness: Randomness;
@@ -16,12 +16,12 @@ export interface DeskMeans {
 /** The payment service and a gateway, without a broker in between: what is asked is worked on when `settle` is called. */
 export class PaymentDesk {
   readonly gateway = new GatewayOfTests();
-  readonly #means: DeskMeans;
+  readonly #dependencies: DeskDependencies;
   readonly #asked: PaymentRequest[] = [];
   #onRequest: OnRequest | undefined;
 
-  constructor(means: DeskMeans) {
-    this.#means = means;
+  constructor(dependencies: DeskDependencies) {
+    this.#dependencies = dependencies;
   }
 
   /** As the process manager asks. */
@@ -54,7 +54,7 @@ export class PaymentDesk {
       // What became of one payment's stream is answered, and is no fault of the service.
       if (!isStreamFault(fault)) throw fault;
     };
-    await startPaymentService({ ...this.#means, gateway, report, requestReply: { answer } });
+    await startPaymentService({ ...this.#dependencies, gateway, report, requestReply: { answer } });
     if (onRequest === undefined) throw new Error('The payment service did not begin.');
     return onRequest;
   }

@@ -3,7 +3,7 @@ import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Category } from '@waybill/shared-kernel/stream.js';
 import { systemTimer } from '../../clock/system.js';
 import { Connection } from './connection.js';
-import { Consumption, type ConsumptionMeans } from './consumption.js';
+import { QueueConsumer, type ConsumptionDependencies } from './queue-consumer.js';
 import { DeadLetters } from './dead-letters.js';
 import { Names } from './names.js';
 import type { Notify } from './notice.js';
@@ -47,7 +47,7 @@ class RabbitMq implements RabbitMqBroker {
   readonly #publisher: Publisher;
   readonly #deadLetters: DeadLetters;
   /** Name of a queue → its consumers. */
-  readonly #consumptions = new Map<string, Set<Consumption>>();
+  readonly #consumptions = new Map<string, Set<QueueConsumer>>();
   #isClosed = false;
 
   constructor(url: string, names: Names, tuning: RabbitMqTuning, notify: Notify) {
@@ -74,17 +74,17 @@ class RabbitMq implements RabbitMqBroker {
     this.#assertOpen();
     await this.#waiting(queue);
     const name = this.#names.queue(queue);
-    const means: ConsumptionMeans = {
+    const dependencies: ConsumptionDependencies = {
       connection: this.#consuming,
       deadLetters: this.#deadLetters,
       tuning: this.#tuning,
       notify: this.#notify,
     };
-    const consumption = new Consumption({ name, partition: queue.partition }, prefetch, onBatches, means);
+    const consumption = new QueueConsumer({ name, partition: queue.partition }, prefetch, onBatches, dependencies);
     this.#register(name, consumption);
     const over = new AbortController();
-    const patience = systemTimer.sleep(this.#tuning.patience, over.signal);
-    await Promise.race([consumption.attached, patience]);
+    const answerTimeoutMs = systemTimer.sleep(this.#tuning.answerTimeoutMs, over.signal);
+    await Promise.race([consumption.attached, answerTimeoutMs]);
     over.abort();
     if (!consumption.isAttached) {
       await consumption.close();
@@ -122,8 +122,8 @@ class RabbitMq implements RabbitMqBroker {
     await Promise.all([this.#publishing.close(), this.#consuming.close()]);
   }
 
-  #register(name: string, consumption: Consumption): void {
-    const ofQueue = this.#consumptions.get(name) ?? new Set<Consumption>();
+  #register(name: string, consumption: QueueConsumer): void {
+    const ofQueue = this.#consumptions.get(name) ?? new Set<QueueConsumer>();
     this.#consumptions.set(name, ofQueue.add(consumption));
     const forget = (): void => {
       ofQueue.delete(consumption);

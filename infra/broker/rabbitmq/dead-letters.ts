@@ -27,11 +27,11 @@ export class DeadLetters {
    * time; it may then be there twice.
    */
   async put(message: ConsumeMessage, queue: string, reason: string): Promise<void> {
-    const patience = AbortSignal.timeout(this.#tuning.patience);
-    const channel = await (await this.#connection.model(patience)).createConfirmChannel();
+    const answerTimeoutMs = AbortSignal.timeout(this.#tuning.answerTimeoutMs);
+    const channel = await (await this.#connection.model(answerTimeoutMs)).createConfirmChannel();
     channel.on('error', () => undefined);
     const over = new AbortController();
-    const impatient = systemTimer.sleep(this.#tuning.patience, over.signal).then(() => {
+    const impatient = systemTimer.sleep(this.#tuning.answerTimeoutMs, over.signal).then(() => {
       if (!over.signal.aborted) throw this.#connection.unavailable();
     });
     try {

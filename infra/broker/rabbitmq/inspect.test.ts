@@ -9,7 +9,7 @@ import { amqpUrl, describeWithServer } from './testing/server-under-test.js';
 jest.setTimeout(180_000);
 
 /** Of machines that run tests. */
-const patienceMs = 20_000;
+const answerTimeoutMs = 20_000;
 const queues = [0, 1].map((partition) => ({ consumer: 'test', partition }));
 
 describeWithServer('a look at RabbitMQ', () => {
@@ -22,7 +22,7 @@ describeWithServer('a look at RabbitMQ', () => {
   afterEach(() => names.dispose(amqpUrl));
 
   const look = (compare = true): Promise<InspectedBroker> =>
-    inspectRabbitMq({ url: amqpUrl, prefix: names.prefix, queues, compare, patienceMs });
+    inspectRabbitMq({ url: amqpUrl, prefix: names.prefix, queues, compare, answerTimeoutMs });
 
   test('tells what it is, and makes no queue that is not there', async () => {
     for (let time = 0; time < 2; time += 1) {
@@ -75,7 +75,7 @@ describeWithInstalled('a look at RabbitMQ that is short of memory', () => {
   afterAll(() => server.dispose());
 
   test('says that it takes no messages, and why', async () => {
-    const options = { url: server.url, queues: [], patienceMs, blockedWithinMs: patienceMs };
+    const options = { url: server.url, queues: [], answerTimeoutMs, blockedWithinMs: answerTimeoutMs };
     expect(await inspectRabbitMq(options)).toMatchObject({ blocked: expect.stringMatching(/memory/) });
   });
 });

@@ -45,7 +45,7 @@ export interface InspectOptions {
    */
   readonly compare?: boolean;
   /** What all of it may take. */
-  readonly patienceMs: number;
+  readonly answerTimeoutMs: number;
   /** How long it waits for the server to say that it is blocked, which it does upon the first message only. */
   readonly blockedWithinMs?: number;
 }
@@ -55,8 +55,8 @@ export async function inspectRabbitMq(options: InspectOptions): Promise<Inspecte
   const [line, over] = [new AbortController(), new AbortController()];
   const looking = inspect(options, line.signal);
   try {
-    const seen = await Promise.race([looking, systemTimer.sleep(options.patienceMs, over.signal)]);
-    if (seen === undefined) throw new Error(`no answer within ${options.patienceMs} ms`);
+    const seen = await Promise.race([looking, systemTimer.sleep(options.answerTimeoutMs, over.signal)]);
+    if (seen === undefined) throw new Error(`no answer within ${options.answerTimeoutMs} ms`);
     return seen;
   } finally {
     looking.catch(() => undefined);
@@ -88,8 +88,8 @@ async function inspect(options: InspectOptions, line: AbortSignal): Promise<Insp
   };
 }
 
-async function connectTo({ url, patienceMs }: InspectOptions, signal: AbortSignal): Promise<ChannelModel> {
-  const options = { signal, timeout: patienceMs, clientProperties: { connection_name: 'waybill doctor' } };
+async function connectTo({ url, answerTimeoutMs }: InspectOptions, signal: AbortSignal): Promise<ChannelModel> {
+  const options = { signal, timeout: answerTimeoutMs, clientProperties: { connection_name: 'waybill doctor' } };
   const model = await connect(url, options);
   // Told to whoever waits for an answer.
   model.on('error', () => undefined);

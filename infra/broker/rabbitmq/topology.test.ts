@@ -25,7 +25,7 @@ describeWithServer('queues on RabbitMQ', () => {
 
   test('a server that does not answer is unavailable, also to whoever closes', async () => {
     const proxy = await setUp.proxy();
-    const broker = setUp.broker({ tuning: { patience: 200 } }, proxy);
+    const broker = setUp.broker({ tuning: { answerTimeoutMs: 200 } }, proxy);
     await broker.declare(queue, ['order']);
     proxy.stall();
     await expect(broker.depth(queue)).rejects.toThrow(Unavailable);
@@ -36,7 +36,7 @@ describeWithServer('queues on RabbitMQ', () => {
   test('a server that is not there is unavailable, with the reason', async () => {
     const proxy = await setUp.proxy();
     const notices = new Notices();
-    const broker = setUp.broker({ tuning: { patience: 200 }, notify: notices.add }, proxy);
+    const broker = setUp.broker({ tuning: { answerTimeoutMs: 200 }, notify: notices.add }, proxy);
     await notices.atLeast(2, 'connected');
     await proxy.close();
     await notices.atLeast(6, 'lost');

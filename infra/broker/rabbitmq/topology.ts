@@ -84,11 +84,11 @@ export class Topology {
   }
 
   async #askNow<T>(question: (channel: Channel) => Promise<T>): Promise<T> {
-    const patience = AbortSignal.timeout(this.#tuning.patience);
+    const answerTimeoutMs = AbortSignal.timeout(this.#tuning.answerTimeoutMs);
     const impatient = new Promise<never>((_resolve, reject) => {
-      patience.addEventListener('abort', () => reject(this.#connection.unavailable()), { once: true });
+      answerTimeoutMs.addEventListener('abort', () => reject(this.#connection.unavailable()), { once: true });
     });
-    const answering = this.#open(patience).then(question);
+    const answering = this.#open(answerTimeoutMs).then(question);
     try {
       return await Promise.race([answering, impatient]);
     } catch (error) {

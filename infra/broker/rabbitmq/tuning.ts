@@ -12,7 +12,7 @@ export interface RabbitMqTuning {
   /** Without any confirm for so long, what is under way is published again on another channel. */
   readonly confirmTimeout: number;
   /** What anything but `publish` waits for an answer of the server, reconnecting included, before `Unavailable`. */
-  readonly patience: number;
+  readonly answerTimeoutMs: number;
   /** What a clean goodbye may take before the connection is cut. */
   readonly closeTimeout: number;
   /** Waits between attempts to connect or to open a channel. */
@@ -24,7 +24,7 @@ export const rabbitMqTuning: RabbitMqTuning = {
   heartbeatSeconds: 10,
   connectTimeout: 10_000,
   confirmTimeout: 60_000,
-  patience: 10_000,
+  answerTimeoutMs: 10_000,
   closeTimeout: 5000,
   backOff: { first: 50, most: 5000 },
 };

@@ -30,7 +30,7 @@ import { follow } from '../follow.js';
 import { requireNoGap } from '../stored-event.js';
 import { askBeside } from './ask-beside.js';
 import type { Connection } from './connection.js';
-import { ringFor } from './doorbell.js';
+import { announceChanges } from './change-subscription.js';
 import {
   faultOf,
   isAnswer,
@@ -52,7 +52,7 @@ import { faultIn, movedWireEventOf, recordedEventOf, wireEventOf, type Recorded 
 
 export interface EventStoreDbOptions {
   /** How long an append, or a read while nothing of it comes, may take before it is `Unavailable`. 1.5 s by default. */
-  readonly patienceMs?: number;
+  readonly answerTimeoutMs?: number;
   /** How often the subscription is compared with the log, in case it has died in silence. 2 s by default. */
   readonly watchMs?: number;
   /** Between attempts to subscribe again, or to read on for a subscriber. */
@@ -86,7 +86,7 @@ export function openEventStoreDb(connectionString: string, options: EventStoreDb
  */
 export class EventStoreDbEventStore implements EventStore {
   readonly #nodes: Nodes;
-  readonly #patienceMs: number;
+  readonly #answerTimeoutMs: number;
   readonly #watchMs: number;
   readonly #backOff: BackOff;
   readonly #timer: Timer;
@@ -108,7 +108,7 @@ export class EventStoreDbEventStore implements EventStore {
 
   constructor(nodes: Nodes, options: EventStoreDbOptions = {}) {
     this.#nodes = nodes;
-    this.#patienceMs = options.patienceMs ?? 1_500;
+    this.#answerTimeoutMs = options.answerTimeoutMs ?? 1_500;
     this.#watchMs = options.watchMs ?? 2_000;
     this.#backOff = options.backOff ?? { first: 50, most: 5_000 };
     this.#timer = options.timer ?? systemTimer;
@@ -203,7 +203,7 @@ export class EventStoreDbEventStore implements EventStore {
 
   /** While the server cannot be reached it goes on trying, from where it is. */
   subscribe(after: number, limit: number, signal: AbortSignal): AsyncIterable<LogPage> {
-    this.#ringing ??= ringFor(
+    this.#ringing ??= announceChanges(
       {
         nodes: this.#nodes,
         head: () => this.head(),
@@ -479,7 +479,7 @@ export class EventStoreDbEventStore implements EventStore {
 
   /** Asks, and asks again if that may help, within the patience. Everything that is asked may be asked twice. */
   async #ask<T>(ask: (connection: Connection, limitMs: number) => Promise<T>): Promise<T> {
-    const until = steadyClock.now() + this.#patienceMs;
+    const until = steadyClock.now() + this.#answerTimeoutMs;
     let before: Unavailable | undefined;
     for (let failures = 0; ; failures += 1) {
       this.#assertOpen();

@@ -21,7 +21,7 @@ noteMissingServers();
 
 const timeoutMs = 900_000;
 /** Machines that run tests are slower than any time-out that suits a server. */
-const patienceMs = 20_000;
+const answerTimeoutMs = 20_000;
 /** Of a server that is not set up otherwise. */
 const largestAppend = 1024 * 1024;
 
@@ -51,8 +51,8 @@ for (const { name, start, isShared } of servers) {
     `EventStoreDB, ${name}`,
     async () => {
       const { url, dispose } = await start();
-      const store = openEventStoreDb(url, { patienceMs, watchMs: 100 });
-      const another = openEventStoreDb(url, { patienceMs, watchMs: 100 });
+      const store = openEventStoreDb(url, { answerTimeoutMs, watchMs: 100 });
+      const another = openEventStoreDb(url, { answerTimeoutMs, watchMs: 100 });
       const other = connectionTo(url);
       return {
         store,
@@ -90,8 +90,8 @@ for (const { name, start, isShared } of servers) {
       dispose = () => server.dispose();
       const connection = connectionTo(server.url);
       ({ client, credentials } = connection);
-      store = openEventStoreDb(server.url, { patienceMs });
-      openLate = () => openEventStoreDb(server.url, { patienceMs });
+      store = openEventStoreDb(server.url, { answerTimeoutMs });
+      openLate = () => openEventStoreDb(server.url, { answerTimeoutMs });
     });
 
     afterAll(async () => {

@@ -5,7 +5,7 @@ import { until } from '@waybill/shared-kernel/testing/until.js';
 import { openEventStoreDb, type EventStoreDbEventStore, type EventStoreDbOptions } from './eventstoredb-event-store.js';
 import { systemRandomness, systemTimer } from '../../clock/system.js';
 import { Changes } from '../changes.js';
-import { ringFor } from './doorbell.js';
+import { announceChanges } from './change-subscription.js';
 import { Nodes } from './nodes.js';
 import { StandInServer } from './testing/stand-in-server.js';
 
@@ -46,32 +46,32 @@ describe('with two nodes', () => {
   test.each(questions)(
     'what is asked of %s is answered by the leader, not by a follower that is behind',
     async (...[what, ask]) => {
-      store = open([leader], { patienceMs: 20_000 });
+      store = open([leader], { answerTimeoutMs: 20_000 });
       const stream = freshStream();
       const { position } = await store.append(stream, noStream, [newEvent()]);
       if (what === 'a cut') leader.write(`$$${stream}`, '$metadata', 1, '{}', '{"$tb":9223372036854775807}');
       await store.close();
-      store = open([follower], { patienceMs: 20_000 });
+      store = open([follower], { answerTimeoutMs: 20_000 });
       expect(await ask(store, stream, position)).toBe(1);
     },
   );
 
   test('what is appended through a follower is stored by the leader', async () => {
-    store = open([follower], { patienceMs: 20_000 });
+    store = open([follower], { answerTimeoutMs: 20_000 });
     await store.append(freshStream(), noStream, [newEvent()]);
     expect(leader.records).toBe(1);
     expect(follower.records).toBe(0);
   });
 
   test('a subscription through a follower is one at the leader', async () => {
-    store = open([follower], { patienceMs: 20_000, watchMs: 600_000 });
+    store = open([follower], { answerTimeoutMs: 20_000, watchMs: 600_000 });
     const stop = new AbortController();
     const followed = (async () => {
       for await (const { events } of store.subscribe(0, 10, stop.signal)) if (events.length > 0) return events;
       return [];
     })();
     await until(() => leader.subscribers === 1);
-    const other = open([leader], { patienceMs: 20_000 });
+    const other = open([leader], { answerTimeoutMs: 20_000 });
     const event = newEvent();
     await other.append(freshStream(), noStream, [event]);
     expect(await followed).toMatchObject([{ id: event.id }]);
@@ -82,7 +82,7 @@ describe('with two nodes', () => {
   test('a subscription itself requires the leader, whoever led a moment ago', async () => {
     store = open([leader]);
     const [nodes, changes, stop] = [new Nodes(follower.url), new Changes(), new AbortController()];
-    const ringing = ringFor(
+    const ringing = announceChanges(
       {
         nodes,
         head: async () => 0,
@@ -105,7 +105,10 @@ describe('with two nodes', () => {
   });
 
   test.each(['first', 'last'] as const)('goes on without a leader that is frozen, named %s', async (place) => {
-    store = open(place === 'first' ? [leader, follower] : [follower, leader], { patienceMs: 300, watchMs: 600_000 });
+    store = open(place === 'first' ? [leader, follower] : [follower, leader], {
+      answerTimeoutMs: 300,
+      watchMs: 600_000,
+    });
     const stop = new AbortController();
     const followed: string[] = [];
     const following = (async () => {
@@ -128,14 +131,14 @@ describe('with two nodes', () => {
   });
 
   test('begins though the node that is named first is frozen', async () => {
-    store = open([follower, leader], { patienceMs: 300 });
+    store = open([follower, leader], { answerTimeoutMs: 300 });
     follower.freeze();
     await until(() => store.append(freshStream(), noStream, [newEvent()]).then(Boolean, () => false));
     expect(leader.records).toBe(1);
   });
 
   test('goes on without a leader that was killed', async () => {
-    store = open([leader, follower], { patienceMs: 300 });
+    store = open([leader, follower], { answerTimeoutMs: 300 });
     const stream = freshStream();
     const [first, second] = [newEvent(), newEvent()];
     await store.append(stream, noStream, [first]);
@@ -146,7 +149,7 @@ describe('with two nodes', () => {
   });
 
   test('does not leave a node for one slow call while others are answered', async () => {
-    store = open([leader, follower], { patienceMs: 400 });
+    store = open([leader, follower], { answerTimeoutMs: 400 });
     const stream = freshStream();
     await store.append(stream, noStream, [newEvent()]);
     const release = leader.holdNext();

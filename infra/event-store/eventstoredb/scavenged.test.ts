@@ -18,7 +18,7 @@ let other: Connection;
 beforeEach(async () => {
   server = await StandInServer.listen();
   server.project();
-  store = openEventStoreDb(server.url, { patienceMs: 20_000, watchMs: 20 });
+  store = openEventStoreDb(server.url, { answerTimeoutMs: 20_000, watchMs: 20 });
   other = connectionTo(server.url);
 });
 
@@ -112,7 +112,7 @@ describe.each(ownServers)('on $name,', ({ start }) => {
 
   beforeAll(async () => {
     server = await start(smallFiles);
-    store = openEventStoreDb(server.url, { patienceMs: 20_000 });
+    store = openEventStoreDb(server.url, { answerTimeoutMs: 20_000 });
     other = connectionTo(server.url);
   }, 180_000);
 

@@ -12,7 +12,7 @@ import { freshStream, newEvent } from '@waybill/shared-kernel/testing/new-event.
 import { StandInServer } from './testing/stand-in-server.js';
 
 const unavailable = { kind: 'unavailable', what: 'event store' };
-const patient: EventStoreDbOptions = { patienceMs: 20_000, backOff: { first: 1, most: 10 } };
+const patient: EventStoreDbOptions = { answerTimeoutMs: 20_000, backOff: { first: 1, most: 10 } };
 
 /** Everything that can be asked of a store. */
 function questions(store: EventStoreDbEventStore): readonly Promise<unknown>[] {
@@ -36,7 +36,7 @@ describe('without a server', () => {
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
     await new Promise((resolve) => server.close(resolve));
-    const store = openEventStoreDb(`esdb://127.0.0.1:${port}?tls=false`, { patienceMs: 300 });
+    const store = openEventStoreDb(`esdb://127.0.0.1:${port}?tls=false`, { answerTimeoutMs: 300 });
     await expectUnavailable(store);
     await store.close();
   });
@@ -46,7 +46,7 @@ describe('without a server', () => {
     const server = createServer((socket) => sockets.add(socket.on('error', () => undefined))).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const store = openEventStoreDb(`esdb://127.0.0.1:${port}?tls=false`, { patienceMs: 100 });
+    const store = openEventStoreDb(`esdb://127.0.0.1:${port}?tls=false`, { answerTimeoutMs: 100 });
     await expectUnavailable(store);
     await expectUnavailable(store);
     await store.close();
@@ -178,7 +178,7 @@ describe('with a server that fails', () => {
         await systemTimer.sleep(150, signal);
       },
     };
-    store = openEventStoreDb(server.url, { patienceMs: 200, timer });
+    store = openEventStoreDb(server.url, { answerTimeoutMs: 200, timer });
     const message = await store.readStream('order-1', 0, 1).then(String, String);
     expect(sleeps.length).toBeGreaterThan(0);
     expect(message).toMatch(/cannot be reached/);
@@ -188,7 +188,7 @@ describe('with a server that fails', () => {
   test('why the first try failed is told, not that there was little time left for the second', async () => {
     // Frozen between the two.
     const timer = { sleep: async () => server.freeze() };
-    store = openEventStoreDb(server.url, { patienceMs: 300, timer });
+    store = openEventStoreDb(server.url, { answerTimeoutMs: 300, timer });
     server.loseNext('append');
     const message = await store.append(freshStream(), noStream, [newEvent()]).then(String, String);
     server.thaw();
@@ -254,7 +254,7 @@ describe('with a server that fails', () => {
   });
 
   test('the same store goes on when the server is back', async () => {
-    store = openEventStoreDb(server.url, { patienceMs: 500 });
+    store = openEventStoreDb(server.url, { answerTimeoutMs: 500 });
     await store.append(freshStream(), noStream, [newEvent()]);
     server.kill();
     await expectUnavailable(store);
@@ -264,7 +264,7 @@ describe('with a server that fails', () => {
 
   test('a server that freezes is unavailable, and all goes on when it thaws', async () => {
     const line = await TcpProxy.listen({ host: '127.0.0.1', port: server.port });
-    store = openEventStoreDb(`esdb://127.0.0.1:${line.port}?tls=false`, { ...patient, patienceMs: 300 });
+    store = openEventStoreDb(`esdb://127.0.0.1:${line.port}?tls=false`, { ...patient, answerTimeoutMs: 300 });
     const followed = follow();
     const stream = freshStream();
     const before = await append(stream, 0, 2);

@@ -7,7 +7,7 @@ import { batchOf, failureOf, messageOf, type SentBatch, type WorkerSays } from '
 export interface WorkerData {
   readonly file: string;
   /** How long a commit may wait for other processes' locks. */
-  readonly patienceMs?: number;
+  readonly answerTimeoutMs?: number;
 }
 
 /** What the thread that started the worker says to it. */
@@ -25,7 +25,7 @@ try {
   starter.close();
 }
 
-function serve(starter: MessagePort, { file, patienceMs }: WorkerData): void {
+function serve(starter: MessagePort, { file, answerTimeoutMs }: WorkerData): void {
   const database = openLog(file);
   const ports = new Set<MessagePort>();
   const answered = new Set<MessagePort>();
@@ -37,7 +37,7 @@ function serve(starter: MessagePort, { file, patienceMs }: WorkerData): void {
     for (const port of ports) if (!answered.has(port)) say(port, { grown: true });
     answered.clear();
   };
-  const commits = new GroupCommit(new LogWriter(database), tellTheOthers, patienceMs);
+  const commits = new GroupCommit(new LogWriter(database), tellTheOthers, answerTimeoutMs);
 
   const connect = (port: MessagePort) => {
     ports.add(port);

@@ -115,7 +115,7 @@ test.each(['here', 'worker'])('an append that waits for the lock is stamped when
 });
 
 test('a lock held for long comes back through the port as what it is', async () => {
-  const worker = await startAppendWorker(file, { patienceMs: 30 });
+  const worker = await startAppendWorker(file, { answerTimeoutMs: 30 });
   const store = openSqliteEventStore(file, { clock: systemClock, appender: worker.port() });
   const other = openLog(file);
   other.exec('BEGIN IMMEDIATE');

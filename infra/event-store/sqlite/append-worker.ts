@@ -15,7 +15,10 @@ export interface AppendWorker {
 }
 
 /** Starts the thread. Rejects with `BadDataFile` or `Unavailable` when it cannot open the file. */
-export async function startAppendWorker(file: string, options: { patienceMs?: number } = {}): Promise<AppendWorker> {
+export async function startAppendWorker(
+  file: string,
+  options: { answerTimeoutMs?: number } = {},
+): Promise<AppendWorker> {
   const workerData: WorkerData = { file, ...options };
   const worker = new Worker(new URL('./append-worker-thread.js', import.meta.url), { workerData });
   let error: Error | undefined;

@@ -32,7 +32,7 @@ test('waits for the lock of another process without blocking the thread', async 
 });
 
 test('is unavailable when the lock is held for too long, and does it when it is free again', async () => {
-  const store = openSqliteEventStore(file, { clock: systemClock, patienceMs: 30 });
+  const store = openSqliteEventStore(file, { clock: systemClock, answerTimeoutMs: 30 });
   const other = openLog(file);
   other.exec('BEGIN IMMEDIATE');
   await expect(store.append('order-1', -1, [newEvent('a')])).rejects.toMatchObject({

@@ -1,26 +1,26 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { whenFree } from '../../sqlite/when-free.js';
-import type { Batch, LogWriter, Outcome } from './log-writer.js';
+import type { AppendBatch, LogWriter, AppendOutcome } from './log-writer.js';
 
 /** What became of a batch: the outcome of each append, or why none of them can be said to be in. */
-export type Answer = { readonly outcomes: readonly Outcome[] } | { readonly fault: unknown };
+export type Answer = { readonly outcomes: readonly AppendOutcome[] } | { readonly fault: unknown };
 
 /** Commits all batches that wait at a moment as one group: one flush to disk for all of them. */
 export class GroupCommit {
   readonly #writer: LogWriter;
   readonly #committed: () => void;
-  readonly #patienceMs: number | undefined;
-  #waiting: { batch: Batch; answer: (answer: Answer) => void }[] = [];
+  readonly #answerTimeoutMs: number | undefined;
+  #waiting: { batch: AppendBatch; answer: (answer: Answer) => void }[] = [];
   #running: Promise<void> | undefined;
 
   /** `committed` is called after a group has been answered. */
-  constructor(writer: LogWriter, committed: () => void, patienceMs?: number) {
+  constructor(writer: LogWriter, committed: () => void, answerTimeoutMs?: number) {
     this.#writer = writer;
     this.#committed = committed;
-    this.#patienceMs = patienceMs;
+    this.#answerTimeoutMs = answerTimeoutMs;
   }
 
-  submit(batch: Batch, answer: (answer: Answer) => void): void {
+  submit(batch: AppendBatch, answer: (answer: Answer) => void): void {
     this.#waiting.push({ batch, answer });
     this.#running ??= this.#run();
   }
@@ -36,7 +36,7 @@ export class GroupCommit {
       const group = this.#waiting;
       this.#waiting = [];
       const batches = group.map(({ batch }) => batch);
-      const answers = await whenFree(() => this.#writer.commit(batches), this.#patienceMs).then(
+      const answers = await whenFree(() => this.#writer.commit(batches), this.#answerTimeoutMs).then(
         (results): Answer[] => results.map((outcomes) => ({ outcomes })),
         (fault: unknown): Answer[] => batches.map(() => ({ fault })),
       );

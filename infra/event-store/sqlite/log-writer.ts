@@ -4,14 +4,14 @@ import type { Database, Statement } from '../../sqlite/database.js';
 import { isSameEvent, type Append } from '../append.js';
 
 /** Appends of one thread that are committed together. */
-export interface Batch {
+export interface AppendBatch {
   /** The time of the thread's clock, RFC 3339 UTC; asked for once the log is locked for the batch. */
   readonly now: () => string;
   readonly appends: readonly Append[];
 }
 
 /** What became of an append: it is in, or its stream was at revision `actual` instead. */
-export type Outcome = Appended | { readonly actual: number };
+export type AppendOutcome = Appended | { readonly actual: number };
 
 /** Carries out appends, synchronously, in the only order there is. */
 export class LogWriter {
@@ -42,7 +42,7 @@ export class LogWriter {
    * Commits batches in one transaction; each append sees those before it. Outcomes come in the order of the appends.
    * When it throws, nothing of it is in the log (`Unavailable`: locked, see `isBusy`; disk full; `BadDataFile`).
    */
-  commit(batches: readonly Batch[]): readonly (readonly Outcome[])[] {
+  commit(batches: readonly AppendBatch[]): readonly (readonly AppendOutcome[])[] {
     return this.#database.immediate(() => {
       let [position, lastRecordedAt] = this.#last.get() ?? [beginning, ''];
       return batches.map(({ now, appends }) => {
@@ -64,7 +64,7 @@ export class LogWriter {
    * the one before it is not, all places after it are free as well, and the index refuses an append before it has
    * written anything.
    */
-  #append({ stream, expected, bodies }: Append, after: number, recordedAt: string): Outcome {
+  #append({ stream, expected, bodies }: Append, after: number, recordedAt: string): AppendOutcome {
     let revision = expected;
     let position = after;
     const before = expected >= 0 ? this.#has.get(stream, expected) : this.#lastOfStream.get(stream);
@@ -76,7 +76,7 @@ export class LogWriter {
     return { revision, position };
   }
 
-  #conflict(stream: string): Outcome {
+  #conflict(stream: string): AppendOutcome {
     return { actual: this.#lastOfStream.get(stream)?.[0] ?? -1 };
   }
 

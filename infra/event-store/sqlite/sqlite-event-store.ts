@@ -28,7 +28,7 @@ export interface SqliteEventStoreOptions {
   /** A port of an `AppendWorker` on the same file; without it appends are committed in this thread. */
   readonly appender?: MessagePort;
   /** How long an append or a read may wait for other processes' locks before it is `Unavailable`. 10 s by default. */
-  readonly patienceMs?: number;
+  readonly answerTimeoutMs?: number;
   /** How often at least waiting subscriptions look for what other processes appended. 25 ms by default. */
   readonly pollMs?: number;
 }
@@ -46,7 +46,7 @@ export class SqliteEventStore implements EventStore {
   readonly #appender: Appender;
   readonly #changes: Changes;
   readonly #port: MessagePort | undefined;
-  readonly #patienceMs: number | undefined;
+  readonly #answerTimeoutMs: number | undefined;
   readonly #next: Statement<[revision: number]>;
   readonly #forwards: Statement<StoredEvent>;
   readonly #backwards: Statement<StoredEvent>;
@@ -56,7 +56,7 @@ export class SqliteEventStore implements EventStore {
   readonly #head: Statement<[number | null]>;
 
   /** Takes over the connection. */
-  constructor(database: Database, { clock, appender: port, patienceMs, pollMs = 25 }: SqliteEventStoreOptions) {
+  constructor(database: Database, { clock, appender: port, answerTimeoutMs, pollMs = 25 }: SqliteEventStoreOptions) {
     const columns = 'SELECT position, stream, revision, recorded_at, body FROM events';
     this.#next = database.prepare(
       'SELECT revision FROM events WHERE stream = ? AND revision >= ? ORDER BY revision LIMIT 1',
@@ -72,7 +72,7 @@ export class SqliteEventStore implements EventStore {
     this.#allBackwards = database.prepare(`${columns} WHERE position < ? ORDER BY position DESC LIMIT ?`);
     this.#head = database.prepare('SELECT max(position) FROM events');
     this.#database = database;
-    this.#patienceMs = patienceMs;
+    this.#answerTimeoutMs = answerTimeoutMs;
     this.#changes = new Changes({ everyMs: pollMs, changed: changedIn(database) });
     this.#port = port;
     this.#appender = port === undefined ? this.#appendHere(clock) : this.#appendThrough(port, clock);
@@ -163,7 +163,7 @@ export class SqliteEventStore implements EventStore {
     return whenFree(() => {
       if (this.#changes.closed) throw closedStore();
       return work();
-    }, this.#patienceMs);
+    }, this.#answerTimeoutMs);
   }
 
   #appendHere(clock: WallClock): Appender {
@@ -172,7 +172,7 @@ export class SqliteEventStore implements EventStore {
       () => {
         this.#changes.announce();
       },
-      this.#patienceMs,
+      this.#answerTimeoutMs,
     );
     const appender = new Appender((appends) => {
       commits.submit({ now: () => timestamp(clock), appends }, (answer) => {

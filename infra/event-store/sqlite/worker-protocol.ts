@@ -3,7 +3,7 @@ import { BadDataFile, Unavailable, WaybillError } from '@waybill/shared-kernel/e
 import { steadyClock } from '../../clock/steady.js';
 import type { Append } from '../append.js';
 import type { Answer } from './group-commit.js';
-import type { Batch, Outcome } from './log-writer.js';
+import type { AppendBatch, AppendOutcome } from './log-writer.js';
 
 /** An error on its way between threads, where classes do not survive. */
 export interface Failure {
@@ -21,13 +21,13 @@ export interface SentBatch {
 }
 
 /** The batch as it was sent: the time is the sender's, and what has passed since. */
-export function batchOf({ now, sentAt, appends }: SentBatch): Batch {
+export function batchOf({ now, sentAt, appends }: SentBatch): AppendBatch {
   return { now: () => new Date(now + steadyClock.now() - sentAt).toISOString(), appends };
 }
 
 /** What the log worker says on the port of a store: `grown` alone when the log has grown by others' appends. */
 export type WorkerSays =
-  { readonly outcomes: readonly Outcome[] } | { readonly failure: Failure } | { readonly grown: true };
+  { readonly outcomes: readonly AppendOutcome[] } | { readonly failure: Failure } | { readonly grown: true };
 
 export function failureOf(fault: unknown): Failure {
   if (fault instanceof WaybillError) return { kind: fault.kind, message: fault.message };

@@ -20,7 +20,7 @@ const schema: Schema = {
 };
 
 /** How long a question may wait for others, milliseconds: whoever waits longer for a lease than it is worth has lost it. */
-const patience = 1_000;
+const answerTimeoutMs = 1_000;
 
 /**
  * Leases in a SQLite file of their own, for the processes of one machine. `synchronous=NORMAL`: what a power cut takes
@@ -69,12 +69,12 @@ class SqliteRecords implements LeaseRecords {
   }
 
   async find(name: string): Promise<LeaseRecord | undefined> {
-    const row = await whenFree(() => this.#find.get(name), patience);
+    const row = await whenFree(() => this.#find.get(name), answerTimeoutMs);
     return row === undefined ? undefined : recordOf(row);
   }
 
   async list(prefix: string): Promise<readonly LeaseRecord[]> {
-    const rows = await whenFree(() => this.#list.all(prefix), patience);
+    const rows = await whenFree(() => this.#list.all(prefix), answerTimeoutMs);
     return rows.map(recordOf);
   }
 
@@ -92,7 +92,7 @@ class SqliteRecords implements LeaseRecords {
         this.#database.immediate(() =>
           leases.filter(({ name, owner, token }) => this.#beat.run(ttl, name, token, owner).changes === 1),
         ),
-      patience,
+      answerTimeoutMs,
     );
   }
 
@@ -106,7 +106,7 @@ class SqliteRecords implements LeaseRecords {
 
   /** Whether the condition held. */
   async #changes(change: () => { readonly changes: number }): Promise<boolean> {
-    return (await whenFree(change, patience)).changes === 1;
+    return (await whenFree(change, answerTimeoutMs)).changes === 1;
   }
 }
 

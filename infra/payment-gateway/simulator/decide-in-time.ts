@@ -2,7 +2,7 @@ import { asError } from '@waybill/shared-kernel/as-error.js';
 import { epochMs, type Timer, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Ledger } from './ledger.js';
 
-export interface DecidingMeans {
+export interface DecidingDependencies {
   readonly ledger: Pick<Ledger, 'decide'>;
   readonly clock: WallClock;
   readonly timer: Timer;
@@ -21,7 +21,7 @@ export interface Deciding {
 const longestSleep = 60_000;
 
 /** Decides pending payments when their time has come, those of an earlier process too. */
-export function decideInTime({ ledger, clock, timer, decided, report }: DecidingMeans): Deciding {
+export function decideInTime({ ledger, clock, timer, decided, report }: DecidingDependencies): Deciding {
   const stopping = new AbortController();
   const isOver = (): boolean => stopping.signal.aborted;
   let waking = new AbortController();

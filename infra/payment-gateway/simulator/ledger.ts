@@ -3,7 +3,7 @@ import type { GatewayStatus } from '@waybill/shared-kernel/ports/payment-gateway
 import { uuidV5 } from '@waybill/shared-kernel/uuid-v5.js';
 import { openDatabase, type Database, type Schema, type Statement } from '../../sqlite/database.js';
 import { WriteGroup } from '../../sqlite/write-group.js';
-import { fallDue, receive, type Asked, type EntryKind, type Outcome, type Payment } from './payment.js';
+import { fallDue, receive, type Asked, type EntryKind, type PaymentDecision, type Payment } from './payment.js';
 
 /** Money that was moved or reserved, or let go. */
 export interface Entry {
@@ -101,7 +101,7 @@ export class Ledger {
   }
 
   /** What a request came to, once that outlives the process. */
-  receive(asked: Asked): Promise<Outcome> {
+  receive(asked: Asked): Promise<PaymentDecision> {
     return this.#group.commit(() => {
       const now = epochMs(this.#clock);
       const payment = this.#payment(asked.reference);
@@ -162,7 +162,7 @@ export class Ledger {
     return row === undefined ? undefined : paymentOf(row);
   }
 
-  #write({ payment, booked, webhooks }: Outcome, now: number): void {
+  #write({ payment, booked, webhooks }: PaymentDecision, now: number): void {
     if (payment === undefined) return;
     const { reference, status, amount, currency, reason, decidesAt } = payment;
     this.#keep.run(reference, status, amount, currency, reason, decidesAt);

@@ -1,6 +1,6 @@
 import { dataFiles, readConfig } from '../../process/config.js';
 import { joinDataFolder } from '../../process/data-folder.js';
-import { processMeans } from '../../process/process-means.js';
+import { processDependencies } from '../../process/process-dependencies.js';
 import { runProcess } from '../../process/run-process.js';
 import { webhookSecretOf } from '../webhook-secret.js';
 import { startSimulator } from './server.js';
@@ -10,15 +10,15 @@ import { startSimulator } from './server.js';
 await runProcess(async () => {
   const config = readConfig();
   const { host, simulatorPort: port, dataFolder, webhookUrl } = config;
-  const means = processMeans({ name: 'payment-simulator', level: 'info' });
+  const dependencies = processDependencies({ name: 'payment-simulator', level: 'info' });
   const lock = await joinDataFolder(dataFolder);
   const simulator = await startSimulator({
-    ...means,
+    ...dependencies,
     host,
     port,
     ledgerFile: dataFiles(dataFolder).paymentLedger,
-    webhookSecret: webhookSecretOf(config, means.randomness),
-    report: (fault) => means.report(fault, 'payment simulator'),
+    webhookSecret: webhookSecretOf(config, dependencies.randomness),
+    report: (fault) => dependencies.report(fault, 'payment simulator'),
   });
   if (webhookUrl !== undefined) simulator.notifyAt(webhookUrl);
   return {

@@ -21,7 +21,7 @@ export type Asked =
 
 export type EntryKind = 'authorisation' | 'capture' | 'void' | 'refund';
 
-export interface Outcome {
+export interface PaymentDecision {
   /** As it stands afterwards; `undefined`: the gateway knows none by that reference. */
   readonly payment: Payment | undefined;
   /** `mismatch`: the reference was used with another amount or currency. `silence`: no answer, ever. */
@@ -39,7 +39,7 @@ type Behaviour = 'approve' | 'decline' | 'slow' | 'fail-once' | 'hang' | 'double
 export const slowness = 2_000;
 
 /** What a gateway that knows `payment` does with a request at the time `now`. */
-export function receive(payment: Payment | undefined, asked: Asked, now: number): Outcome {
+export function receive(payment: Payment | undefined, asked: Asked, now: number): PaymentDecision {
   const before = payment === undefined ? undefined : fallDue(payment, now);
   const outcome = answerTo(before?.payment ?? payment, asked, now);
   if (before === undefined) return outcome;
@@ -51,13 +51,13 @@ export function receive(payment: Payment | undefined, asked: Asked, now: number)
 }
 
 /** What becomes of a pending payment whose time has come; `undefined`: nothing. */
-export function fallDue(payment: Payment, now: number): Outcome | undefined {
+export function fallDue(payment: Payment, now: number): PaymentDecision | undefined {
   const { status, decidesAt } = payment;
   if (status !== 'pending' || decidesAt === null || decidesAt > now) return undefined;
   return { ...standing({ ...payment, status: 'authorised', decidesAt: null }, ['authorisation']), webhooks: 1 };
 }
 
-function answerTo(payment: Payment | undefined, asked: Asked, now: number): Outcome {
+function answerTo(payment: Payment | undefined, asked: Asked, now: number): PaymentDecision {
   switch (asked.ask) {
     case 'authorise':
       return authorise(payment, asked, now);
@@ -74,7 +74,7 @@ function answerTo(payment: Payment | undefined, asked: Asked, now: number): Outc
   }
 }
 
-function authorise(payment: Payment | undefined, asked: Authorisation, now: number): Outcome {
+function authorise(payment: Payment | undefined, asked: Authorisation, now: number): PaymentDecision {
   const { reference, amount, currency, token } = asked;
   if (payment !== undefined && payment.amount !== null) {
     if (payment.amount !== amount || payment.currency !== currency) {
@@ -129,7 +129,7 @@ function behaviourOf(token: string): Behaviour {
 }
 
 /** Lets go of what is reserved; what comes later for a reference that nobody knows finds it void. */
-function release(payment: Payment | undefined, reference: string): Outcome {
+function release(payment: Payment | undefined, reference: string): PaymentDecision {
   if (payment === undefined) {
     return standing({ reference, status: 'voided', amount: null, currency: null, reason: null, decidesAt: null });
   }
@@ -149,15 +149,15 @@ function release(payment: Payment | undefined, reference: string): Outcome {
   }
 }
 
-function move(payment: Payment | undefined, from: GatewayStatus, to: GatewayStatus, kind: EntryKind): Outcome {
+function move(payment: Payment | undefined, from: GatewayStatus, to: GatewayStatus, kind: EntryKind): PaymentDecision {
   if (payment === undefined || payment.status === 'failed') return unknown(payment);
   return payment.status === from ? standing({ ...payment, status: to }, [kind]) : standing(payment);
 }
 
-function standing(payment: Payment, booked: readonly EntryKind[] = []): Outcome {
+function standing(payment: Payment, booked: readonly EntryKind[] = []): PaymentDecision {
   return { payment, answer: 'payment', booked, webhooks: 0 };
 }
 
-function unknown(payment: Payment | undefined): Outcome {
+function unknown(payment: Payment | undefined): PaymentDecision {
   return { payment, answer: 'unknown', booked: [], webhooks: 0 };
 }

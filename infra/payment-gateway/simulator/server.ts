@@ -8,7 +8,7 @@ import { isOurFault, problemAnswer, RequestRefused } from '../../http/problem.js
 import { readBody } from '../../http/read-body.js';
 import { decideInTime } from './decide-in-time.js';
 import { Ledger } from './ledger.js';
-import type { Asked, Outcome, Payment } from './payment.js';
+import type { Asked, PaymentDecision, Payment } from './payment.js';
 import { authorisationOf, routeOf, type Route } from './requests.js';
 import { WebhookSender } from './webhook-sender.js';
 
@@ -101,7 +101,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 }
 
 interface Answering {
-  receive(asked: Asked): Promise<Outcome>;
+  receive(asked: Asked): Promise<PaymentDecision>;
   /** Tells by a webhook how a payment stands. */
   tell(reference: string): Promise<void>;
   entries(reference: string | undefined): readonly object[];
@@ -111,8 +111,8 @@ interface Answering {
   readonly report: (fault: Error) => void;
 }
 
-function answering(means: Answering): RequestListener {
-  const { randomness, report } = means;
+function answering(dependencies: Answering): RequestListener {
+  const { randomness, report } = dependencies;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://simulator.invalid');
@@ -127,7 +127,7 @@ function answering(means: Answering): RequestListener {
         send(response, 200, { status: 'ok' });
         return;
       case 'ledger':
-        send(response, 200, { entries: means.entries(searchParams.get('reference') ?? undefined) });
+        send(response, 200, { entries: dependencies.entries(searchParams.get('reference') ?? undefined) });
         return;
       case 'authorise':
       case 'payment':
@@ -140,16 +140,16 @@ function answering(means: Answering): RequestListener {
 
   async function answerPayment(asked: Asked, response: ServerResponse): Promise<void> {
     const closed = new Promise((resolve) => response.once('close', resolve));
-    const outcome = await means.receive(asked);
+    const outcome = await dependencies.receive(asked);
     if (outcome.answer === 'silence') {
-      means.hang(response);
+      dependencies.hang(response);
       return;
     }
     const payment = shownOf(outcome, asked);
     send(response, payment.status === 'pending' ? 202 : 200, payment);
     await closed;
     // Who is gone cannot know, and a question that changes nothing is none that they wait for.
-    if (!response.writableFinished && asked.ask !== 'look') await means.tell(asked.reference);
+    if (!response.writableFinished && asked.ask !== 'look') await dependencies.tell(asked.reference);
   }
 
   return (request, response) => {
@@ -179,7 +179,7 @@ async function askedBy(
 }
 
 /** How a payment stands, as it is answered. Throws what is answered in its place. */
-function shownOf({ answer, payment }: Outcome, { reference }: Asked): GatewayPayment {
+function shownOf({ answer, payment }: PaymentDecision, { reference }: Asked): GatewayPayment {
   if (answer === 'fault') throw new PlannedFault('payment simulator', 'The token asks for a fault.');
   if (answer === 'mismatch') {
     throw new RuleViolated('other-amount', `Payment ${reference} was asked for with another amount or currency.`);

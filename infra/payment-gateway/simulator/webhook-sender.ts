@@ -3,7 +3,7 @@ import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { webhookSignature, webhookSignatureHeader } from '../webhook-signature.js';
 import type { Ledger, UntoldWebhook } from './ledger.js';
 
-export interface WebhookSenderMeans {
+export interface WebhookSenderDependencies {
   readonly ledger: Pick<Ledger, 'untold' | 'told'>;
   readonly secret: string;
   readonly timer: Timer;
@@ -22,13 +22,13 @@ const answerPatience = 5_000;
  * was not sent when a process ended is sent by the next.
  */
 export class WebhookSender {
-  readonly #means: WebhookSenderMeans;
+  readonly #dependencies: WebhookSenderDependencies;
   readonly #stopping = new AbortController();
   readonly #sending = new Map<number, Promise<void>>();
   #address: string | undefined;
 
-  constructor(means: WebhookSenderMeans) {
-    this.#means = means;
+  constructor(dependencies: WebhookSenderDependencies) {
+    this.#dependencies = dependencies;
   }
 
   notifyAt(address: string): void {
@@ -39,7 +39,7 @@ export class WebhookSender {
   /** There may be webhooks to send. */
   ring(): void {
     if (this.#address === undefined || this.#stopping.signal.aborted) return;
-    for (const webhook of this.#means.ledger.untold()) {
+    for (const webhook of this.#dependencies.ledger.untold()) {
       if (this.#sending.has(webhook.sequence)) continue;
       const sending = this.#send(webhook).finally(() => {
         this.#sending.delete(webhook.sequence);
@@ -56,7 +56,7 @@ export class WebhookSender {
   }
 
   async #send({ sequence, body }: UntoldWebhook): Promise<void> {
-    const { ledger, timer, randomness, report } = this.#means;
+    const { ledger, timer, randomness, report } = this.#dependencies;
     const { signal } = this.#stopping;
     for (let failures = 0; ; failures += 1) {
       const fault = await this.#post(body);
@@ -75,7 +75,7 @@ export class WebhookSender {
   async #post(body: string): Promise<string | undefined> {
     const headers = {
       'Content-Type': 'application/json',
-      [webhookSignatureHeader]: webhookSignature(this.#means.secret, body),
+      [webhookSignatureHeader]: webhookSignature(this.#dependencies.secret, body),
     };
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(answerPatience)]);
     try {

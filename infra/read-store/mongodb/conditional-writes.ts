@@ -1,19 +1,19 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Batch, DocumentWrite } from '@waybill/shared-kernel/ports/read-store.js';
+import type { DocumentBatch, DocumentWrite } from '@waybill/shared-kernel/ports/read-store.js';
 import { MongoBulkWriteError, MongoServerError, ObjectId, type AnyBulkWriteOperation, type Collection } from 'mongodb';
 import { duplicateKey } from '../../mongodb/connection.js';
 import { degradedText } from '../storable.js';
 import { documentOf, inOrder, type MongoDbDocument } from './stored-document.js';
 
 /** A batch as it will be written. */
-export interface PreparedBatch extends Pick<Batch, 'partition' | 'writes'> {
+export interface PreparedBatch extends Pick<DocumentBatch, 'partition' | 'writes'> {
   readonly commit: ObjectId;
   /** One for each write. */
   readonly documents: readonly MongoDbDocument[];
 }
 
 /** Of a batch with writes. Throws `DocumentNotStorable`. */
-export function prepare({ collection, partition, writes }: Batch): PreparedBatch {
+export function prepare({ collection, partition, writes }: DocumentBatch): PreparedBatch {
   const commit = new ObjectId();
   const documents = writes.map((write) => documentOf(collection, partition, write, commit));
   return { partition, writes, commit, documents };

@@ -8,11 +8,11 @@ import { collectionName, indexesOf } from './collection-layout.js';
 import { inspectMongoDb } from './inspect.js';
 import { openMongoDbReadStore } from './read-store.js';
 
-const patienceMs = 20_000;
+const answerTimeoutMs = 20_000;
 
 test('a look at a MongoDB that is not there says so', async () => {
   const url = `mongodb://127.0.0.1:${await freePort()}`;
-  await expect(inspectMongoDb({ url, collections: [], patienceMs: 50 })).rejects.toThrow(Unavailable);
+  await expect(inspectMongoDb({ url, collections: [], answerTimeoutMs: 50 })).rejects.toThrow(Unavailable);
 });
 
 describeWithServer('a look at MongoDB', () => {
@@ -24,7 +24,7 @@ describeWithServer('a look at MongoDB', () => {
     const collections = [sampleCollection()];
     const name = collectionName(collections[0]!);
     const indexes = indexesOf(collections[0]!).map((index) => index.name);
-    expect(await inspectMongoDb({ url, collections, patienceMs })).toMatchObject({
+    expect(await inspectMongoDb({ url, collections, answerTimeoutMs })).toMatchObject({
       version: expect.stringMatching(/^\d+\.\d+/),
       writeFault: undefined,
       missingIndexes: { [name]: indexes },
@@ -32,10 +32,12 @@ describeWithServer('a look at MongoDB', () => {
     const readStore = openMongoDbReadStore({ url });
     await readStore.declare(collections[0]!);
     await readStore.close();
-    expect((await inspectMongoDb({ url, collections, patienceMs })).missingIndexes).toEqual({});
+    expect((await inspectMongoDb({ url, collections, answerTimeoutMs })).missingIndexes).toEqual({});
     const client = new MongoClient(url);
     await client.db().collection(name).dropIndex(indexes[0]!);
-    expect((await inspectMongoDb({ url, collections, patienceMs })).missingIndexes).toEqual({ [name]: [indexes[0]] });
+    expect((await inspectMongoDb({ url, collections, answerTimeoutMs })).missingIndexes).toEqual({
+      [name]: [indexes[0]],
+    });
     expect(await client.db().collection('doctor').countDocuments()).toBe(0);
     await client.close();
   });

@@ -22,12 +22,12 @@ export interface InspectOptions {
   readonly url: string;
   readonly collections: readonly CollectionSpec[];
   /** What finding the server, and each question, may take. */
-  readonly patienceMs: number;
+  readonly answerTimeoutMs: number;
 }
 
 /** Looks at a server; leaves nothing behind. Rejects with `Unavailable` or `BadConfiguration`. */
-export async function inspectMongoDb({ url, collections, patienceMs }: InspectOptions): Promise<InspectedMongoDb> {
-  const tuning = { selectTimeout: patienceMs, readPatience: patienceMs, writePatience: patienceMs };
+export async function inspectMongoDb({ url, collections, answerTimeoutMs }: InspectOptions): Promise<InspectedMongoDb> {
+  const tuning = { selectTimeout: answerTimeoutMs, readPatience: answerTimeoutMs, writePatience: answerTimeoutMs };
   const connection = new MongoDbConnection('read store', { url, tuning });
   try {
     const { version } = await connection.read((db) => db.admin().serverInfo());

@@ -10,7 +10,7 @@ interface Mover {
 }
 
 /** Milliseconds for which a move that nobody waits for may wait for others. */
-const patience = 20;
+const answerTimeoutMs = 20;
 
 /**
  * Moves positions forwards. Those that come while others are written are written together afterwards: every partition
@@ -67,7 +67,7 @@ export class PositionMoves {
   /** Until one is urgent, or long enough. */
   #wait(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, patience);
+      const timer = setTimeout(resolve, answerTimeoutMs);
       this.#hurry = () => {
         clearTimeout(timer);
         resolve();

@@ -2,7 +2,7 @@ import type { LogPosition } from '@waybill/shared-kernel/subscriptions/log-posit
 import type { CollectionVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import {
   isQuarantined,
-  type Batch,
+  type DocumentBatch,
   type CollectionSpec,
   type Group,
   type GroupQuery,
@@ -84,7 +84,7 @@ class MongoDbReadStore implements ReadStore {
     return found.map(storedDocument);
   }
 
-  async commit(batch: Batch): Promise<readonly string[]> {
+  async commit(batch: DocumentBatch): Promise<readonly string[]> {
     const { collection, partition, position, writes } = batch;
     this.#assertDeclared(collection);
     const hasWrites = writes.length > 0;

@@ -1,4 +1,4 @@
-import type { Batch, Degraded, DocumentWrite, FieldValue } from '@waybill/shared-kernel/ports/read-store.js';
+import type { DocumentBatch, Degraded, DocumentWrite, FieldValue } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Database, Statement } from '../../sqlite/database.js';
 import { checkFields, degradedText, sectionsText } from '../storable.js';
 import { fieldColumns, type CollectionTable } from './collection-table.js';
@@ -44,7 +44,7 @@ export class CollectionWriter {
   }
 
   /** Writes what still is as it was expected; answers the keys of what is not. */
-  write({ writes, partition }: Batch): readonly string[] {
+  write({ writes, partition }: DocumentBatch): readonly string[] {
     const conflicts: string[] = [];
     this.#sums?.begin();
     for (const write of writes) {

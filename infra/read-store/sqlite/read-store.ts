@@ -5,7 +5,7 @@ import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
 import type { CollectionVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import {
   isQuarantined,
-  type Batch,
+  type DocumentBatch,
   type CollectionSpec,
   type FieldValue,
   type Group,
@@ -101,7 +101,7 @@ class SqliteReadStore implements ReadStore {
     });
   }
 
-  async commit(batch: Batch): Promise<readonly string[]> {
+  async commit(batch: DocumentBatch): Promise<readonly string[]> {
     const { collection, partition, position } = batch;
     const declared = this.#of(collection);
     const writer = (declared.writer ??= new CollectionWriter(this.#database, declared.table));

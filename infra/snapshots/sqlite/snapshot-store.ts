@@ -17,7 +17,7 @@ const schema: Schema = {
 };
 
 /** How long a question may wait for others, milliseconds: reading the events takes less. */
-const patience = 1_000;
+const answerTimeoutMs = 1_000;
 
 /**
  * Snapshots in a SQLite file of their own, which may be deleted whenever no process has it open. `synchronous=NORMAL`:
@@ -40,7 +40,7 @@ class SqliteSnapshotStore implements SnapshotStore {
   }
 
   async load(stream: string): Promise<StoredSnapshot | undefined> {
-    const row = await whenFree(() => this.#database().load.get(stream), patience);
+    const row = await whenFree(() => this.#database().load.get(stream), answerTimeoutMs);
     if (row === undefined) return undefined;
     const [revision, schemaVersion, text] = row;
     return { revision, schemaVersion, text: Buffer.from(text).toString('utf8') };
@@ -49,11 +49,11 @@ class SqliteSnapshotStore implements SnapshotStore {
   async save(stream: string, { revision, schemaVersion, text }: StoredSnapshot): Promise<void> {
     // As bytes: SQLite's text functions, and some tools, end a text at its first NUL.
     const bytes = Buffer.from(text, 'utf8');
-    await whenFree(() => this.#database().save.run(stream, revision, schemaVersion, bytes), patience);
+    await whenFree(() => this.#database().save.run(stream, revision, schemaVersion, bytes), answerTimeoutMs);
   }
 
   async remove(stream: string): Promise<void> {
-    await whenFree(() => this.#database().remove.run(stream), patience);
+    await whenFree(() => this.#database().remove.run(stream), answerTimeoutMs);
   }
 
   async close(): Promise<void> {

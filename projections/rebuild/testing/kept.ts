@@ -16,7 +16,7 @@ import { until } from '@waybill/shared-kernel/testing/until.js';
 import {
   keepReadModels,
   keepTuning,
-  type KeepMeans,
+  type KeepDependencies,
   type KeepTuning,
   type ReadModelKeeper,
 } from '../../projecting/keep-read-models.js';
@@ -32,7 +32,7 @@ import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 /** As in production, but in a hurry. */
 export const hastyTuning: KeepTuning = {
   consumer: { ...keepTuning.consumer, backOff: { first: 1, most: 5 } },
-  rebuilder: { build: { beat: 3, look: 2 }, patience: 30, grace: 20, backOff: { first: 1, most: 5 } },
+  rebuilder: { build: { beat: 3, look: 2 }, answerTimeoutMs: 30, grace: 20, backOff: { first: 1, most: 5 } },
   look: 3,
 };
 
@@ -81,7 +81,7 @@ export class Kept {
     return store;
   }
 
-  means(readStore: KeepMeans['readStore'] = this.open()): KeepMeans {
+  dependencies(readStore: KeepDependencies['readStore'] = this.open()): KeepDependencies {
     return {
       broker: this.broker,
       store: this.log,
@@ -97,8 +97,8 @@ export class Kept {
     };
   }
 
-  keep(projections: readonly Projection[], means = this.means(), tuning = hastyTuning): ReadModelKeeper {
-    const keeper = keepReadModels(projections, means, tuning);
+  keep(projections: readonly Projection[], dependencies = this.dependencies(), tuning = hastyTuning): ReadModelKeeper {
+    const keeper = keepReadModels(projections, dependencies, tuning);
     this.#keepers.push(keeper);
     return keeper;
   }

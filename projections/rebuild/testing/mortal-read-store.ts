@@ -1,7 +1,7 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { KeepMeans } from '../../projecting/keep-read-models.js';
+import type { KeepDependencies } from '../../projecting/keep-read-models.js';
 
-type Store = KeepMeans['readStore'];
+type Store = KeepDependencies['readStore'];
 
 /** A read store as a process has it that dies: at one call, and from then on no call is made any more. */
 export interface MortalReadStore {

@@ -1,6 +1,6 @@
-import type { KeepMeans } from '../../projecting/keep-read-models.js';
+import type { KeepDependencies } from '../../projecting/keep-read-models.js';
 
-type Store = KeepMeans['readStore'];
+type Store = KeepDependencies['readStore'];
 type Method = keyof Store;
 
 /**

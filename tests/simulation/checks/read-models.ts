@@ -1,7 +1,7 @@
 import { verifyReadModels } from '@waybill/projections/audit/verify-read-models.js';
 import { catchUp } from '@waybill/projections/projecting/catch-up.js';
 import { auditedLists } from '@waybill/cli/fulfilment/lists.js';
-import { projections } from '@waybill/projections/read-models/catalogue.js';
+import { projections } from '@waybill/projections/read-models/projections.js';
 import { documentsOf } from '@waybill/projections/testing/logs.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import type { World } from '../world.js';

@@ -12,7 +12,7 @@ export interface Story {
   readonly isPickedUp: boolean;
 }
 
-export interface ShopMeans {
+export interface ShopDependencies {
   /** Unlike that of other runs on the same log; begins all ids. */
   readonly run: string;
   /** Of an operator and merchant. */
@@ -27,20 +27,20 @@ const pause = 20;
 
 /** Merchants, customers and couriers, who send each command until they know what became of it. */
 export class Shop {
-  readonly #means: ShopMeans;
+  readonly #dependencies: ShopDependencies;
   /** Commands of which it is known what became. */
   answered = 0;
 
-  constructor(means: ShopMeans) {
-    this.#means = means;
+  constructor(dependencies: ShopDependencies) {
+    this.#dependencies = dependencies;
   }
 
   productOf(kind: Kind): string {
-    return `${kind}-${this.#means.run}`;
+    return `${kind}-${this.#dependencies.run}`;
   }
 
   async open(): Promise<void> {
-    const { run } = this.#means;
+    const { run } = this.#dependencies;
     for (const [kind, stock] of Object.entries(stocks)) {
       const productId = this.productOf(kind as Kind);
       const unitPrice = { amount: 900, currency: 'EUR' };
@@ -52,7 +52,7 @@ export class Shop {
 
   /** Has everything done that is planned for an order, each as soon as it can be. */
   async carryOut(plan: OrderPlan, name: string): Promise<Story> {
-    const { run, log } = this.#means;
+    const { run, log } = this.#dependencies;
     const orderId = `${name}-${run}`;
     const lines = plan.lines.map(({ kind, quantity }) => ({ productId: this.productOf(kind), quantity }));
     const payment = { token: plan.token };
@@ -115,7 +115,7 @@ export class Shop {
   }
 
   async #answer(path: string, body: object): Promise<Answer> {
-    const { url, token } = this.#means;
+    const { url, token } = this.#dependencies;
     for (;;) {
       const answer = await post(await url(), path, token, `${path} ${JSON.stringify(body)}`, body).catch(
         () => undefined,

@@ -13,7 +13,7 @@ import { freePort, isListening } from '../../../testing/loopback-port.js';
 export const startCommand = process.env['WAYBILL_TEST_ESDB_START'] ?? '';
 
 /** How long a server may take until it leads. */
-const patienceMs = 120_000;
+const answerTimeoutMs = 120_000;
 
 export interface EventStoreDbProcessOptions {
   readonly options?: string;
@@ -51,12 +51,12 @@ export class EventStoreDbProcess {
     // A process group of its own, so that nothing of it is left when it is killed.
     const started = spawn(line, { shell: true, detached: true, stdio: 'ignore' });
     this.#process = started;
-    const until = performance.now() + patienceMs;
+    const until = performance.now() + answerTimeoutMs;
     while (!(await this.#isReady())) {
       if (started.exitCode !== null) throw new Error(`"${line}" ended with ${started.exitCode}.`);
       if (performance.now() > until) {
         await this.kill();
-        throw new Error(`"${line}" is not ready after ${patienceMs / 1_000} s.`);
+        throw new Error(`"${line}" is not ready after ${answerTimeoutMs / 1_000} s.`);
       }
       await sleep(20);
     }

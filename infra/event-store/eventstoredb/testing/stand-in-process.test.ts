@@ -20,7 +20,7 @@ test('a stand-in that is started like a server keeps what it acknowledged when i
   await server.start();
   const [stream, cut] = [freshStream(), freshStream()];
   const events = [newEvent(), newEvent()];
-  const store = openEventStoreDb(server.url, { patienceMs: 20_000 });
+  const store = openEventStoreDb(server.url, { answerTimeoutMs: 20_000 });
   const appended = await store.append(stream, noStream, events);
   await store.append(cut, noStream, [newEvent(), newEvent()]);
   const other = connectionTo(server.url);
@@ -40,7 +40,7 @@ test('it can be put back to what it had', async () => {
   await server.start();
   const [first, second] = [newEvent(), newEvent()];
   const stream = freshStream();
-  const store = openEventStoreDb(server.url, { patienceMs: 20_000 });
+  const store = openEventStoreDb(server.url, { answerTimeoutMs: 20_000 });
   const appended = await store.append(stream, noStream, [first]);
   const restore = await server.save();
   await store.append(stream, 0, [second]);

@@ -1,10 +1,10 @@
 import { workerData } from 'node:worker_threads';
-import type { Batch } from '@waybill/shared-kernel/ports/read-store.js';
+import type { DocumentBatch } from '@waybill/shared-kernel/ports/read-store.js';
 import { openSqliteReadStore } from '../read-store.js';
 
 export interface BatchesToCommit {
   readonly file: string;
-  readonly batches: readonly Batch[];
+  readonly batches: readonly DocumentBatch[];
 }
 
 /** A thread that commits batches to a read store, one after the other. */

@@ -6,7 +6,7 @@ import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { type Randomness, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
-import { knownFulfilment, type KnownFulfilment, type KnownFulfilmentMeans } from './known-fulfilment.js';
+import { knownFulfilment, type FulfilmentDetails, type FulfilmentDetailsDependencies } from './fulfilment-details.js';
 
 /** `retry`: have what is due done now. `compensate`: have it undone. */
 export type Request = 'retry' | 'compensate';
@@ -16,7 +16,7 @@ const types = {
   compensate: 'FulfilmentCompensationRequested',
 } as const;
 
-export interface AskByHandMeans extends KnownFulfilmentMeans {
+export interface InterventionDependencies extends FulfilmentDetailsDependencies {
   readonly store: Pick<EventStore, 'append' | 'readStream'>;
   readonly clock: WallClock;
   readonly randomness: Randomness;
@@ -29,9 +29,13 @@ export interface AskByHandMeans extends KnownFulfilmentMeans {
  * log. Throws `NotFound` where no fulfilment was begun, `RuleViolated` where there is nothing to be done, and
  * `WrongExpectedRevision` where something happened to it meanwhile.
  */
-export async function askByHand(request: Request, orderId: string, means: AskByHandMeans): Promise<Appended> {
-  const { store, clock, randomness, actor, reason } = means;
-  const known = await knownFulfilment(orderId, means);
+export async function requestIntervention(
+  request: Request,
+  orderId: string,
+  dependencies: InterventionDependencies,
+): Promise<Appended> {
+  const { store, clock, randomness, actor, reason } = dependencies;
+  const known = await knownFulfilment(orderId, dependencies);
   const refusal = refusalOf(request, known);
   if (refusal !== undefined) throw new RuleViolated(refusal.rule, refusal.message);
   const last = known.events.at(-1)!;
@@ -58,7 +62,7 @@ export interface Refusal {
   readonly message: string;
 }
 
-type Judged = Pick<KnownFulfilment, 'orderId' | 'item' | 'heldBack' | 'isOut' | 'outcome' | 'payment'>;
+type Judged = Pick<FulfilmentDetails, 'orderId' | 'item' | 'heldBack' | 'isOut' | 'outcome' | 'payment'>;
 
 /** Why asking for it would lead to nothing, as far as is known: what the process manager then does, it decides itself. */
 export function refusalOf(request: Request, known: Judged): Refusal | undefined {

@@ -5,7 +5,7 @@ import { courierOf, delivery, type DeliveryHistory, type DeliveryState } from '.
 import { secondOf } from './reports.js';
 
 /** A position report as the log has it. */
-export interface ToldReport {
+export interface RecordedReport {
   /** When the courier was there, RFC 3339 UTC with milliseconds. */
   readonly at: string;
   readonly actor: Actor | undefined;
@@ -18,8 +18,8 @@ export interface ToldReport {
 }
 
 /** The reports of one delivery up to an event. */
-interface Told {
-  readonly bySecond: Map<string, ToldReport[]>;
+interface ReportIndex {
+  readonly bySecond: Map<string, RecordedReport[]>;
   size: number;
   state: DeliveryState;
   last: Pick<KnownEvent, 'id' | 'revision'> | undefined;
@@ -33,10 +33,10 @@ export type EventsOf = (deliveryId: string, from: number) => AsyncIterable<Known
  * came after it is read, so a courier's whole queue that comes again costs no more than its first. As many reports are
  * kept as were asked for last.
  */
-export class ToldReports {
+export class RecordedReports {
   readonly #eventsOf: EventsOf;
-  readonly #kept: LRUCache<string, Told>;
-  readonly #looks = new Map<string, Promise<Told>>();
+  readonly #kept: LRUCache<string, ReportIndex>;
+  readonly #looks = new Map<string, Promise<ReportIndex>>();
 
   constructor(eventsOf: EventsOf, { keep = 200_000 }: { readonly keep?: number } = {}) {
     this.#eventsOf = eventsOf;
@@ -44,7 +44,7 @@ export class ToldReports {
   }
 
   /** Those of the same second, in the order of the log. */
-  async at(deliveryId: string, at: string): Promise<readonly ToldReport[]> {
+  async at(deliveryId: string, at: string): Promise<readonly RecordedReport[]> {
     // One look after the other: two that note the same events would note them twice.
     const before = this.#looks.get(deliveryId);
     const look = (before ?? Promise.resolve()).then(
@@ -59,7 +59,7 @@ export class ToldReports {
     }
   }
 
-  async #upToDate(deliveryId: string): Promise<Told> {
+  async #upToDate(deliveryId: string): Promise<ReportIndex> {
     const kept = this.#kept.get(deliveryId);
     this.#kept.delete(deliveryId);
     const told = (kept && (await this.#readOn(deliveryId, kept))) ?? (await this.#readOn(deliveryId, nothingTold()))!;
@@ -68,7 +68,7 @@ export class ToldReports {
   }
 
   /** `undefined`: the log no longer has the event that this ends with. An older one was restored. */
-  async #readOn(deliveryId: string, told: Told): Promise<Told | undefined> {
+  async #readOn(deliveryId: string, told: ReportIndex): Promise<ReportIndex | undefined> {
     const { last } = told;
     let isBorneOut = last === undefined;
     for await (const event of this.#eventsOf(deliveryId, last?.revision ?? 0)) {
@@ -80,11 +80,11 @@ export class ToldReports {
   }
 }
 
-function nothingTold(): Told {
+function nothingTold(): ReportIndex {
   return { bySecond: new Map(), size: 0, state: delivery.initialState, last: undefined };
 }
 
-function note(told: Told, event: KnownEvent): void {
+function note(told: ReportIndex, event: KnownEvent): void {
   const { id, type, data, actor, revision, position } = event;
   told.last = { id, revision };
   if (type !== 'DeliveryPositionReported') {

@@ -15,8 +15,8 @@ import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/sus
 import { readSuspensions } from '@waybill/command-side/fulfilment/suspension/suspension.js';
 import { onFulfilment, placed } from '@waybill/projections/testing/history.js';
 import { appendAll } from '@waybill/projections/testing/logs.js';
-import { askByHand, type Request } from './ask-by-hand.js';
-import { knownFulfilment } from './known-fulfilment.js';
+import { requestIntervention, type Request } from './request-intervention.js';
+import { knownFulfilment } from './fulfilment-details.js';
 
 const orderId = 'o1';
 const dueAt = '2026-03-01T13:00:00.000Z';
@@ -70,7 +70,7 @@ describe('asking by hand', () => {
   }
 
   const ask = (request: Request, id = orderId) =>
-    askByHand(request, id, {
+    requestIntervention(request, id, {
       ...{ store: log, readStore, clock, randomness: seededRandomness('hand'), reason: 'asked by phone' },
       actor: { sub: 'olga', role: 'operator' },
     });
@@ -117,9 +117,11 @@ describe('asking by hand', () => {
         return events;
       },
     };
-    const means = { readStore, clock, randomness: seededRandomness('hand'), reason: 'late' };
+    const dependencies = { readStore, clock, randomness: seededRandomness('hand'), reason: 'late' };
     const actor = { sub: 'olga', role: 'operator' };
-    await expect(askByHand('retry', orderId, { ...means, store: raced, actor })).rejects.toThrow(WrongExpectedRevision);
+    await expect(requestIntervention('retry', orderId, { ...dependencies, store: raced, actor })).rejects.toThrow(
+      WrongExpectedRevision,
+    );
     expect((await log.readStream(`fulfilment-${orderId}`, 0, 10)).map(({ type }) => type)).toEqual([
       'FulfilmentStarted',
       'FulfilmentStockReserved',

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { KnownOutage, OutageBegun } from '../event-store/eventstoredb/outage.js';
-import { processMeans } from './process-means.js';
+import { processDependencies } from './process-dependencies.js';
 
 test('what is quarantined is one line of the log and counts by projection', async () => {
-  const { log, metrics, quarantined } = processMeans({ level: 'warn' });
+  const { log, metrics, quarantined } = processDependencies({ level: 'warn' });
   const lines: unknown[] = [];
   log.warn = (...said: unknown[]): void => void lines.push(said);
   const event = { id: 'e1', stream: 'order-o1', type: 'OrderConfirmed' };
@@ -14,7 +14,7 @@ test('what is quarantined is one line of the log and counts by projection', asyn
 });
 
 test('an outage is one line as it begins and one as it ends, however many tell of it; each fault of it counts', async () => {
-  const { log, metrics, report, recovered } = processMeans({ level: 'warn' });
+  const { log, metrics, report, recovered } = processDependencies({ level: 'warn' });
   const lines: unknown[] = [];
   log.warn = (...said: unknown[]): void => void lines.push(said);
   const of = 'event store';

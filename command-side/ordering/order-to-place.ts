@@ -3,19 +3,26 @@ import type { OrderLine, OrderPlaced } from '@waybill/shared-kernel/events/order
 import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import { customerErased } from '../customers/customer.js';
 import { sealAddress } from '../http/address-body.js';
-import type { WriteMeans } from '../http/write-means.js';
+import type { WriteDependencies } from '../http/write-dependencies.js';
 import type { PlaceOrderBody } from './bodies.js';
 
-type Means = Pick<WriteMeans, 'aggregates' | 'keys' | 'randomness'>;
+type Dependencies = Pick<WriteDependencies, 'aggregates' | 'keys' | 'randomness'>;
 
 /**
  * What an order is placed with: names and prices from the catalogue, the customer's own address where no other is given,
  * as they stand now or stood a moment ago. Throws `InvalidInput` that points at every customer, product or line that cannot be, and
  * `RuleViolated` where the customer is erased.
  */
-export async function placement(orderId: string, body: PlaceOrderBody, means: Means): Promise<OrderPlaced> {
+export async function orderToPlace(
+  orderId: string,
+  body: PlaceOrderBody,
+  dependencies: Dependencies,
+): Promise<OrderPlaced> {
   const faults: FieldFault[] = [];
-  const [address, lines] = await Promise.all([deliveryAddress(body, means, faults), orderLines(body, means, faults)]);
+  const [address, lines] = await Promise.all([
+    deliveryAddress(body, dependencies, faults),
+    orderLines(body, dependencies, faults),
+  ]);
   const currency = lines[0]?.currency;
   for (const line of lines) {
     if (line.currency === currency) continue;
@@ -39,7 +46,7 @@ export async function placement(orderId: string, body: PlaceOrderBody, means: Me
 
 async function deliveryAddress(
   { customerId, deliveryAddress: given }: PlaceOrderBody,
-  { aggregates, keys, randomness }: Means,
+  { aggregates, keys, randomness }: Dependencies,
   faults: FieldFault[],
 ): Promise<Sealed | undefined> {
   const [{ state }, key] = await Promise.all([aggregates.customers.lookUp(customerId), keys.find(customerId)]);
@@ -53,7 +60,7 @@ async function deliveryAddress(
 
 async function orderLines(
   body: PlaceOrderBody,
-  { aggregates }: Means,
+  { aggregates }: Dependencies,
   faults: FieldFault[],
 ): Promise<readonly { readonly index: number; readonly line: OrderLine; readonly currency: string }[]> {
   const loaded = await Promise.all(body.lines.map(({ productId }) => aggregates.products.lookUp(productId)));

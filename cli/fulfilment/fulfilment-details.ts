@@ -16,7 +16,7 @@ import { findQuarantined } from '@waybill/projections/quarantine/entries.js';
 import { suspendedFulfilment } from './suspended-fulfilment.js';
 
 /** How the fulfilment of an order stands, as operators see it: what the process manager noted, and what its events say. */
-export interface KnownFulfilment extends FulfilmentFacts {
+export interface FulfilmentDetails extends FulfilmentFacts {
   readonly orderId: string;
   /** `undefined`: the process manager has not come to it. */
   readonly item: WorklistItem | undefined;
@@ -40,7 +40,7 @@ export interface FulfilmentFacts {
   readonly outcome: FulfilmentCompleted['outcome'] | null;
 }
 
-export interface KnownFulfilmentMeans {
+export interface FulfilmentDetailsDependencies {
   readonly store: Pick<EventStore, 'readStream'>;
   readonly readStore: Pick<ReadStore, 'load'>;
 }
@@ -48,8 +48,8 @@ export interface KnownFulfilmentMeans {
 /** Throws `NotFound` where no fulfilment was begun. */
 export async function knownFulfilment(
   orderId: string,
-  { store, readStore }: KnownFulfilmentMeans,
-): Promise<KnownFulfilment> {
+  { store, readStore }: FulfilmentDetailsDependencies,
+): Promise<FulfilmentDetails> {
   const events: RecordedEvent[] = [];
   for await (const event of readWholeStream(store, streamName('fulfilment', orderId))) events.push(event);
   if (events.length === 0) throw new NotFound('fulfilment', orderId, `No fulfilment of order ${orderId} was begun.`);

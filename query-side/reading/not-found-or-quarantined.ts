@@ -10,7 +10,7 @@ import type { Found } from './reading.js';
  * Why there is nothing to show to a caller who may know of it: there is no such thing, or its very first event cannot
  * be applied, or is gone, so that nobody knows what it looks like.
  */
-export function notShown(what: string, id: string, found: Found | undefined): WaybillError {
+export function notFoundOrQuarantined(what: string, id: string, found: Found | undefined): WaybillError {
   const degraded = found?.document.degraded;
   if (degraded === undefined) return new NotFound(what, id);
   const { cut } = degraded;

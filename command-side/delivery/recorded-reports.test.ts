@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
-import { ToldReports } from './told-reports.js';
+import { RecordedReports } from './recorded-reports.js';
 
 const facts = { deliveryId: 'd1', orderId: 'o1', customerId: 'ann', address: 'sealed.1.ann.AAAA', promisedBy: null };
 const timeOf = (minute: number): string => new Date(minute * 60_000).toISOString();
@@ -31,7 +31,7 @@ const many = Array.from({ length: 1_000 }, (_, revision) => eventOf(revision));
 
 test('a log is read once, then what is new in it, also by those who ask at once', async () => {
   const { log, eventsOf } = logOf(many);
-  const reports = new ToldReports(eventsOf);
+  const reports = new RecordedReports(eventsOf);
   const found = await Promise.all([2, 500, 999, 1_000].map((minute) => reports.at('d1', timeOf(minute))));
   expect(found.map((told) => told.map(({ revision }) => revision))).toEqual([[2], [500], [999], []]);
   expect(found[0]![0]).toMatchObject({ courierId: 'k1', state: { status: 'assigned' }, actor: { sub: 'k1' } });
@@ -44,7 +44,7 @@ test('a log is read once, then what is new in it, also by those who ask at once'
 test('another log is read anew, and a failed look spoils nothing', async () => {
   const { log, eventsOf } = logOf(many);
   let fails = false;
-  const reports = new ToldReports(async function* (id, from) {
+  const reports = new RecordedReports(async function* (id, from) {
     for await (const event of eventsOf(id, from)) {
       yield event;
       if (fails) throw new Error('cut off');
@@ -63,7 +63,7 @@ test('another log is read anew, and a failed look spoils nothing', async () => {
 
 test('no more is kept than that', async () => {
   const { log, eventsOf } = logOf(many);
-  const reports = new ToldReports(eventsOf, { keep: 1_500 });
+  const reports = new RecordedReports(eventsOf, { keep: 1_500 });
   for (const id of ['d1', 'd2', 'd1']) await reports.at(id, timeOf(2));
   expect(log.read).toBe(3 * many.length);
 });

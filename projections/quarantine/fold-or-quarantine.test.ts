@@ -13,7 +13,7 @@ import { fragile } from '../testing/fragile.js';
 import { cancelled, confirmed, happening, placed, scheduled } from '../testing/history.js';
 import { appendAll } from '../testing/logs.js';
 import { OrdersBench } from '../testing/orders-bench.js';
-import { releaseDocument } from './settle-document.js';
+import { releaseDocument } from './fold-or-quarantine.js';
 
 const partition = partitionOf('o1');
 

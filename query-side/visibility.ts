@@ -1,24 +1,24 @@
-import { sightOf, type Asker, type Owners, type Sight } from '@waybill/infra/http/access.js';
+import { visibilityOf, type Asker, type Owners, type Visibility } from '@waybill/infra/http/access.js';
 import type { Role } from '@waybill/infra/http/caller.js';
 import { isUnderWay, type DeliveryStatus } from '@waybill/projections/read-models/delivery-progress.js';
 import type { OrderParties } from '@waybill/projections/read-models/orders.js';
 import { Forbidden } from '@waybill/shared-kernel/errors.js';
 
 /** What a caller sees of an order. `undefined`: the answer is that of an order that is not there. So for all below. */
-export function sightOfOrder(asker: Asker, parties: OrderParties): Sight | undefined {
+export function visibilityOfOrder(asker: Asker, parties: OrderParties): Visibility | undefined {
   const { customerId, courierId, merchantIds, isUnderWay: isWithCourier } = parties;
   const owners = { customer: customerId, merchant: merchantIds };
-  return sightWithCourier(asker, owners, { courierId, isWithCourier });
+  return visibilityWithCourier(asker, owners, { courierId, isWithCourier });
 }
 
 /** A courier need not know where somebody lives once the parcel is off their hands; that they brought it they may. */
-function sightWithCourier(
+function visibilityWithCourier(
   asker: Asker,
   owners: Owners,
   { courierId, isWithCourier }: { readonly courierId: string | undefined; readonly isWithCourier: boolean | undefined },
-): Sight | undefined {
-  const now = sightOf(asker, isWithCourier === true ? { ...owners, courier: courierId } : owners);
-  return now ?? (sightOf(asker, { courier: courierId }) === undefined ? undefined : 'bare');
+): Visibility | undefined {
+  const now = visibilityOf(asker, isWithCourier === true ? { ...owners, courier: courierId } : owners);
+  return now ?? (visibilityOf(asker, { courier: courierId }) === undefined ? undefined : 'redacted');
 }
 
 export interface DeliveryParties {
@@ -27,23 +27,26 @@ export interface DeliveryParties {
   readonly status: DeliveryStatus | 'unknown';
 }
 
-export function sightOfDelivery(asker: Asker, { customerId, courierId, status }: DeliveryParties): Sight | undefined {
+export function visibilityOfDelivery(
+  asker: Asker,
+  { customerId, courierId, status }: DeliveryParties,
+): Visibility | undefined {
   const owners = { customer: customerId, open: status === 'open' };
-  return sightWithCourier(asker, owners, { courierId, isWithCourier: status !== 'unknown' && isUnderWay(status) });
+  return visibilityWithCourier(asker, owners, { courierId, isWithCourier: status !== 'unknown' && isUnderWay(status) });
 }
 
 /** Whether a caller sees all of each delivery, whoever has it. */
 export function seesEveryDelivery(asker: Asker): boolean {
-  return sightOf(asker, {}) === 'personal';
+  return visibilityOf(asker, {}) === 'personal';
 }
 
-export function sightOfCustomer(asker: Asker, customerId: string): Sight | undefined {
-  return sightOf(asker, { customer: customerId });
+export function visibilityOfCustomer(asker: Asker, customerId: string): Visibility | undefined {
+  return visibilityOf(asker, { customer: customerId });
 }
 
 /** A list narrowed to what its caller may see. */
 export interface Scope<Filters> {
-  readonly sight: Sight;
+  readonly visibility: Visibility;
   readonly filters: Filters;
 }
 
@@ -60,13 +63,13 @@ function scopeOf<Name extends string, Filters extends Readonly<Partial<Record<Na
   ownerFilters: OwnerFilters<Name>,
   named: Owners,
 ): Scope<Filters> {
-  const asked = sightOf(asker, named);
-  if (asked !== undefined) return { sight: asked, filters };
+  const asked = visibilityOf(asker, named);
+  if (asked !== undefined) return { visibility: asked, filters };
   const { caller, access } = asker;
   for (const [role, name] of ownerFilters) {
-    const sight = caller.roles.includes(role) ? access[role]?.own : undefined;
-    if (sight !== undefined && filters[name] === undefined) {
-      return { sight, filters: { ...filters, [name]: caller.sub } };
+    const visibility = caller.roles.includes(role) ? access[role]?.own : undefined;
+    if (visibility !== undefined && filters[name] === undefined) {
+      return { visibility, filters: { ...filters, [name]: caller.sub } };
     }
   }
   throw new Forbidden('What is asked for is that of others.');

@@ -14,7 +14,7 @@ export interface ConsumedQueue {
   readonly partition: number;
 }
 
-export interface ConsumptionMeans {
+export interface ConsumptionDependencies {
   readonly connection: Connection;
   readonly deadLetters: Pick<DeadLetters, 'put'>;
   readonly tuning: RabbitMqTuning;
@@ -25,7 +25,7 @@ export interface ConsumptionMeans {
 const notFound = 404;
 
 /** A consumer of one queue. Only the end of its channel returns what was not done, all of it at once. */
-export class Consumption implements Consumer {
+export class QueueConsumer implements Consumer {
   readonly stopped: Promise<void>;
   /** Resolves when it was attached to the queue for the first time, or has stopped before. */
   readonly attached: Promise<void>;
@@ -33,7 +33,7 @@ export class Consumption implements Consumer {
   readonly #queue: ConsumedQueue;
   readonly #prefetch: number;
   readonly #onBatches: OnBatches;
-  readonly #means: ConsumptionMeans;
+  readonly #dependencies: ConsumptionDependencies;
   readonly #link: Link<Channel>;
   #channel: Channel | undefined;
   /** What the server handed out and has no answer to yet. */
@@ -47,11 +47,11 @@ export class Consumption implements Consumer {
   #resolve!: () => void;
   #reject!: (reason: unknown) => void;
 
-  constructor(queue: ConsumedQueue, prefetch: number, onBatches: OnBatches, means: ConsumptionMeans) {
+  constructor(queue: ConsumedQueue, prefetch: number, onBatches: OnBatches, dependencies: ConsumptionDependencies) {
     this.#queue = queue;
     this.#prefetch = prefetch;
     this.#onBatches = onBatches;
-    this.#means = means;
+    this.#dependencies = dependencies;
     this.stopped = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -67,7 +67,7 @@ export class Consumption implements Consumer {
       use: (channel) => this.#use(channel),
       lost: (reason) => this.#lost(reason),
     };
-    this.#link = new Link(means.connection, user, means.tuning, means.notify);
+    this.#link = new Link(dependencies.connection, user, dependencies.tuning, dependencies.notify);
   }
 
   async close(): Promise<void> {
@@ -93,7 +93,7 @@ export class Consumption implements Consumer {
   #receive(channel: Channel, raw: ConsumeMessage | null): void {
     if (this.#hasEnded) return;
     if (raw === null) {
-      this.#means.notify({ kind: 'cancelled', queue: this.#queue.name });
+      this.#dependencies.notify({ kind: 'cancelled', queue: this.#queue.name });
       this.#gone();
       return;
     }
@@ -153,8 +153,8 @@ export class Consumption implements Consumer {
     } catch (error) {
       if (!(error instanceof Undecodable)) throw error;
       const { message: reason } = error;
-      await this.#means.deadLetters.put(raw, this.#queue.name, reason);
-      this.#means.notify({ kind: 'dead-lettered', queue: this.#queue.name, reason });
+      await this.#dependencies.deadLetters.put(raw, this.#queue.name, reason);
+      this.#dependencies.notify({ kind: 'dead-lettered', queue: this.#queue.name, reason });
       return undefined;
     }
   }

@@ -1,11 +1,11 @@
 import type { Aggregates } from '../handling/aggregates.js';
 import type { Erasures } from '../customers/erasures.js';
-import type { CommandHandler, CommandMeans } from '../handling/handle-command.js';
+import type { CommandHandler, CommandDependencies } from '../handling/handle-command.js';
 import type { OrderAdmission } from '../ordering/admission.js';
 import type { PaymentRecords } from '../payments/payment-records.js';
 
 /** What the routes of the write API work with. */
-export interface WriteMeans extends Omit<CommandMeans, 'store'> {
+export interface WriteDependencies extends Omit<CommandDependencies, 'store'> {
   readonly aggregates: Aggregates;
   readonly handler: CommandHandler;
   readonly erasures: Erasures;

@@ -10,7 +10,7 @@ import { processMetrics } from '../http/health.js';
 import { withoutSecrets } from './without-secrets.js';
 
 /** What every process has, whatever it does. */
-export interface ProcessMeans {
+export interface ProcessDependencies {
   readonly log: pino.Logger;
   readonly metrics: Registry;
   readonly clock: WallClock;
@@ -32,7 +32,10 @@ export interface ProcessMeans {
 export const logOptions = { hooks: { streamWrite: withoutSecrets } } as const;
 
 /** Logs to standard error, one JSON object a line. */
-export function processMeans(logging: { readonly name?: string; readonly level: 'info' | 'warn' }): ProcessMeans {
+export function processDependencies(logging: {
+  readonly name?: string;
+  readonly level: 'info' | 'warn';
+}): ProcessDependencies {
   const log = pino({ ...logging, ...logOptions }, pino.destination(2));
   /** How many connections to a server have lost it. */
   const losers = new Map<string, number>();

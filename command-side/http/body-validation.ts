@@ -18,7 +18,7 @@ const compiled = new Map<Kind, ReadonlyMap<string, Field>>();
  * with class-transformer before it, took a third of what an order takes beyond its HTTP; here each class is compiled
  * once. The test holds the two together.
  */
-export function passes(kind: Kind, body: object): boolean {
+export function isValid(kind: Kind, body: object): boolean {
   let fields = compiled.get(kind);
   if (fields === undefined) compiled.set(kind, (fields = compile(kind)));
   for (const name in body) if (!fields.has(name)) return false;
@@ -43,7 +43,8 @@ function compile(kind: Kind): ReadonlyMap<string, Field> {
         break;
       case ValidationTypes.NESTED_VALIDATION: {
         const nested = nestedKind(kind, property);
-        const holds = (value: unknown): boolean => typeof value === 'object' && value !== null && passes(nested, value);
+        const holds = (value: unknown): boolean =>
+          typeof value === 'object' && value !== null && isValid(nested, value);
         field.checks.push((_body, value) => (Array.isArray(value) ? value.every(holds) : holds(value)));
         break;
       }

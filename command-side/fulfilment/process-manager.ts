@@ -19,11 +19,11 @@ import type { PaymentRequest } from '../payments/payment-request.js';
 import type { AggregateSnapshots } from '../handling/snapshots/aggregate-snapshots.js';
 import type { BelievedTime } from './believed-time.js';
 import { dueCommands, type FulfilmentCommand } from './due-commands.js';
-import { react, type CommandOutcome, type Notice, type Told } from './fulfilment.js';
+import { react, type CommandOutcome, type Notice, type ManagerInput } from './fulfilment.js';
 import { fulfilmentStream, type Fulfilment, type FulfilmentHistory } from './fulfilment-stream.js';
 import { hasUnhandled, type Judging } from './judging.js';
 
-export interface FulfilMeans {
+export interface ProcessManagerDependencies {
   readonly store: AggregateLog;
   readonly clock: Pick<BelievedTime, 'time' | 'isProven'>;
   readonly randomness: Randomness;
@@ -62,21 +62,21 @@ const namespace = 'a7f4b4f2-2f4e-4f0c-8f43-7a3c3f6d9b02';
  * conflict, upon which it reads and decides again, and what was done before is no event the second time. So it may be
  * done again, and for a moment another may work on its partition too: who is second finds what the first did.
  */
-export class Fulfiller {
-  readonly #means: FulfilMeans;
+export class ProcessManager {
+  readonly #dependencies: ProcessManagerDependencies;
   readonly #fulfilments: AggregateStreams<Notice, Fulfilment, FulfilmentHistory>;
   readonly #orders;
   readonly #deliveries;
   /** Events up to here may have been worked on before this began. */
   #redoneUpTo = Infinity;
 
-  constructor(means: FulfilMeans) {
-    this.#means = means;
-    this.#fulfilments = new AggregateStreams(means.store, 'fulfilment', fulfilmentStream, { keep: kept });
-    this.#orders = new AggregateStreams(means.store, 'order', order, { keep: kept });
-    this.#deliveries = new AggregateStreams(means.store, 'delivery', delivery, {
+  constructor(dependencies: ProcessManagerDependencies) {
+    this.#dependencies = dependencies;
+    this.#fulfilments = new AggregateStreams(dependencies.store, 'fulfilment', fulfilmentStream, { keep: kept });
+    this.#orders = new AggregateStreams(dependencies.store, 'order', order, { keep: kept });
+    this.#deliveries = new AggregateStreams(dependencies.store, 'delivery', delivery, {
       keep: 100,
-      snapshots: means.snapshots,
+      snapshots: dependencies.snapshots,
     });
   }
 
@@ -92,14 +92,14 @@ export class Fulfiller {
   async handle(orderId: string, event: KnownEvent, mustWait: MustWait): Promise<boolean> {
     if (event.stream === this.#orders.streamOf(orderId)) this.#orders.see(orderId, event);
     const { id, correlationId, traceparent, actor, position, occurredAt } = event;
-    const toldUpTo = Date.parse(event.recordedAt);
+    const recordedUpTo = Date.parse(event.recordedAt);
     const loaded = this.#known(orderId, event) ?? (await this.#fulfilments.load(orderId));
     // What is not begun hears of its beginning first.
     if (loaded.revision === noStream && event.type !== 'OrderPlaced') await this.#fulfilments.requireNeverWas(orderId);
     // Should it fail, it is worked on again.
     this.#redoneUpTo = Math.max(this.#redoneUpTo, position);
     const stockSince = event.type === 'DeliveryReturned' ? position : undefined;
-    const cause = { id, occurredAt, correlationId, traceparent, actor, toldUpTo, stockSince, position };
+    const cause = { id, occurredAt, correlationId, traceparent, actor, recordedUpTo, stockSince, position };
     return this.#tell(orderId, event, cause, loaded, { mustWait });
   }
 
@@ -109,11 +109,18 @@ export class Fulfiller {
     const id = uuidV5(`${orderId}@${loaded.revision}`, namespace);
     const correlationId = loaded.state.correlationId || id;
     const { occurredAt } = loaded;
-    const cause = { id, occurredAt, correlationId, traceparent: undefined, actor: undefined, toldUpTo: judging.upToMs };
+    const cause = {
+      id,
+      occurredAt,
+      correlationId,
+      traceparent: undefined,
+      actor: undefined,
+      recordedUpTo: judging.upToMs,
+    };
     const mayNote = async (fact: FulfilmentEvent): Promise<boolean> => {
-      const { store } = this.#means;
+      const { store } = this.#dependencies;
       if (fact.type === 'FulfilmentDeadlineMissed') {
-        return this.#means.clock.isProven() && !(await hasUnhandled(store, orderId, judging, fact.data.dueAt));
+        return this.#dependencies.clock.isProven() && !(await hasUnhandled(store, orderId, judging, fact.data.dueAt));
       }
       // An answer may be there that waits to be handled: then it is not asked for again.
       return fact.type !== 'FulfilmentPaymentRequested' || !(await hasUnhandled(store, orderId, judging));
@@ -130,7 +137,7 @@ export class Fulfiller {
     const { progress, wasSuspended, correlationId } = state;
     if (wasSuspended && (await mustWait())) return;
     const id = uuidV5(`${orderId}@${revision}`, namespace);
-    const cause = { id, occurredAt, correlationId, traceparent: undefined, actor: undefined, toldUpTo: 0 };
+    const cause = { id, occurredAt, correlationId, traceparent: undefined, actor: undefined, recordedUpTo: 0 };
     for (const command of dueCommands(progress, timePassed)) {
       if (command.type === 'RequestPayment') await this.#askPayment(command, cause);
     }
@@ -147,13 +154,19 @@ export class Fulfiller {
     return seen === undefined && isNew ? this.#fulfilments.unwritten() : seen;
   }
 
-  async #tell(orderId: string, told: Told, cause: Causing, loaded: Loaded<Fulfilment>, asked: Asked): Promise<boolean> {
+  async #tell(
+    orderId: string,
+    input: ManagerInput,
+    cause: Causing,
+    loaded: Loaded<Fulfilment>,
+    asked: Asked,
+  ): Promise<boolean> {
     try {
-      const noted = await this.#note(orderId, told, cause, loaded, asked);
+      const noted = await this.#note(orderId, input, cause, loaded, asked);
       if (noted === undefined) return false;
       // When time has passed, what is due follows from what that led to.
       const [fact] = noted.facts;
-      const due = told === timePassed ? fact : told;
+      const due = input === timePassed ? fact : input;
       if (due === undefined) this.#tellWorklist(orderId, noted.loaded);
       else await this.#doWhatIsDue(orderId, due, { ...cause, ...stockSinceOf(noted) }, noted.loaded);
       return true;
@@ -166,7 +179,7 @@ export class Fulfiller {
 
   async #note(
     orderId: string,
-    told: Told,
+    input: ManagerInput,
     cause: Causing,
     known: Loaded<Fulfilment>,
     { mustWait, mayNote }: Partial<Asked> = {},
@@ -177,21 +190,21 @@ export class Fulfiller {
       loaded = undefined;
       const { progress, wasSuspended } = current.state;
       if (wasSuspended && mustWait !== undefined && (await mustWait())) return undefined;
-      const { clock } = this.#means;
-      const { toldUpTo } = cause;
-      const facts = react({ told, now: epochMs(clock), toldUpTo, isProven: clock.isProven() }, progress);
+      const { clock } = this.#dependencies;
+      const { recordedUpTo } = cause;
+      const facts = react({ input, now: epochMs(clock), recordedUpTo, isProven: clock.isProven() }, progress);
       if (facts.length === 0) return { loaded: current, facts };
       const [first] = facts;
       if (first !== undefined && (await mayNote?.(first)) === false) return { loaded: current, facts: [] };
-      const events = envelopes(facts, orderId, this.#causeOf(cause, byItself), this.#means.randomness);
+      const events = envelopes(facts, orderId, this.#causeOf(cause, byItself), this.#dependencies.randomness);
       return { loaded: await this.#fulfilments.append(orderId, current, events), facts };
-    }, this.#means);
+    }, this.#dependencies);
   }
 
   /** Each command once; what comes of one at once may make others due. */
-  async #doWhatIsDue(orderId: string, told: Told, cause: Causing, loaded: Loaded<Fulfilment>): Promise<void> {
+  async #doWhatIsDue(orderId: string, input: ManagerInput, cause: Causing, loaded: Loaded<Fulfilment>): Promise<void> {
     const done = new Set<string>();
-    const tellings: Told[] = [told];
+    const tellings: ManagerInput[] = [input];
     let current = loaded;
     let causing = cause;
     for (const telling of tellings) {
@@ -199,7 +212,7 @@ export class Fulfiller {
         const what = command.type === 'RequestPayment' ? `${command.type} ${command.step}` : command.type;
         if (done.has(what)) continue;
         done.add(what);
-        const outcome = await this.#carryOut(command, told, causing);
+        const outcome = await this.#carryOut(command, input, causing);
         if (outcome === undefined) continue;
         const noted = await this.#note(orderId, outcome, cause, current);
         current = noted?.loaded ?? current;
@@ -217,23 +230,33 @@ export class Fulfiller {
 
   #tellWorklist(orderId: string, { state, revision }: Loaded<Fulfilment>): void {
     const section = sectionOf(state);
-    if (section !== undefined) this.#means.worklist.note({ orderId, revision, ...section });
+    if (section !== undefined) this.#dependencies.worklist.note({ orderId, revision, ...section });
   }
 
-  async #carryOut(command: FulfilmentCommand, told: Told, causing: Causing): Promise<CommandOutcome | undefined> {
+  async #carryOut(
+    command: FulfilmentCommand,
+    input: ManagerInput,
+    causing: Causing,
+  ): Promise<CommandOutcome | undefined> {
     const { orderId } = command;
     const cause = this.#causeOf(causing, byItself);
     switch (command.type) {
       case 'ReserveStock': {
         const since = this.#since(command, causing);
-        const reservation = await this.#means.stock.reserve(orderId, command.items, cause, since, causing.position);
+        const reservation = await this.#dependencies.stock.reserve(
+          orderId,
+          command.items,
+          cause,
+          since,
+          causing.position,
+        );
         if ('refused' in reservation) {
           return { type: 'StockWasRefused', data: { productId: reservation.refused } };
         }
         return { type: 'StockWasReserved', data: { items: reservation.reserved } };
       }
       case 'ReleaseStock':
-        await this.#means.stock.release(
+        await this.#dependencies.stock.release(
           orderId,
           command.items,
           command.isCertain,
@@ -260,7 +283,7 @@ export class Fulfiller {
         await this.#onDelivery({ ...command, reason: 'The order was cancelled.' }, cause);
         return undefined;
       case 'RecordPickUp':
-        await this.#onDelivery(command, pickUpOf(told, cause));
+        await this.#onDelivery(command, pickUpOf(input, cause));
         return undefined;
       default:
         return command satisfies never;
@@ -293,7 +316,7 @@ export class Fulfiller {
     const ofOrder =
       state.status === 'none' ? { token: null } : { token: state.paymentToken, customerId: state.customerId };
     const first = causing.isFirstAsked === true && step === 'authorise' ? ({ isFirst: true } as const) : {};
-    this.#means.askPayment({ ...payment, ...ofOrder, ...first });
+    this.#dependencies.askPayment({ ...payment, ...ofOrder, ...first });
   }
 
   async #schedule(orderId: string, deliveryId: string, cause: Cause): Promise<void> {
@@ -325,7 +348,7 @@ export class Fulfiller {
       loaded = undefined;
       const events = decideUnlessRefused(streams.decider, command, current.state);
       if (events.length === 0) return false;
-      await streams.append(id, current, envelopes(events, command.orderId, cause, this.#means.randomness));
+      await streams.append(id, current, envelopes(events, command.orderId, cause, this.#dependencies.randomness));
       return true;
     };
     try {
@@ -333,15 +356,15 @@ export class Fulfiller {
     } catch (error) {
       if (!(error instanceof WrongExpectedRevision)) throw error;
     }
-    await againOnConflict(attempt, this.#means);
+    await againOnConflict(attempt, this.#dependencies);
   }
 
   /** What follows from something happens after it, also where the clock has not come so far. */
   #causeOf(
-    { id, occurredAt: causedAt, correlationId, traceparent, toldUpTo }: Causing,
+    { id, occurredAt: causedAt, correlationId, traceparent, recordedUpTo }: Causing,
     actor: Actor | undefined,
   ): Cause {
-    const now = Math.max(epochMs(this.#means.clock), toldUpTo);
+    const now = Math.max(epochMs(this.#dependencies.clock), recordedUpTo);
     const occurredAt = notBefore(new Date(now).toISOString(), causedAt);
     return { id, occurredAt, correlationId, traceparent, actor, request: undefined };
   }
@@ -350,7 +373,7 @@ export class Fulfiller {
 /** What the process manager does by itself has no actor. */
 const byItself = undefined;
 
-const timePassed: Told = { type: 'TimePassed', data: {} };
+const timePassed: ManagerInput = { type: 'TimePassed', data: {} };
 
 /** A command of the process manager to an aggregate of the order. */
 type Asking = Pick<FulfilmentCommand, 'orderId'>;
@@ -364,7 +387,7 @@ type StockAsking = Extract<FulfilmentCommand, { type: 'ReserveStock' | 'ReleaseS
  * was asked for by nobody before.
  */
 type Causing = Pick<Cause, 'id' | 'correlationId' | 'traceparent' | 'actor'> &
-  Pick<Notice, 'toldUpTo'> & {
+  Pick<Notice, 'recordedUpTo'> & {
     readonly occurredAt: string | undefined;
     readonly stockSince?: number | undefined;
     readonly position?: number;
@@ -383,9 +406,9 @@ function isFirstRequest({ type, data }: FulfilmentEvent): boolean {
 }
 
 /** The courier's own request, so that it finds itself recorded where the pick-up was finished for it. */
-function pickUpOf(told: Told, cause: Cause): Cause {
-  if (!('request' in told) || told.request === undefined) return cause;
-  const { request, actor } = told as KnownEvent;
+function pickUpOf(input: ManagerInput, cause: Cause): Cause {
+  if (!('request' in input) || input.request === undefined) return cause;
+  const { request, actor } = input as KnownEvent;
   return request === undefined ? cause : { ...cause, id: request.id, actor, request };
 }
 

@@ -6,7 +6,7 @@ const hour = 60 * minute;
 const day = 24 * hour;
 
 /** How long fulfilment waits for others, milliseconds, before it does something about it. */
-export const patience = {
+export const timeLimits = {
   /** From asking for a payment to giving it up. */
   payment: 15 * minute,
   /** From scheduling a delivery to its pick-up. */
@@ -18,7 +18,7 @@ export const patience = {
 } as const satisfies Record<DeadlineName, number>;
 
 /** How long it waits again for what did not come, milliseconds. */
-export const patienceAgain = { courier: hour, delivery: day, return: day } as const;
+export const extendedTimeLimits = { courier: hour, delivery: day, return: day } as const;
 
 /** Longer than the payment service takes to find out that the gateway does not answer. */
 const firstRetry = 20 * second;

@@ -6,7 +6,7 @@ import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { manualTimer, type ManualTimer } from '@waybill/shared-kernel/testing/manual-timer.js';
 import { turns } from '@waybill/shared-kernel/testing/turns.js';
-import { LatePositions } from './late-positions.js';
+import { LazyCheckpoints } from './lazy-checkpoints.js';
 import { at } from '@waybill/shared-kernel/testing/at.js';
 
 describe('positions saved late', () => {
@@ -14,7 +14,7 @@ describe('positions saved late', () => {
   let fault: Error | undefined;
   let told: string[];
   let timer: ManualTimer;
-  let late: LatePositions;
+  let late: LazyCheckpoints;
   let prepare: (partition: number) => Promise<void>;
 
   function begin(): void {
@@ -23,7 +23,7 @@ describe('positions saved late', () => {
     told = [];
     timer = manualTimer();
     prepare = () => Promise.resolve();
-    late = new LatePositions('c', {
+    late = new LazyCheckpoints('c', {
       positions: {
         saveConsumerPosition: async (_, partition, position) => {
           if (fault !== undefined) throw fault;
@@ -163,7 +163,7 @@ test('positions that could not be saved wait longer each time, and no longer onc
   const timer = manualTimer();
   let isDown = true;
   const saved: number[] = [];
-  const late = new LatePositions('c', {
+  const late = new LazyCheckpoints('c', {
     positions: {
       saveConsumerPosition: async (_, partition, position) => {
         if (isDown) throw new Unavailable('read store', 'Gone.');
@@ -192,7 +192,7 @@ test('positions that could not be saved wait longer each time, and no longer onc
 
 test('when the last position is forgotten nothing goes on', async () => {
   const timer = manualTimer();
-  const late = new LatePositions('c', {
+  const late = new LazyCheckpoints('c', {
     positions: { saveConsumerPosition: () => Promise.reject(new Unavailable('read store', 'Gone.')) },
     timer,
     randomness: seededRandomness('late'),

@@ -24,7 +24,7 @@ import {
   type StreamFault,
 } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
-import { toldError } from '@waybill/shared-kernel/told-error.js';
+import { describeError } from '@waybill/shared-kernel/describe-error.js';
 import {
   CannotApply,
   fieldsOf,
@@ -35,7 +35,7 @@ import {
   type Folded,
 } from '../read-models/fold-document.js';
 
-export interface SettleMeans {
+export interface FoldOrQuarantineDependencies {
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
   readonly store: Pick<EventStore, 'readStream' | 'cutOf'>;
   readonly clock: WallClock;
@@ -64,7 +64,7 @@ interface Settled extends Folded {
   readonly applied: number;
 }
 
-type Outcome = Pick<DocumentWrite, 'revisions' | 'sections' | 'fields' | 'degraded'>;
+type SettledDocument = Pick<DocumentWrite, 'revisions' | 'sections' | 'fields' | 'degraded'>;
 
 /** Rounds in which other writers may win. */
 const mostConflicts = 10;
@@ -80,28 +80,28 @@ const nothing: Folded = { revisions: {}, sections: {} };
  * `known`: streams of the document, each with a revision that the log must show; else `Unavailable`, to be tried again.
  * `doubted`: a stream of which is known already that not every event can be read.
  */
-export async function settleDocument(
+export async function foldOrQuarantine(
   name: DocumentName,
   known: ReadonlyMap<string, number>,
-  means: SettleMeans,
+  dependencies: FoldOrQuarantineDependencies,
   doubted?: StreamFault,
 ): Promise<StoredDocument | undefined> {
   const { projection, key } = name;
   for (let round = 0; round <= mostConflicts; round += 1) {
-    const [stored] = await means.readStore.load(projection.collection, [key]);
+    const [stored] = await dependencies.readStore.load(projection.collection, [key]);
     if (stored?.degraded !== undefined) return stored;
     const from = stored !== undefined && fieldsOf(projection, stored) !== undefined ? stored : nothing;
     const streams = new Set([...projection.streams(key), ...known.keys()]);
-    const { events, fault = doubted } = await readStreams(projection, streams, from, means);
-    const trouble = fault ?? (await missingOf(events, from, known, means));
+    const { events, fault = doubted } = await readStreams(projection, streams, from, dependencies);
+    const trouble = fault ?? (await missingOf(events, from, known, dependencies));
     if (events.length === 0 && (trouble === undefined || isOfNothing(projection, stored, known, trouble)))
       return stored;
-    const written = await writeAsFar(name, stored, from, events, means, ({ obstacle, ...settled }) => {
+    const written = await writeAsFar(name, stored, from, events, dependencies, ({ obstacle, ...settled }) => {
       const met = obstacle ?? trouble;
-      return met === undefined ? settled : { ...settled, degraded: noted(undefined, met, events, means.clock) };
+      return met === undefined ? settled : { ...settled, degraded: noted(undefined, met, events, dependencies.clock) };
     });
     if (written === undefined) continue;
-    if (written.degraded !== undefined) tellQuarantine(projection, key, written.degraded, means);
+    if (written.degraded !== undefined) tellQuarantine(projection, key, written.degraded, dependencies);
     return written;
   }
   throw new Unavailable('read store', 'Other projectors kept winning.');
@@ -118,25 +118,27 @@ export async function settleDocument(
 export async function releaseDocument(
   projection: Projection,
   key: string,
-  means: SettleMeans,
+  dependencies: FoldOrQuarantineDependencies,
 ): Promise<StoredDocument | undefined> {
   for (let round = 0; round <= mostConflicts; round += 1) {
-    const [stored] = await means.readStore.load(projection.collection, [key]);
+    const [stored] = await dependencies.readStore.load(projection.collection, [key]);
     if (stored?.degraded === undefined) return undefined;
     const { partition, revisions, sections, degraded } = stored;
     const troubled = troubledStream(degraded);
     // A section is of one stream, which need not be the one that is named after the key.
     const others = projection.streams(key).filter((stream) => categoryOf(stream) !== categoryOf(troubled));
     const streams = new Set([...others, troubled]);
-    const { events, fault } = await readStreams(projection, streams, nothing, means);
+    const { events, fault } = await readStreams(projection, streams, nothing, dependencies);
     // Of what was applied or passed by none may be left out: it would not come again.
     const trouble =
-      fault ?? (await missingOf(events, nothing, seenIn(stored, streams), means)) ?? (await stillCut(degraded, means));
+      fault ??
+      (await missingOf(events, nothing, seenIn(stored, streams), dependencies)) ??
+      (await stillCut(degraded, dependencies));
     const name = { projection, key, partition };
-    const written = await writeAsFar(name, stored, nothing, events, means, ({ obstacle, ...settled }) => {
+    const written = await writeAsFar(name, stored, nothing, events, dependencies, ({ obstacle, ...settled }) => {
       const met = obstacle ?? trouble;
       if (met === undefined) return settled;
-      const again = noted(degraded, met, events, means.clock);
+      const again = noted(degraded, met, events, dependencies.clock);
       const fields = fieldsOf(projection, stored);
       if (fields === undefined || reaches(settled.revisions, revisions)) return { ...settled, degraded: again };
       // What another program could fold stays in it.
@@ -152,7 +154,7 @@ export function tellQuarantine(
   { collection }: Projection,
   key: string,
   { event, cut, error }: Degraded,
-  { quarantined }: Pick<SettleMeans, 'quarantined'>,
+  { quarantined }: Pick<FoldOrQuarantineDependencies, 'quarantined'>,
 ): void {
   const { id, stream, type } = event ?? { ...cut, id: '', type: '' };
   quarantined?.({ projection: collection.name, key, event: { id, stream, type }, error });
@@ -171,7 +173,7 @@ async function readStreams(
   { categories }: Projection,
   streams: ReadonlySet<string>,
   { revisions }: Folded,
-  { store }: SettleMeans,
+  { store }: FoldOrQuarantineDependencies,
 ): Promise<Found> {
   const events: RecordedEvent[] = [];
   let fault: StreamFault | undefined;
@@ -219,7 +221,7 @@ async function missingOf(
   events: readonly RecordedEvent[],
   { revisions }: Folded,
   known: ReadonlyMap<string, number>,
-  { store }: SettleMeans,
+  { store }: FoldOrQuarantineDependencies,
 ): Promise<StreamFault | undefined> {
   for (const [stream, revision] of known) {
     if ((revisions[categoryOf(stream)!] ?? -1) >= revision) continue;
@@ -232,7 +234,7 @@ async function missingOf(
 }
 
 /** A stream of which the document never had anything still tells that it was cut. */
-async function stillCut({ cut }: Degraded, { store }: SettleMeans): Promise<StreamFault | undefined> {
+async function stillCut({ cut }: Degraded, { store }: FoldOrQuarantineDependencies): Promise<StreamFault | undefined> {
   return cut === undefined ? undefined : faultOfStream(store, cut.stream);
 }
 
@@ -259,8 +261,8 @@ async function writeAsFar(
   stored: StoredDocument | undefined,
   from: Folded,
   events: readonly RecordedEvent[],
-  means: SettleMeans,
-  outcome: (settled: Settled) => Outcome,
+  dependencies: FoldOrQuarantineDependencies,
+  outcome: (settled: Settled) => SettledDocument,
 ): Promise<StoredDocument | undefined> {
   for (let settled = foldAsFar(projection, from, events); ;) {
     const made = outcome(settled);
@@ -269,7 +271,7 @@ async function writeAsFar(
       key,
       revisions,
       sections,
-      projectedAt: timestamp(means.clock),
+      projectedAt: timestamp(dependencies.clock),
       ...(degraded !== undefined && { degraded }),
     };
     const write: DocumentWrite = {
@@ -281,7 +283,7 @@ async function writeAsFar(
     try {
       // Whatever the partition has applied, it has applied no more by this.
       const batch = { collection: projection.collection, partition, writes: [write], position: logBeginning };
-      const conflicts = await means.readStore.commit(batch);
+      const conflicts = await dependencies.readStore.commit(batch);
       return conflicts.length === 0 ? { ...document, partition } : undefined;
     } catch (error) {
       if (!(error instanceof DocumentNotStorable) || settled.applied === 0) throw error;
@@ -325,7 +327,7 @@ function noted(
   return {
     since: before?.since ?? now,
     triedAt: now,
-    error: toldError(isStreamFault(met) ? met : met.error),
+    error: describeError(isStreamFault(met) ? met : met.error),
     ...degradedBy(met),
     seen,
   };

@@ -20,21 +20,21 @@ interface Moved {
 }
 
 /** Milliseconds after which what has something to do and does not move is said to stand still. */
-export const standstillPatience = 10_000;
+export const stallTimeoutMs = 10_000;
 
 /**
  * Tells what stands still, whatever the reason, be it a subscription that died without a word: by looking now and then
  * how far each has come, and at nothing else.
  */
-export class Standstill {
+export class StallDetector {
   readonly #clock: SteadyClock;
-  readonly #patience: number;
+  readonly #answerTimeoutMs: number;
   #moved = new Map<string, Moved>();
 
   /** `clock`: one that is never set back. */
-  constructor(clock: SteadyClock, patience = standstillPatience) {
+  constructor(clock: SteadyClock, answerTimeoutMs = stallTimeoutMs) {
     this.#clock = clock;
-    this.#patience = patience;
+    this.#answerTimeoutMs = answerTimeoutMs;
   }
 
   /** A sentence about each that stands still, by its name. To be asked every few seconds. */
@@ -47,7 +47,7 @@ export class Standstill {
       const isStill = !isUpToDate && before !== undefined && before.position === position;
       const at = isStill ? before.at : now;
       moved.set(name, { position, at });
-      if (now - at < this.#patience || !isStill) continue;
+      if (now - at < this.#answerTimeoutMs || !isStill) continue;
       const why = fault === undefined ? '.' : `: ${fault.message}`;
       standing[name] =
         `It has not moved from position ${position ?? 'unknown'} for ${Math.round((now - at) / 1000)} s${why}`;
@@ -65,19 +65,21 @@ type AskProgress = () => readonly Progress[] | Promise<readonly Progress[]>;
  */
 export class WorkWatch {
   readonly #ask: AskProgress;
-  readonly #standstill: Standstill;
+  readonly #stallDetector: StallDetector;
   #found: readonly Progress[] = [];
   #isAsked = false;
 
   /** `clock`: one that is never set back. */
-  constructor(ask: AskProgress, clock: SteadyClock, patienceMs: number) {
+  constructor(ask: AskProgress, clock: SteadyClock, answerTimeoutMs: number) {
     this.#ask = ask;
-    this.#standstill = new Standstill(clock, patienceMs);
+    this.#stallDetector = new StallDetector(clock, answerTimeoutMs);
   }
 
   /** A sentence about what stands still, if something does. To be asked several times within the patience. */
   look(): string | undefined {
-    const standing = this.#standstill.look(this.#isAsked ? this.#doubted(new Error('It does not say.')) : this.#found);
+    const standing = this.#stallDetector.look(
+      this.#isAsked ? this.#doubted(new Error('It does not say.')) : this.#found,
+    );
     if (!this.#isAsked) void this.#askAgain();
     const sentences = Object.entries(standing).map(([name, sentence]) => `${name}: ${sentence}`);
     return sentences.length === 0 ? undefined : sentences.join(' ');

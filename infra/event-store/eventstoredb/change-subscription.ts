@@ -8,7 +8,7 @@ import { faultOf } from './fault.js';
 import type { Nodes } from './nodes.js';
 import { positionOf, readPositionOf } from './position.js';
 
-export interface DoorbellMeans {
+export interface ChangeSubscriptionDependencies {
   /** A subscription ends with the connection that it was made on. */
   readonly nodes: Pick<Nodes, 'connection' | 'left'>;
   /** The position of the last record of the log, whoever wrote it. */
@@ -34,12 +34,15 @@ export interface DoorbellMeans {
  * our streams alone: over what other programs write readers are sent on at each look, not at each record.
  * Rings until `signal` aborts; never rejects.
  */
-export async function ringFor(means: DoorbellMeans, signal: AbortSignal): Promise<void> {
-  const { timer, randomness, backOff, report } = means;
+export async function announceChanges(
+  dependencies: ChangeSubscriptionDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const { timer, randomness, backOff, report } = dependencies;
   const isOver = () => signal.aborted;
   for (let failures = 0; !isOver(); failures += 1) {
     try {
-      await listen(means, signal, () => (failures = 0));
+      await listen(dependencies, signal, () => (failures = 0));
     } catch (error) {
       if (isOver()) return;
       report(faultOf(error));
@@ -52,10 +55,14 @@ export async function ringFor(means: DoorbellMeans, signal: AbortSignal): Promis
  * One subscription, from the head of the log. Returns when `signal` aborts or its connection was left, rejects when it
  * has died.
  */
-async function listen(means: DoorbellMeans, signal: AbortSignal, confirmed: () => void): Promise<void> {
-  const { nodes, head, lastMet, changes, timer, watchMs } = means;
+async function listen(
+  dependencies: ChangeSubscriptionDependencies,
+  signal: AbortSignal,
+  confirmed: () => void,
+): Promise<void> {
+  const { nodes, head, lastMet, changes, timer, watchMs } = dependencies;
   // The server may have been given an older log while nobody listened.
-  means.forgetMet();
+  dependencies.forgetMet();
   // Subscribing from a position is exclusive, so everything after this one will ring.
   let heard = await head();
   const { left } = nodes;

@@ -4,7 +4,7 @@ import type { LogPosition } from '@waybill/shared-kernel/subscriptions/log-posit
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 
-export interface LatePositionsMeans {
+export interface LazyCheckpointsDependencies {
   readonly positions: Pick<ReadStore, 'saveConsumerPosition'>;
   readonly timer: Timer;
   readonly randomness: Randomness;
@@ -15,26 +15,26 @@ export interface LatePositionsMeans {
 }
 
 /** Milliseconds for which positions may wait to be saved, all of a process together. */
-const patience = 250;
-const backOff: BackOff = { first: 2 * patience, most: 10_000 };
+const delayMs = 250;
+const backOff: BackOff = { first: 2 * delayMs, most: 10_000 };
 
 /**
  * The positions of a consumer in its partitions, saved a little behind what is done, never ahead of it: whoever begins
  * at one is given again what was done since, which must do no harm. A save that fails holds up nobody and is tried
  * again with what is done by then.
  */
-export class LatePositions {
+export class LazyCheckpoints {
   readonly #consumer: string;
-  readonly #means: LatePositionsMeans;
+  readonly #dependencies: LazyCheckpointsDependencies;
   readonly #unsaved = new Map<number, LogPosition>();
   /** Partition → the saves of it that are on their way. */
   readonly #onTheWay = new Map<number, Set<Promise<void>>>();
   #nap = new AbortController();
   #isSaving = false;
 
-  constructor(consumer: string, means: LatePositionsMeans) {
+  constructor(consumer: string, dependencies: LazyCheckpointsDependencies) {
     this.#consumer = consumer;
-    this.#means = means;
+    this.#dependencies = dependencies;
   }
 
   /** Everything up to `position` is done. */
@@ -66,9 +66,9 @@ export class LatePositions {
   async #keepSaving(): Promise<void> {
     this.#isSaving = true;
     for (let failures = 0; this.#unsaved.size > 0;) {
-      const delay = failures === 0 ? 0 : backOffDelay(backOff, failures - 1, this.#means.randomness);
+      const delay = failures === 0 ? 0 : backOffDelay(backOff, failures - 1, this.#dependencies.randomness);
       this.#nap = new AbortController();
-      await this.#means.timer.sleep(patience + delay, this.#nap.signal);
+      await this.#dependencies.timer.sleep(delayMs + delay, this.#nap.signal);
       failures = (await this.#save([...this.#unsaved.keys()])) ? 0 : failures + 1;
     }
     this.#isSaving = false;
@@ -87,7 +87,7 @@ export class LatePositions {
       );
       return true;
     } catch (error) {
-      this.#means.report?.(asError(error), `${this.#consumer}/position`);
+      this.#dependencies.report?.(asError(error), `${this.#consumer}/position`);
       return false;
     }
   }
@@ -95,10 +95,10 @@ export class LatePositions {
   async #saveOne(partition: number): Promise<void> {
     const position = this.#unsaved.get(partition);
     if (position === undefined) return;
-    await this.#means.prepare?.(partition, position);
+    await this.#dependencies.prepare?.(partition, position);
     // It may have been forgotten meanwhile.
     if (!this.#unsaved.has(partition)) return;
-    await this.#means.positions.saveConsumerPosition(this.#consumer, partition, position);
+    await this.#dependencies.positions.saveConsumerPosition(this.#consumer, partition, position);
     if (this.#unsaved.get(partition) === position) this.#unsaved.delete(partition);
   }
 }

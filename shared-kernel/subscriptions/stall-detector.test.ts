@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { Standstill, WorkWatch, type Progress } from './standstill.js';
+import { StallDetector, WorkWatch, type Progress } from './stall-detector.js';
 import { turns } from '../testing/turns.js';
 
 let now = 0;
@@ -8,9 +8,9 @@ const relay: Progress = { name: 'relay', position: 5, isUpToDate: false };
 
 /** What is said when each of these is seen, four seconds apart. */
 function said(...seen: readonly (readonly Progress[])[]): readonly Readonly<Record<string, string>>[] {
-  const standstill = new Standstill(clock, 10_000);
+  const stallDetector = new StallDetector(clock, 10_000);
   return seen.map((progresses) => {
-    const found = standstill.look(progresses);
+    const found = stallDetector.look(progresses);
     now += 4_000;
     return found;
   });

@@ -6,17 +6,16 @@ import type { Api } from '@waybill/infra/http/listen.js';
 import type { Route } from '@waybill/infra/http/route.js';
 import { writeAccess } from './access.js';
 import { aggregatesIn } from './handling/aggregates.js';
-import { productRoutes } from './catalogue/http.js';
+import { productRoutes, type ProductRoutesDependencies } from './catalogue/http.js';
 import { Erasures } from './customers/erasures.js';
-import { customerRoutes } from './customers/http.js';
-import { deliveryRoutes } from './delivery/http.js';
+import { customerRoutes, type CustomerRoutesDependencies } from './customers/http.js';
+import { deliveryRoutes, type DeliveryRoutesDependencies } from './delivery/http.js';
 import { CommandHandler, type CountCommand } from './handling/handle-command.js';
 import type { LiveLook } from './handling/live-look.js';
-import type { WriteDependencies } from './http/write-dependencies.js';
 import { writeApiDocument } from './openapi.js';
 import type { OrderAdmission } from './ordering/admission.js';
-import { orderRoutes } from './ordering/http.js';
-import { paymentRoutes } from './payments/http.js';
+import { orderRoutes, type OrderRoutesDependencies } from './ordering/http.js';
+import { paymentRoutes, type PaymentRoutesDependencies } from './payments/http.js';
 import { PaymentRecords } from './payments/payment-records.js';
 import type { AggregateSnapshots } from './handling/snapshots/aggregate-snapshots.js';
 
@@ -43,8 +42,14 @@ export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'doc
   readonly publicReadUrl: string;
 }
 
+type RoutesDependencies = ProductRoutesDependencies &
+  CustomerRoutesDependencies &
+  OrderRoutesDependencies &
+  DeliveryRoutesDependencies &
+  PaymentRoutesDependencies;
+
 /** Every operation of the write API. */
-export function writeRoutes(dependencies: WriteDependencies): readonly Route[] {
+export function writeRoutes(dependencies: RoutesDependencies): readonly Route[] {
   return [
     ...productRoutes(dependencies),
     ...customerRoutes(dependencies),
@@ -62,6 +67,6 @@ export function createWriteApi(parts: WriteApiParts): Api {
   const erasures = new Erasures({ store, aggregates, keys, clock, steadyClock, randomness, timer });
   const payments = new PaymentRecords(parts);
   const doing = { aggregates, handler, erasures, payments, admission };
-  const dependencies: WriteDependencies = { ...doing, keys, clock, randomness, timer, webhookSecret, publicReadUrl };
-  return createApi({ ...parts, routes: writeRoutes(dependencies), access: writeAccess, document: writeApiDocument });
+  const routes = writeRoutes({ ...doing, keys, clock, randomness, timer, webhookSecret, publicReadUrl });
+  return createApi({ ...parts, routes, access: writeAccess, document: writeApiDocument });
 }

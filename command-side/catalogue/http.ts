@@ -8,7 +8,8 @@ import { MoneyBody } from '../http/money-body.js';
 import { readCommand, readNothing } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, IsWhole, Optional } from '../http/rules.js';
-import type { WriteDependencies } from '../http/write-dependencies.js';
+import type { Aggregates } from '../handling/aggregates.js';
+import type { CommandHandler } from '../handling/handle-command.js';
 import type { ProductCommand } from './product.js';
 
 const mostPieces = 1_000_000_000;
@@ -41,8 +42,15 @@ export class ChangeStockBody {
   change!: number;
 }
 
+export interface ProductRoutesDependencies {
+  readonly handler: CommandHandler;
+  readonly aggregates: Aggregates;
+  /** Base URL of the read API, without a slash at its end. */
+  readonly publicReadUrl: string;
+}
+
 /** A merchant's catalogue. Everybody may know what is in it, so what is not theirs is 403. */
-export function productRoutes({ handler, aggregates, publicReadUrl }: WriteDependencies): readonly Route[] {
+export function productRoutes({ handler, aggregates, publicReadUrl }: ProductRoutesDependencies): readonly Route[] {
   const { products } = aggregates;
 
   const list = async (request: ApiRequest): Promise<Answer> => {

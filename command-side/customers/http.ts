@@ -11,7 +11,11 @@ import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand, readNothing } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsNested, IsText, Optional } from '../http/rules.js';
-import type { WriteDependencies } from '../http/write-dependencies.js';
+import type { Aggregates } from '../handling/aggregates.js';
+import type { CommandHandler } from '../handling/handle-command.js';
+import type { Randomness, WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { Erasures } from './erasures.js';
 import { customerErased, type CustomerCommand, type CustomerState, type UnderWay } from './customer.js';
 
 const none: UnderWay = { theirs: [], ofUnknown: [] };
@@ -36,8 +40,19 @@ export class ChangeAddressBody {
   address!: AddressBody;
 }
 
+export interface CustomerRoutesDependencies {
+  readonly handler: CommandHandler;
+  readonly aggregates: Aggregates;
+  readonly erasures: Erasures;
+  readonly keys: KeyStore;
+  readonly clock: WallClock;
+  readonly randomness: Randomness;
+  /** Base URL of the read API, without a slash at its end. */
+  readonly publicReadUrl: string;
+}
+
 /** Customers, by themselves or an operator. Who is a customer is nobody else's business: what is not theirs is 404. */
-export function customerRoutes(dependencies: WriteDependencies): readonly Route[] {
+export function customerRoutes(dependencies: CustomerRoutesDependencies): readonly Route[] {
   const { handler, aggregates, erasures, keys, clock, randomness, publicReadUrl } = dependencies;
   const { customers } = aggregates;
 

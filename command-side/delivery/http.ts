@@ -4,13 +4,14 @@ import { route, type Answer, type Route } from '@waybill/infra/http/route.js';
 import { InvalidInput, NotFound } from '@waybill/shared-kernel/errors.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
 import type { Cause } from '../handling/envelope.js';
-import type { CommandRequest, CommandTask } from '../handling/handle-command.js';
+import type { CommandHandler, CommandRequest, CommandTask } from '../handling/handle-command.js';
 import { commandAnswer } from '../http/command-answer.js';
 import { plainRequest, repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand, readNothing } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
 import { IsId, IsText, IsTime, Optional } from '../http/rules.js';
-import type { WriteDependencies } from '../http/write-dependencies.js';
+import type { Aggregates } from '../handling/aggregates.js';
+import type { Randomness, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { dispatchOrder } from '../ordering/dispatch-order.js';
 import { courierOf, courierToPickUp, type DeliveryCommand, type DeliveryState } from './delivery.js';
 import { reported } from './reports.js';
@@ -54,11 +55,19 @@ export class FailBody {
   next!: 'retry' | 'return';
 }
 
+export interface DeliveryRoutesDependencies {
+  readonly handler: CommandHandler;
+  readonly aggregates: Aggregates;
+  readonly clock: WallClock;
+  readonly timer: Timer;
+  readonly randomness: Randomness;
+}
+
 /**
  * Deliveries, by the courier who has them, or an operator. Every courier may know what deliveries there are, so one
  * that another courier has is 403; claiming it is 409.
  */
-export function deliveryRoutes(dependencies: WriteDependencies): readonly Route[] {
+export function deliveryRoutes(dependencies: DeliveryRoutesDependencies): readonly Route[] {
   const { handler, aggregates, clock } = dependencies;
   const reports = new RecordedReports((id, from) => aggregates.deliveries.eventsOf(id, from));
   type Request = RequestOn<'deliveryId'>;

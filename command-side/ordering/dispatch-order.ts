@@ -1,7 +1,7 @@
 import { againOnConflict } from '../handling/conflict.js';
 import { envelopes, type Cause } from '../handling/envelope.js';
 import type { Aggregates } from '../handling/aggregates.js';
-import type { WriteDependencies } from '../http/write-dependencies.js';
+import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 
 /**
  * Records on the order's stream, where it races with a cancellation, that the parcel leaves; the delivery's own event
@@ -12,7 +12,7 @@ export async function dispatchOrder(
   orderId: string,
   courierId: string,
   cause: Cause,
-  dependencies: Pick<WriteDependencies, 'timer' | 'randomness'>,
+  dependencies: { readonly timer: Timer; readonly randomness: Randomness },
 ): Promise<void> {
   await againOnConflict(async () => {
     const loaded = await orders.load(orderId);

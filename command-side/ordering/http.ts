@@ -4,14 +4,26 @@ import { commandAnswer } from '../http/command-answer.js';
 import { repeatableRequest, type RequestOn } from '../http/command-request.js';
 import { readCommand } from '../http/read-command.js';
 import { requireActingRole } from '../http/require-acting-role.js';
-import type { WriteDependencies } from '../http/write-dependencies.js';
-import type { Admitted } from './admission.js';
+import type { Aggregates } from '../handling/aggregates.js';
+import type { CommandHandler } from '../handling/handle-command.js';
+import type { Erasures } from '../customers/erasures.js';
+import type { Admitted, OrderAdmission } from './admission.js';
 import { CancelOrderBody, PlaceOrderBody } from './bodies.js';
 import type { OrderCommand } from './order.js';
-import { orderToPlace } from './order-to-place.js';
+import { orderToPlace, type OrderToPlaceDependencies } from './order-to-place.js';
+
+export interface OrderRoutesDependencies extends OrderToPlaceDependencies {
+  readonly handler: CommandHandler;
+  readonly aggregates: Aggregates;
+  readonly erasures: Erasures;
+  /** Without it every order is taken. */
+  readonly admission?: OrderAdmission | undefined;
+  /** Base URL of the read API, without a slash at its end. */
+  readonly publicReadUrl: string;
+}
 
 /** Orders. Ordering for somebody else is 403; an order that is not theirs is 404, as one that is not there. */
-export function orderRoutes(dependencies: WriteDependencies): readonly Route[] {
+export function orderRoutes(dependencies: OrderRoutesDependencies): readonly Route[] {
   const { handler, aggregates, erasures, admission, publicReadUrl } = dependencies;
   const { orders } = aggregates;
 

@@ -3,10 +3,17 @@ import type { OrderLine, OrderPlaced } from '@waybill/shared-kernel/events/order
 import type { Sealed } from '@waybill/shared-kernel/personal-data.js';
 import { customerErased } from '../customers/customer.js';
 import { sealAddress } from '../http/address-body.js';
-import type { WriteDependencies } from '../http/write-dependencies.js';
+import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { Aggregates } from '../handling/aggregates.js';
 import type { PlaceOrderBody } from './bodies.js';
 
-type Dependencies = Pick<WriteDependencies, 'aggregates' | 'keys' | 'randomness'>;
+/** `keys`, `randomness`: to seal an address that is given. */
+export interface OrderToPlaceDependencies {
+  readonly aggregates: Pick<Aggregates, 'customers' | 'products'>;
+  readonly keys: KeyStore;
+  readonly randomness: Randomness;
+}
 
 /**
  * What an order is placed with: names and prices from the catalogue, the customer's own address where no other is given,
@@ -16,7 +23,7 @@ type Dependencies = Pick<WriteDependencies, 'aggregates' | 'keys' | 'randomness'
 export async function orderToPlace(
   orderId: string,
   body: PlaceOrderBody,
-  dependencies: Dependencies,
+  dependencies: OrderToPlaceDependencies,
 ): Promise<OrderPlaced> {
   const faults: FieldFault[] = [];
   const [address, lines] = await Promise.all([
@@ -46,7 +53,7 @@ export async function orderToPlace(
 
 async function deliveryAddress(
   { customerId, deliveryAddress: given }: PlaceOrderBody,
-  { aggregates, keys, randomness }: Dependencies,
+  { aggregates, keys, randomness }: OrderToPlaceDependencies,
   faults: FieldFault[],
 ): Promise<Sealed | undefined> {
   const [{ state }, key] = await Promise.all([aggregates.customers.lookUp(customerId), keys.find(customerId)]);
@@ -60,7 +67,7 @@ async function deliveryAddress(
 
 async function orderLines(
   body: PlaceOrderBody,
-  { aggregates }: Dependencies,
+  { aggregates }: OrderToPlaceDependencies,
   faults: FieldFault[],
 ): Promise<readonly { readonly index: number; readonly line: OrderLine; readonly currency: string }[]> {
   const loaded = await Promise.all(body.lines.map(({ productId }) => aggregates.products.lookUp(productId)));

@@ -9,7 +9,9 @@ import { gatewayStatuses, type GatewayStatus } from '@waybill/shared-kernel/port
 import { utcTime } from '@waybill/shared-kernel/time.js';
 import { readCommand } from '../http/read-command.js';
 import { IsCurrency, IsId, IsText, IsTime, IsWhole, Optional } from '../http/rules.js';
-import type { WriteDependencies } from '../http/write-dependencies.js';
+import type { Aggregates } from '../handling/aggregates.js';
+import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import type { PaymentRecords } from './payment-records.js';
 import type { PaymentTerms } from './payment.js';
 
 /** The field may be left out or be `null`. */
@@ -53,11 +55,24 @@ export class PaymentNoticeBody {
 const path = '/v1/payments/webhook';
 const gateway = { sub: 'gateway', role: 'gateway' } as const;
 
+export interface PaymentRoutesDependencies {
+  readonly aggregates: Aggregates;
+  readonly payments: PaymentRecords;
+  readonly clock: WallClock;
+  /** What the payment gateway signs its notices with. */
+  readonly webhookSecret: string;
+}
+
 /**
  * What the gateway says of its own accord. Where there is no such order, or nothing to pay for it, there is nothing to
  * note, and it is taken all the same: it would only come again and again.
  */
-export function paymentRoutes({ aggregates, payments, webhookSecret, clock }: WriteDependencies): readonly Route[] {
+export function paymentRoutes({
+  aggregates,
+  payments,
+  webhookSecret,
+  clock,
+}: PaymentRoutesDependencies): readonly Route[] {
   const notice = async ({ body, traceparent }: SignedRequest): Promise<Answer> => {
     const said = readNotice(body);
     const { id, reference, status, at } = said;

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import canonicalize from 'canonicalize';
 import { uuidV5 } from './uuid-v5.js';
 
+/** Storage format: of it follow the ids of requests. */
 const requestNamespace = '5e1c1b52-6a0f-4d0c-9a55-1f3f0d1a7c11';
 
 /**

@@ -35,6 +35,7 @@ export function categoryOf(stream: string): Category | undefined {
   return named.get(stream.slice(0, stream.indexOf('-')));
 }
 
+/** Storage format: of it follow the ids of deliveries. */
 const deliveryNamespace = '8d8c7a1e-5f5b-4f0e-9d36-4b8f2f8f2a51';
 
 /** The delivery of an order: one per order, known from the order's id alone. */

@@ -42,6 +42,7 @@ interface Waiting {
 /** Commands that are decided together, at most: an append of some 50 kB. */
 const together = 100;
 
+/** Storage format: ids are made with it by rule. */
 const namespace = '3f9d3c0a-52f5-4f0e-8b8e-6d5c7c1c9b02';
 
 /**

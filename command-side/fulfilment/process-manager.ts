@@ -54,6 +54,7 @@ interface Noted {
 }
 
 const kept = 5000;
+/** Storage format: of it follow the ids of what it does because time has passed. */
 const namespace = 'a7f4b4f2-2f4e-4f0c-8f43-7a3c3f6d9b02';
 
 /**

@@ -37,7 +37,7 @@ import { keepDeadlines } from './keep-deadlines.js';
 import { LazyCheckpoints } from './lazy-checkpoints.js';
 import { withLogFaults } from './passing-fault.js';
 import { longestRetryMs } from './time-limits.js';
-import { SuspendingFulfiller } from './suspend.js';
+import { SuspendingProcessManager } from './suspend.js';
 import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 /** Name of the process manager's queues and of its positions. */
@@ -144,7 +144,7 @@ export function fulfilmentOf(
 ): FulfilmentTarget {
   const { positions, believedTime } = dependencies;
   const begin = () =>
-    new SuspendingFulfiller({ ...dependencies, clock: believedTime, readStore: positions, stock, worklist });
+    new SuspendingProcessManager({ ...dependencies, clock: believedTime, readStore: positions, stock, worklist });
   let manager = begin();
   let handled = logBeginning;
   let mustAskAgain = dependencies.carriesPayments === true;

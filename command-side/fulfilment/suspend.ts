@@ -43,7 +43,7 @@ export interface SuspendDependencies extends ProcessManagerDependencies {
  * not: it has the order handled again from the event at which it stands up to here, in the order of the log. What was
  * done then is known as done, as after any crash.
  */
-export class SuspendingFulfiller {
+export class SuspendingProcessManager {
   readonly #dependencies: SuspendDependencies;
   readonly #manager: ProcessManager;
   /** Orders of which the fulfiller need not have seen that they were suspended. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { webhookSecret } from '@waybill/infra/payment-gateway/testing/simulator-under-test.js';
-import { webhookSignature, webhookSignatureHeader } from '@waybill/infra/payment-gateway/webhook-signature.js';
+import { webhookSignature, webhookSignatureHeader } from '@waybill/infra/http/webhook-signature.js';
 import { beginning, noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import { stores } from '../testing/stores.js';
 import { address, pointers, won, WriteApi } from '../testing/write-api.js';

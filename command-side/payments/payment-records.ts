@@ -105,6 +105,7 @@ function factOf(
   }
 }
 
+/** Storage format: ids are made with it by rule. */
 const namespace = '7d0c5a6e-5f0b-4c83-9d53-2f9b1c8e6a40';
 
 /** Each thing happens once to a payment: whoever is told of it, by an answer or a notice, records the same event. */

@@ -34,6 +34,7 @@ export interface PaymentAnswer {
   readonly status: 'pending' | 'authorised' | 'declined' | 'captured' | 'voided' | 'refunded';
 }
 
+/** Storage format: ids are made with it by rule. */
 const namespace = '0b5f2c1e-7f0e-4c58-9a3d-6d0b8a9e4f11';
 
 /** The same for one step of one order's payment, however often it is asked for. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Unauthenticated } from '@waybill/shared-kernel/errors.js';
-import { isWebhookSignature, webhookSignatureHeader } from '../payment-gateway/webhook-signature.js';
+import { isWebhookSignature, webhookSignatureHeader } from './webhook-signature.js';
 import { bearerToken } from './bearer-token.js';
 import type { Caller } from './caller.js';
 import { RequestRefused } from './problem.js';

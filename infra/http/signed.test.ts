@@ -7,7 +7,7 @@ import { Registry } from 'prom-client';
 import { Unauthenticated } from '@waybill/shared-kernel/errors.js';
 import { virtualClock } from '../clock/seeded.js';
 import { systemRandomness } from '../clock/system.js';
-import { webhookSignature } from '../payment-gateway/webhook-signature.js';
+import { webhookSignature } from './webhook-signature.js';
 import type { AccessTable } from './access.js';
 import { createApi } from './api.js';
 import { listen, type Listening } from './listen.js';

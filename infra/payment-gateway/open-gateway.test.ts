@@ -11,7 +11,7 @@ import { measureGateway } from '../telemetry/payment-gateway-metrics.js';
 import { openGateway, type OpenedGateway } from './open-gateway.js';
 import { scriptedServer } from './testing/scripted-server.js';
 import { webhookSecretOf } from './webhook-secret.js';
-import { isWebhookSignature, webhookSignatureHeader } from './webhook-signature.js';
+import { isWebhookSignature, webhookSignatureHeader } from '../http/webhook-signature.js';
 
 let parent: string;
 let dataFolder: string;

@@ -6,7 +6,7 @@ import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { StallDetector, type Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
 import { HeadWatch } from '@waybill/shared-kernel/subscriptions/watch-head.js';
 import { steadyClock } from '../clock/steady.js';
-import { fulfilmentUsesDataFolder, usesDataFolder } from './config.js';
+import { usesDataFolder } from './config.js';
 import { openBroker, openEventStore, openLeases, openReadStore, type AnyBroker } from './engines.js';
 import { createHealth, readinessOf } from '../http/health.js';
 import { listen, type Listening } from '../http/listen.js';
@@ -41,14 +41,15 @@ export interface Following {
 
 /**
  * Runs a part that follows the log as a process of its own, until it is told to stop. It answers `/healthz`, `/readyz`
- * and `/metrics` at `WAYBILL_HEALTH_PORT`, if that is set.
+ * and `/metrics` at `WAYBILL_HEALTH_PORT`, if that is set. `needsDataFolder`: whether it keeps something there.
  */
 export function runFollower(
   name: string,
   follow: (follower: FollowerProcess) => Following | Promise<Following>,
+  needsDataFolder = usesDataFolder,
 ): Promise<void> {
   return runProcess(async () => {
-    const part = await beginPart(name, name === 'fulfilment' ? fulfilmentUsesDataFolder : usesDataFolder);
+    const part = await beginPart(name, needsDataFolder);
     const { config, clock, randomness, timer, report } = part;
 
     const broker = openBroker(config, report);

@@ -4,7 +4,7 @@ import pino from 'pino';
 import { seal } from '@waybill/shared-kernel/personal-data.js';
 import { systemRandomness } from '../clock/system.js';
 import { logOptions } from './process-dependencies.js';
-import { webhookSignature } from '../payment-gateway/webhook-signature.js';
+import { webhookSignature } from '../http/webhook-signature.js';
 import { withoutSecrets } from './without-secrets.js';
 
 const token = `eyJ${'a'.repeat(20)}.eyJ${'b'.repeat(40)}.${'c'.repeat(86)}`;

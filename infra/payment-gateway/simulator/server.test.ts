@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { openDatabase } from '../../sqlite/database.js';
-import { isWebhookSignature, webhookSignatureHeader } from '../webhook-signature.js';
+import { isWebhookSignature, webhookSignatureHeader } from '../../http/webhook-signature.js';
 import { scriptedServer, type ScriptedServer } from '../testing/scripted-server.js';
 import { simulatorUnderTest, webhookSecret, type SimulatorUnderTest } from '../testing/simulator-under-test.js';
 import { schema, type Webhook } from './ledger.js';

@@ -1,6 +1,6 @@
 import { backOffDelay } from '@waybill/shared-kernel/back-off.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import { webhookSignature, webhookSignatureHeader } from '../webhook-signature.js';
+import { webhookSignature, webhookSignatureHeader } from '../../http/webhook-signature.js';
 import type { Ledger, UntoldWebhook } from './ledger.js';
 
 export interface WebhookSenderDependencies {

@@ -1,7 +1,7 @@
-import { asError } from '@waybill/shared-kernel/as-error.js';
-import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
+import type { BackOff } from '@waybill/shared-kernel/back-off.js';
 import type { StreamUnreadable } from '@waybill/shared-kernel/errors.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { retryUntilAborted } from '@waybill/shared-kernel/retry.js';
 import { aggregatesIn } from '../handling/aggregates.js';
 import { Erasures, type ErasureDependencies } from './erasures.js';
 
@@ -34,19 +34,9 @@ export function finishErasures(dependencies: FinishingDependencies): {
   const stopping = new AbortController();
   const { signal } = stopping;
 
-  async function run(): Promise<void> {
-    for (let failures = 0; !signal.aborted; failures += 1) {
-      try {
-        await erasures.finish(signal, (fault) => report(mayBeErased(fault), 'erasures'));
-        return;
-      } catch (error) {
-        report(asError(error), 'erasures');
-      }
-      await timer.sleep(backOffDelay(backOff, failures, randomness), signal);
-    }
-  }
-
-  const done = run();
+  const finish = () => erasures.finish(signal, (fault) => report(mayBeErased(fault), 'erasures'));
+  const failed = (fault: Error) => report(fault, 'erasures');
+  const done = retryUntilAborted(finish, signal, { backOff, timer, randomness, failed });
   return {
     done,
     stop: () => {

@@ -1,5 +1,4 @@
-import { asError } from '@waybill/shared-kernel/as-error.js';
-import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
+import type { BackOff } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { BatchCutter } from '@waybill/shared-kernel/subscriptions/event-batches.js';
 import { notedIdentity, renewIdentity } from '@waybill/shared-kernel/subscriptions/log-identity.js';
@@ -16,6 +15,7 @@ import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore, LogPage } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
+import { retryUntilAborted } from '@waybill/shared-kernel/retry.js';
 import { CheckpointSaver } from './checkpoint-saver.js';
 import { watchedSubscription } from './watched-subscription.js';
 
@@ -89,25 +89,20 @@ export function startRelay(dependencies: RelayDependencies, tuning: RelayTuning 
   const stopping = new AbortController();
   const isStopping = (): boolean => stopping.signal.aborted;
   let position: number | undefined;
-  let failures = 0;
-  const finished = run();
-
-  async function run(): Promise<void> {
-    while (!isStopping()) {
-      try {
-        await carry();
-        if (!isStopping()) throw new Unavailable('event store', 'The subscription to the log ended.');
-      } catch (error) {
-        if (isStopping()) return;
-        dependencies.report?.(asError(error), 'relay');
-        await timer.sleep(backOffDelay(tuning.backOff, failures, dependencies.randomness), stopping.signal);
-        failures += 1;
-      }
-    }
-  }
+  const finished = retryUntilAborted(
+    async (progressed) => {
+      await carry(progressed);
+      if (!isStopping()) throw new Unavailable('event store', 'The subscription to the log ended.');
+    },
+    stopping.signal,
+    {
+      ...{ backOff: tuning.backOff, timer, randomness: dependencies.randomness },
+      failed: (fault) => dependencies.report?.(fault, 'relay'),
+    },
+  );
 
   /** From the checkpoint on, until it is to stop. Rejects with the first fault. */
-  async function carry(): Promise<void> {
+  async function carry(progressed: () => void): Promise<void> {
     const checkpoint = await fittingCheckpoint();
     const since = checkpoint.through;
     position = since;
@@ -126,7 +121,7 @@ export function startRelay(dependencies: RelayDependencies, tuning: RelayTuning 
         failed,
         save: async (reached) => {
           await checkpoints.saveRelayCheckpoint({ ...reached, heads: cutter?.heads() ?? checkpoint.heads });
-          failures = 0;
+          progressed();
         },
       },
       tuning.rest,

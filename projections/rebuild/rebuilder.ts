@@ -1,9 +1,9 @@
-import { asError } from '@waybill/shared-kernel/as-error.js';
-import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
+import type { BackOff } from '@waybill/shared-kernel/back-off.js';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import type { Rebuild, ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
+import { retryUntilAborted } from '@waybill/shared-kernel/retry.js';
 import { build, buildTuning, type BuildDependencies, type BuildTuning } from './build.js';
 import { changeVersions } from './change-versions.js';
 import { atVersion, claimed, forgotten, released } from './versions.js';
@@ -101,17 +101,15 @@ export class Rebuilder {
   async #build(rebuild: Rebuild): Promise<void> {
     const { timer, randomness, report } = this.#dependencies;
     const { signal } = this.#stopping;
-    for (let failures = 0; ; failures += 1) {
-      try {
-        await build(this.#projection, rebuild, this.#id, this.#dependencies, signal, this.#tuning.build);
+    const { build: tuning, backOff } = this.#tuning;
+    await retryUntilAborted(
+      async () => {
+        await build(this.#projection, rebuild, this.#id, this.#dependencies, signal, tuning);
         if (signal.aborted) await this.#release();
-        return;
-      } catch (error) {
-        report?.(asError(error));
-        if (signal.aborted) return;
-        await timer.sleep(backOffDelay(this.#tuning.backOff, failures, randomness), signal);
-      }
-    }
+      },
+      signal,
+      { backOff, timer, randomness, failed: (fault) => report?.(fault) },
+    );
   }
 
   async #release(): Promise<void> {

@@ -1,8 +1,9 @@
 import { streamNameFilter } from '@eventstore/db-client';
-import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
+import type { BackOff } from '@waybill/shared-kernel/back-off.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { categories } from '@waybill/shared-kernel/stream.js';
+import { retryUntilAborted } from '@waybill/shared-kernel/retry.js';
 import type { Changes } from '../changes.js';
 import { faultOf } from './fault.js';
 import type { Nodes } from './nodes.js';
@@ -39,15 +40,11 @@ export async function announceChanges(
   signal: AbortSignal,
 ): Promise<void> {
   const { timer, randomness, backOff, report } = dependencies;
-  const isOver = () => signal.aborted;
-  for (let failures = 0; !isOver(); failures += 1) {
-    try {
-      await listen(dependencies, signal, () => (failures = 0));
-    } catch (error) {
-      if (isOver()) return;
-      report(faultOf(error));
-      await timer.sleep(backOffDelay(backOff, failures, randomness), signal);
-    }
+  const failed = (fault: Error) => report(faultOf(fault));
+  while (!signal.aborted) {
+    await retryUntilAborted((progressed) => listen(dependencies, signal, progressed), signal, {
+      ...{ backOff, timer, randomness, failed },
+    });
   }
 }
 

@@ -22,6 +22,7 @@ import {
   type StreamMark,
 } from '@waybill/shared-kernel/ports/event-store.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
+import { retryUntilAborted } from '@waybill/shared-kernel/retry.js';
 import { steadyClock } from '../../clock/steady.js';
 import { systemRandomness, systemTimer } from '../../clock/system.js';
 import { assertAppendable, closedStore } from '../append.js';
@@ -447,18 +448,14 @@ export class EventStoreDbEventStore implements EventStore {
 
   /** Nothing when it is over. */
   async #readUntilItAnswers(after: number, limit: number, over: AbortSignal): Promise<LogPage> {
-    const isOver = () => over.aborted;
-    for (let failures = 0; !isOver(); failures += 1) {
-      try {
-        return await this.readAll(after, limit);
-      } catch (error) {
-        if (isOver()) break;
-        if (!(error instanceof Unavailable)) throw error;
-        this.#reportOnce(error);
-        await this.#timer.sleep(backOffDelay(this.#backOff, failures, this.#randomness), over);
-      }
-    }
-    return { events: [], marks: [], through: after, isEnd: false };
+    const page = await retryUntilAborted(() => this.readAll(after, limit), over, {
+      ...{ backOff: this.#backOff, timer: this.#timer, randomness: this.#randomness },
+      failed: (fault) => {
+        if (!(fault instanceof Unavailable)) throw fault;
+        this.#reportOnce(fault);
+      },
+    });
+    return page ?? { events: [], marks: [], through: after, isEnd: false };
   }
 
   /** What these events got when they were appended before, at these very revisions, if they were. */

@@ -17,7 +17,7 @@ import { appendOf, closedStore } from '../append.js';
 import { Changes } from '../changes.js';
 import { follow } from '../follow.js';
 import { foundIn, recordedEvent, recordedEvents, type StoredEvent } from '../stored-event.js';
-import { Appender } from './appender.js';
+import { AppendBatcher } from './append-batcher.js';
 import { GroupCommit } from './group-commit.js';
 import { openLog } from './log-file.js';
 import { LogWriter } from './log-writer.js';
@@ -43,7 +43,7 @@ export function openSqliteEventStore(file: string, options: SqliteEventStoreOpti
 
 export class SqliteEventStore implements EventStore {
   readonly #database: Database;
-  readonly #appender: Appender;
+  readonly #appender: AppendBatcher;
   readonly #changes: Changes;
   readonly #port: MessagePort | undefined;
   readonly #answerTimeoutMs: number | undefined;
@@ -166,7 +166,7 @@ export class SqliteEventStore implements EventStore {
     }, this.#answerTimeoutMs);
   }
 
-  #appendHere(clock: WallClock): Appender {
+  #appendHere(clock: WallClock): AppendBatcher {
     const commits = new GroupCommit(
       new LogWriter(this.#database),
       () => {
@@ -174,7 +174,7 @@ export class SqliteEventStore implements EventStore {
       },
       this.#answerTimeoutMs,
     );
-    const appender = new Appender((appends) => {
+    const appender = new AppendBatcher((appends) => {
       commits.submit({ now: () => timestamp(clock), appends }, (answer) => {
         appender.settle(answer);
       });
@@ -182,8 +182,8 @@ export class SqliteEventStore implements EventStore {
     return appender;
   }
 
-  #appendThrough(port: MessagePort, clock: WallClock): Appender {
-    const appender = new Appender((appends) => {
+  #appendThrough(port: MessagePort, clock: WallClock): AppendBatcher {
+    const appender = new AppendBatcher((appends) => {
       port.postMessage({ now: epochMs(clock), sentAt: steadyClock.now(), appends } satisfies SentBatch);
     });
     port.on('message', (message: WorkerSays) => {

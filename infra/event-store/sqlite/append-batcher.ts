@@ -16,7 +16,7 @@ const largestBatch = 100;
  * Collects the appends of one thread. One batch of them is on its way at a time; the next collects meanwhile, so the
  * busier it is, the larger the batches. `send` takes a batch to where the log is written; `settle` takes the answer.
  */
-export class Appender {
+export class AppendBatcher {
   readonly #send: (appends: readonly Append[]) => void;
   #collected: Pending[] = [];
   #sent: readonly Pending[] = [];

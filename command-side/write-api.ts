@@ -1,6 +1,11 @@
 import { createApi, type ApiParts } from '@waybill/infra/http/api.js';
 import type { Randomness, SteadyClock, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type {
+  Appender,
+  StreamReader,
+  BackwardsStreamReader,
+  LogReader,
+} from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { Api } from '@waybill/infra/http/listen.js';
 import type { Route } from '@waybill/infra/http/route.js';
@@ -20,10 +25,7 @@ import { PaymentRecords } from './payments/payment-records.js';
 import type { AggregateSnapshots } from './handling/snapshots/aggregate-snapshots.js';
 
 export interface WriteApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document' | 'randomness'> {
-  readonly store: Pick<
-    EventStore,
-    'append' | 'readStream' | 'readStreamBackwards' | 'cutOf' | 'readAll' | 'head' | 'recordAt'
-  >;
+  readonly store: Appender & StreamReader & BackwardsStreamReader & LogReader;
   readonly keys: KeyStore;
   readonly clock: WallClock;
   readonly steadyClock: SteadyClock;

@@ -2,7 +2,14 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StreamCut, StreamUnreadable, Unavailable } from './errors.js';
 import type { RecordedEvent } from './message.js';
 import type { Turn } from './one-a-turn.js';
-import { beginning, largestPage, type EventStore, type LogPage } from './ports/event-store.js';
+import {
+  beginning,
+  largestPage,
+  type LogPage,
+  type StreamEvents,
+  type LogPages,
+  type BackwardsLogReader,
+} from './ports/event-store.js';
 
 const pageSize = 1000;
 
@@ -20,7 +27,7 @@ export interface StreamRange {
  * thread, and a long stream is not to keep others from it. Rejects with `StreamCut` where the next event is not there.
  */
 export async function* readStreamPages(
-  store: Pick<EventStore, 'readStream'>,
+  store: StreamEvents,
   stream: string,
   { from = 0, size = pageSize, turn = nextTurn }: StreamRange = {},
 ): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
@@ -35,7 +42,7 @@ export async function* readStreamPages(
 
 /** All events of a stream from a revision on, as `readStreamPages` reads them. */
 export async function* readWholeStream(
-  store: Pick<EventStore, 'readStream'>,
+  store: StreamEvents,
   stream: string,
   from = 0,
 ): AsyncGenerator<RecordedEvent, void, undefined> {
@@ -44,7 +51,7 @@ export async function* readWholeStream(
 
 /** As `readWholeStream`, with all that comes before an event that cannot be read or is gone, and then the fault. */
 export async function* readAsFar(
-  store: Pick<EventStore, 'readStream'>,
+  store: StreamEvents,
   stream: string,
   from = 0,
 ): AsyncGenerator<RecordedEvent, void, undefined> {
@@ -67,7 +74,7 @@ export async function* readAsFar(
  * compares the last `through` with the head that was asked for before.
  */
 export async function* readLog(
-  store: Pick<EventStore, 'readAll'>,
+  store: LogPages,
   after: number,
   upTo = Infinity,
   limit = largestPage,
@@ -89,7 +96,7 @@ export async function* readLog(
 
 /** The same up to a position that the log is known to have; `Unavailable` where it ends before, for it will show it. */
 export async function* readLogTo(
-  store: Pick<EventStore, 'readAll'>,
+  store: LogPages,
   after: number,
   upTo: number,
   limit = largestPage,
@@ -104,7 +111,7 @@ export async function* readLogTo(
 
 /** The log as it is now, from its end to its beginning, look by look, the latest first; between looks the event loop turns. */
 export async function* readLogBackwards(
-  store: Pick<EventStore, 'readAllBackwards'>,
+  store: BackwardsLogReader,
   limit = largestPage,
 ): AsyncGenerator<LogPage, void, undefined> {
   for (let position = Infinity; ;) {
@@ -117,13 +124,13 @@ export async function* readLogBackwards(
 }
 
 /** The first event of ours, `undefined` while there is none. */
-export async function firstEvent(store: Pick<EventStore, 'readAll'>): Promise<RecordedEvent | undefined> {
+export async function firstEvent(store: LogPages): Promise<RecordedEvent | undefined> {
   for await (const { events } of readLog(store, beginning)) if (events[0] !== undefined) return events[0];
   return undefined;
 }
 
 /** The last event of ours, `undefined` while there is none. */
-export async function lastEvent(store: Pick<EventStore, 'readAllBackwards'>): Promise<RecordedEvent | undefined> {
+export async function lastEvent(store: BackwardsLogReader): Promise<RecordedEvent | undefined> {
   for await (const { events } of readLogBackwards(store)) if (events[0] !== undefined) return events[0];
   return undefined;
 }

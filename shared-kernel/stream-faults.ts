@@ -3,7 +3,7 @@ import type { DeliveryOwners } from './partitions/delivery-owners.js';
 import type { RecordedEvent } from './message.js';
 import type { Addressed } from './projection.js';
 import { readAsFar } from './read-stream.js';
-import type { EventStore, StreamMark } from './ports/event-store.js';
+import type { StreamMark, StreamCuts, StreamReader, StreamEvents } from './ports/event-store.js';
 import type { Degraded, DegradedBy } from './ports/read-store.js';
 import { parseStream } from './stream.js';
 import { describeError } from './describe-error.js';
@@ -41,10 +41,7 @@ export interface StreamInDoubt extends Addressed {
  * What is missing of the streams that marks of the log are about, as the log is now: of one that nothing was taken from,
  * or that was given all back, nothing is.
  */
-export async function faultsOf(
-  store: Pick<EventStore, 'cutOf'>,
-  marks: readonly StreamMark[],
-): Promise<readonly StreamFault[]> {
+export async function faultsOf(store: StreamCuts, marks: readonly StreamMark[]): Promise<readonly StreamFault[]> {
   // Of what the metadata say the last counts; an event that cannot be read stays so, whatever they say.
   const latest = new Map(marks.map((mark) => [`${mark.why === 'unreadable'} ${mark.stream}`, mark]));
   const faults: StreamFault[] = [];
@@ -57,7 +54,7 @@ export async function faultsOf(
 
 /** The streams that marks of the log are about and of which something is missing, where anything still says whose they are. */
 export async function streamsInDoubt(
-  store: Pick<EventStore, 'cutOf' | 'readStream'>,
+  store: StreamReader,
   marks: readonly StreamMark[],
   owners: Pick<DeliveryOwners, 'of'>,
 ): Promise<readonly StreamInDoubt[]> {
@@ -75,20 +72,20 @@ export async function streamsInDoubt(
 
 /** What a mark says is missing of its stream, as the log is now; `undefined`: nothing is. */
 export async function faultOf(
-  store: Pick<EventStore, 'cutOf'>,
+  store: StreamCuts,
   { stream, why, revision = 0, position, detail }: StreamMark,
 ): Promise<StreamFault | undefined> {
   if (why === 'unreadable') return new StreamUnreadable(stream, revision, position, detail);
   return cutFault(store, stream);
 }
 
-async function cutFault(store: Pick<EventStore, 'cutOf'>, stream: string): Promise<StreamCut | undefined> {
+async function cutFault(store: StreamCuts, stream: string): Promise<StreamCut | undefined> {
   const cut = await store.cutOf(stream);
   return cut && new StreamCut(stream, cut.firstRevision);
 }
 
 /** Of a delivery's stream only its events tell whose it is; all others are named after their key. */
-async function keyOf(store: Pick<EventStore, 'readStream'>, fault: StreamFault): Promise<string | undefined> {
+async function keyOf(store: StreamEvents, fault: StreamFault): Promise<string | undefined> {
   const { stream } = fault;
   const { category, id } = parseStream(stream);
   if (category !== 'delivery') return id;
@@ -98,7 +95,7 @@ async function keyOf(store: Pick<EventStore, 'readStream'>, fault: StreamFault):
 
 /** The event at a revision of a stream, where it can be read. */
 export async function readEvent(
-  store: Pick<EventStore, 'readStream'>,
+  store: StreamEvents,
   stream: string,
   revision: number,
 ): Promise<RecordedEvent | undefined> {
@@ -113,7 +110,7 @@ export async function readEvent(
 
 /** A stream from a revision on, as far as it can be read, and why no further. */
 export async function whatCanBeRead(
-  store: Pick<EventStore, 'readStream'>,
+  store: StreamEvents,
   stream: string,
   from = 0,
 ): Promise<{ readonly events: readonly RecordedEvent[]; readonly fault?: StreamFault }> {
@@ -132,7 +129,7 @@ export async function whatCanBeRead(
  * will show it.
  */
 export async function whyNotShown(
-  store: Pick<EventStore, 'cutOf'>,
+  store: StreamCuts,
   stream: string,
   revision: number,
 ): Promise<StreamCut | Unavailable> {
@@ -141,16 +138,13 @@ export async function whyNotShown(
 }
 
 /** Throws `StreamCut` where events of a stream are gone. */
-export async function requireWhole(store: Pick<EventStore, 'cutOf'>, stream: string): Promise<void> {
+export async function requireWhole(store: StreamCuts, stream: string): Promise<void> {
   const fault = await cutFault(store, stream);
   if (fault !== undefined) throw fault;
 }
 
 /** What keeps a stream from being read to its end. */
-export async function faultOfStream(
-  store: Pick<EventStore, 'cutOf' | 'readStream'>,
-  stream: string,
-): Promise<StreamFault | undefined> {
+export async function faultOfStream(store: StreamReader, stream: string): Promise<StreamFault | undefined> {
   const { events, fault } = await whatCanBeRead(store, stream);
   return fault !== undefined || events.length > 0 ? fault : cutFault(store, stream);
 }

@@ -4,7 +4,7 @@ import { worklist, openStates } from '@waybill/command-side/fulfilment/worklist/
 import { countOverdue } from '@waybill/command-side/fulfilment/worklist/worklist-figures.js';
 import { LogMismatch, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { epochMs, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { EventStore, LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import type { CollectionSpec, DegradedBy, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { findMisfits, measureLag, type Lag, type Lags } from '@waybill/shared-kernel/subscriptions/measure-lag.js';
@@ -66,7 +66,7 @@ async function lagOf(
 class TooMany extends Error {}
 
 /** The log until time is up. */
-function hurried(log: EventStore): Pick<EventStore, 'head' | 'readAll' | 'recordAt'> {
+function hurried(log: EventStore): LogReader {
   const until = steadyClock.now() + countMs;
   return {
     head: () => log.head(),

@@ -8,7 +8,7 @@ import type {
 } from '@waybill/shared-kernel/events/fulfilment.js';
 import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Degraded, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
@@ -41,7 +41,7 @@ export interface FulfilmentFacts {
 }
 
 export interface FulfilmentDetailsDependencies {
-  readonly store: Pick<EventStore, 'readStream'>;
+  readonly store: StreamEvents;
   readonly readStore: Pick<ReadStore, 'load'>;
 }
 

@@ -1,5 +1,5 @@
 import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
 import type { DocumentWrite, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import { suspensionWrite } from '@waybill/command-side/fulfilment/suspension/note-suspension.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
@@ -12,7 +12,7 @@ import type { AuditedProjection } from '@waybill/projections/audit/audited-docum
 import { CannotApply, emptyDraft, foldRecorded } from '@waybill/projections/read-models/fold-document.js';
 
 export interface ListDependencies {
-  readonly store: Pick<EventStore, 'readStream'>;
+  readonly store: StreamEvents;
   readonly clock: WallClock;
 }
 

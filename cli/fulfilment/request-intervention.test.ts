@@ -8,7 +8,7 @@ import { WorklistWriter } from '@waybill/command-side/fulfilment/worklist/workli
 import { NotFound, RuleViolated, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { FulfilmentEvent, FulfilmentSuspended } from '@waybill/shared-kernel/events/fulfilment.js';
 import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { Appender, StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { noteSuspension } from '@waybill/command-side/fulfilment/suspension/note-suspension.js';
 import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
@@ -109,7 +109,7 @@ describe('asking by hand', () => {
 
   test('is refused where something was quicker', async () => {
     await stands([started]);
-    const raced: Pick<EventStore, 'append' | 'readStream'> = {
+    const raced: Appender & StreamEvents = {
       append: (...asked) => log.append(...asked),
       readStream: async (...asked) => {
         const events = await log.readStream(...asked);

@@ -4,7 +4,7 @@ import type { AskedByHand } from '@waybill/shared-kernel/events/fulfilment.js';
 import type { Actor, EventData } from '@waybill/shared-kernel/message.js';
 import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { type Randomness, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { Appended, Appender, StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 import { knownFulfilment, type FulfilmentDetails, type FulfilmentDetailsDependencies } from './fulfilment-details.js';
 
@@ -17,7 +17,7 @@ const types = {
 } as const;
 
 export interface InterventionDependencies extends FulfilmentDetailsDependencies {
-  readonly store: Pick<EventStore, 'append' | 'readStream'>;
+  readonly store: Appender & StreamEvents;
   readonly clock: WallClock;
   readonly randomness: Randomness;
   readonly actor: Actor;

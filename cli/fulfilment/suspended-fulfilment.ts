@@ -1,5 +1,5 @@
 import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamEvents, Appender, StreamReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { takeFaultBack } from '@waybill/command-side/fulfilment/suspension/note-suspension.js';
 import { resumeSuspended } from '@waybill/command-side/fulfilment/suspension/resume-suspended.js';
@@ -16,7 +16,7 @@ export const suspendedFulfilment = { collection: suspendedOrders } as const;
 /** What of an order waits for its fulfilment to go on, in the order of the log. */
 export async function waitingForFulfilment(
   { key, degraded }: QuarantinedDocument,
-  store: Pick<EventStore, 'readStream'>,
+  store: StreamEvents,
 ): Promise<readonly RecordedEvent[]> {
   const found: RecordedEvent[] = [];
   for (const stream of [streamName('order', key), streamName('delivery', deliveryIdOf(key))]) {
@@ -26,16 +26,13 @@ export async function waitingForFulfilment(
   return found.sort((one, other) => one.position - other.position);
 }
 
-export async function suspendedEntry(
-  document: QuarantinedDocument,
-  store: Pick<EventStore, 'readStream'>,
-): Promise<QuarantineEntry> {
+export async function suspendedEntry(document: QuarantinedDocument, store: StreamEvents): Promise<QuarantineEntry> {
   const { length: waiting } = await waitingForFulfilment(document, store);
   return { ...entryOf(suspendedFulfilment, document), waiting };
 }
 
 export interface ReleaseDependencies extends WaitForFulfilmentDependencies {
-  readonly store: Pick<EventStore, 'append' | 'readStream' | 'cutOf'>;
+  readonly store: Appender & StreamReader;
   readonly readStore: Pick<ReadStore, 'load' | 'commit' | 'consumerPosition'>;
   readonly clock: WallClock;
   readonly actor: Actor;

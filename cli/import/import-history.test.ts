@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { EventStore, Appender, LogHead } from '@waybill/shared-kernel/ports/event-store.js';
 import { importHistory } from './import-history.js';
 import type { History } from './history.js';
 import type { OlistOrder } from './olist-folder.js';
@@ -60,7 +60,7 @@ describe('importing histories', () => {
 
   test('goes on where a store that broke down had left it', async () => {
     let left = 700;
-    const breaking: Pick<EventStore, 'append' | 'head'> = {
+    const breaking: Appender & LogHead = {
       head: () => store.head(),
       append: async (...append) => {
         left -= 1;

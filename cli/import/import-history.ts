@@ -1,5 +1,5 @@
 import { WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { Appender, LogHead } from '@waybill/shared-kernel/ports/event-store.js';
 import type { History, HistoryStep } from './history.js';
 
 /** Appends that may wait for their commit together: they share it, where the store groups commits. */
@@ -25,7 +25,7 @@ function byTime(histories: readonly History[]): readonly StepOfOrder[] {
  * already is met there by its ids and stays. Throws `Unavailable` when the store is down; run it again then.
  */
 export async function importHistory(
-  store: Pick<EventStore, 'append' | 'head'>,
+  store: Appender & LogHead,
   histories: readonly History[],
   onProgress: (events: number) => void = () => undefined,
 ): Promise<Imported> {

@@ -1,6 +1,6 @@
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
+import type { LogPages } from '@waybill/shared-kernel/ports/event-store.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
-import type { ReadableLog } from './compare-logs.js';
 
 /** Events of one stream that follow one another in the log; never empty. */
 export type Run = readonly RecordedEvent[];
@@ -13,7 +13,7 @@ export type Run = readonly RecordedEvent[];
  *
  * Cut from the same position, the log gives the same appends.
  */
-export async function* appendsOf(log: ReadableLog, after: number, mostBytes: number): AsyncGenerator<Run, void> {
+export async function* appendsOf(log: LogPages, after: number, mostBytes: number): AsyncGenerator<Run, void> {
   let run: RecordedEvent[] = [];
   let bytes = 0;
   for await (const together of togetherIn(log, after)) {
@@ -28,7 +28,7 @@ export async function* appendsOf(log: ReadableLog, after: number, mostBytes: num
   if (run.length > 0) yield run;
 }
 
-async function* togetherIn(log: ReadableLog, after: number): AsyncGenerator<Run, void> {
+async function* togetherIn(log: LogPages, after: number): AsyncGenerator<Run, void> {
   let together: RecordedEvent[] = [];
   for await (const page of readLog(log, after)) {
     for (const event of page.events) {

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { beginning, largestPage, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, largestPage, type LogPages } from '@waybill/shared-kernel/ports/event-store.js';
 import { differingFields, textOf } from './event-text.js';
-
-export type ReadableLog = Pick<EventStore, 'readAll'>;
 
 /** Which event it is, for people. */
 export interface EventName {
@@ -42,7 +40,7 @@ class Pages {
   #taken = 0;
   #isEnd = false;
 
-  constructor(private readonly log: ReadableLog) {}
+  constructor(private readonly log: LogPages) {}
 
   /** How many events are at hand; 0 at the end of the log. */
   async fill(): Promise<number> {
@@ -66,8 +64,8 @@ class Pages {
  * event in every field but its position. `advance` is told of the source's position.
  */
 export async function compareLogs(
-  source: ReadableLog,
-  target: ReadableLog,
+  source: LogPages,
+  target: LogPages,
   advance: (position: number) => void = () => undefined,
 ): Promise<Comparison> {
   const [sources, targets] = [new Pages(source), new Pages(target)];

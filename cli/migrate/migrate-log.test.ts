@@ -11,7 +11,7 @@ import { StandInServer } from '@waybill/infra/event-store/eventstoredb/testing/s
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { Unavailable, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent, RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { EventStore, LogPages } from '@waybill/shared-kernel/ports/event-store.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { newEvent } from '@waybill/shared-kernel/testing/new-event.js';
 import type { Run } from './appends.js';
@@ -87,7 +87,7 @@ function withoutPosition({ position, ...event }: RecordedEvent): Omit<RecordedEv
   return event;
 }
 
-async function all(log: Pick<EventStore, 'readAll'>): Promise<readonly Omit<RecordedEvent, 'position'>[]> {
+async function all(log: LogPages): Promise<readonly Omit<RecordedEvent, 'position'>[]> {
   return (await wholeLog(log)).map(withoutPosition);
 }
 

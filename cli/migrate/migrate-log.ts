@@ -1,18 +1,18 @@
 import { InvalidInput, RuleViolated, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { Appended, LogPages, LogHead } from '@waybill/shared-kernel/ports/event-store.js';
 import { appendsOf, bytesOf, type Run } from './appends.js';
 import { compareLogs, type Comparison } from './compare-logs.js';
 
 /** A log that takes events of another as that one had them. */
-export interface AdoptingLog extends Pick<EventStore, 'readAll'> {
+export interface AdoptingLog extends LogPages {
   /** `EventStore.append`, with events that keep the times at which the other log took them. */
   adopt(stream: string, expectedRevision: number, events: readonly RecordedEvent[]): Promise<Appended>;
 }
 
 export interface MigrateDependencies {
-  readonly source: Pick<EventStore, 'readAll' | 'head'>;
+  readonly source: LogPages & LogHead;
   readonly target: AdoptingLog;
   /** A steady one. */
   readonly clock: SteadyClock;

@@ -2,14 +2,19 @@ import { RevisionMismatch, StreamCut, StreamUnreadable, WrongExpectedRevision } 
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
 import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import { noStream, type Appended, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import {
+  noStream,
+  type Appended,
+  type Appender,
+  type BackwardsStreamReader,
+} from '@waybill/shared-kernel/ports/event-store.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 import { againOnConflict } from '../handling/conflict.js';
 import { envelopes, type Cause } from '../handling/envelope.js';
 import { refuseUnderWay, type UnderWay } from './customer.js';
 
 export interface UnreadErasureDependencies {
-  readonly store: Pick<EventStore, 'append' | 'readStreamBackwards'>;
+  readonly store: Appender & BackwardsStreamReader;
   readonly erasures: {
     ordersUnderWay(customerId: string, role: string): Promise<UnderWay>;
     carryOut(customerId: string): Promise<void>;

@@ -1,6 +1,6 @@
 import { StreamUnreadable } from '@waybill/shared-kernel/errors.js';
 import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamEvents, LogPages } from '@waybill/shared-kernel/ports/event-store.js';
 import type { EventMark, KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
@@ -23,7 +23,7 @@ export interface CarryingOut {
  * noted with the keys after each page.
  */
 export async function carryOutErasures(
-  log: Pick<EventStore, 'readAll' | 'readStream'>,
+  log: StreamEvents & LogPages,
   keys: ErasuresNoted,
   carryOut: (customerId: string) => Promise<void>,
   { betweenPages, unreadable }: CarryingOut = {},
@@ -46,10 +46,7 @@ export async function carryOutErasures(
  * Whether a log has an event where it was noted. One restored from before has not, or has others there by now; and its
  * stream may have been cut since.
  */
-async function isIn(
-  log: Pick<EventStore, 'readStream'>,
-  { id, stream, revision, position }: EventMark,
-): Promise<boolean> {
+async function isIn(log: StreamEvents, { id, stream, revision, position }: EventMark): Promise<boolean> {
   try {
     const [event] = await log.readStream(stream, revision, 1);
     return event?.id === id && event.position === position;

@@ -7,7 +7,13 @@ import {
   timestamp,
   type WallClock,
 } from '@waybill/shared-kernel/ports/clock.js';
-import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type {
+  Appended,
+  Appender,
+  StreamEvents,
+  BackwardsStreamReader,
+  LogReader,
+} from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import type { Aggregates } from '../handling/aggregates.js';
@@ -18,7 +24,7 @@ import type { UnderWay } from './customer.js';
 import { OrdersUnderWay } from './orders-under-way.js';
 
 export interface ErasureDependencies {
-  readonly store: Pick<EventStore, 'append' | 'readAll' | 'readStream' | 'readStreamBackwards' | 'head' | 'recordAt'>;
+  readonly store: Appender & StreamEvents & BackwardsStreamReader & LogReader;
   readonly aggregates: Pick<Aggregates, 'customers' | 'orders'>;
   readonly keys: KeyStore;
   readonly clock: WallClock;

@@ -1,15 +1,17 @@
 import type { BackOff } from '@waybill/shared-kernel/back-off.js';
 import type { StreamUnreadable } from '@waybill/shared-kernel/errors.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type {
+  Appender,
+  StreamReader,
+  BackwardsStreamReader,
+  LogReader,
+} from '@waybill/shared-kernel/ports/event-store.js';
 import { retryUntilAborted } from '@waybill/shared-kernel/retry.js';
 import { aggregatesIn } from '../handling/aggregates.js';
 import { Erasures, type ErasureDependencies } from './erasures.js';
 
 export interface FinishingDependencies extends Omit<ErasureDependencies, 'store' | 'aggregates'> {
-  readonly store: Pick<
-    EventStore,
-    'append' | 'readStream' | 'readStreamBackwards' | 'cutOf' | 'readAll' | 'head' | 'recordAt'
-  >;
+  readonly store: Appender & StreamReader & BackwardsStreamReader & LogReader;
   /** Told of each fault, after which it is tried again. */
   readonly report: (fault: Error, of: string) => void;
 }

@@ -3,13 +3,13 @@ import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js
 import { logBeginning, misfits, Trail } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { SteadyClock, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, type LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf, parseStream, streamName, type Category } from '@waybill/shared-kernel/stream.js';
 import type { UnderWay } from './customer.js';
 
 export interface OrdersUnderWayDependencies {
-  readonly store: Pick<EventStore, 'readAll' | 'head' | 'recordAt'>;
+  readonly store: LogReader;
   /** A steady one. */
   readonly clock: SteadyClock;
   readonly timer: Timer;

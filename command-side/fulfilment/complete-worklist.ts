@@ -12,7 +12,7 @@ import {
 import { noteFault, noteSuspension, suspensionWrite } from './suspension/note-suspension.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import { noStream, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { noStream, type StreamEvents, type LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import type {
   CollectionSpec,
   DocumentWrite,
@@ -35,7 +35,7 @@ import {
 import { WorklistWriter } from './worklist/worklist-writer.js';
 
 export interface CompletingDependencies {
-  readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'readStream' | 'head'>;
+  readonly store: StreamEvents & LogReader;
   readonly readStore: Pick<
     ReadStore,
     'declare' | 'load' | 'commit' | 'list' | 'positions' | 'consumerPosition' | 'scan'

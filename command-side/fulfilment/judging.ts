@@ -1,4 +1,4 @@
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
@@ -24,7 +24,7 @@ export function streamsOfOthers(orderId: string): readonly string[] {
  * gone: what they said nobody knows.
  */
 export async function hasUnhandled(
-  store: Pick<EventStore, 'readStream' | 'cutOf'>,
+  store: StreamReader,
   orderId: string,
   { position }: Pick<Judging, 'position'>,
   dueAt?: string,

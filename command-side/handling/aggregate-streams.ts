@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Decider, DomainEvent } from '@waybill/shared-kernel/decider.js';
 import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import { isByRule, type NewEvent, type RecordedEvent, type RequestMark } from '@waybill/shared-kernel/message.js';
-import { beginning, noStream, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, noStream, type Appender, type StreamReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
@@ -48,7 +48,7 @@ const pageSize = 1000;
 
 const keptBytes = 64 * 1024 * 1024;
 
-export type AggregateLog = Pick<EventStore, 'append' | 'readStream' | 'cutOf'>;
+export type AggregateLog = Appender & StreamReader;
 
 export interface AggregateStreamsOptions {
   /** How many aggregates are kept folded. 10,000 unless said otherwise. */

@@ -1,6 +1,6 @@
 import { Unavailable, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
-import { noStream, type Appended, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { noStream, type Appended, type Appender, type StreamReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 
 /**
@@ -10,7 +10,7 @@ import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
  * left of a stream that was to be new, it is `StreamCut`: reading it again would find nothing again.
  */
 export async function appendSurely(
-  store: Pick<EventStore, 'append' | 'readStream' | 'cutOf'>,
+  store: Appender & StreamReader,
   stream: string,
   expectedRevision: number,
   events: readonly NewEvent[],

@@ -13,14 +13,14 @@ import {
 import type { Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore, LogPage } from '@waybill/shared-kernel/ports/event-store.js';
+import type { LogPage, LogReader, Subscribable, LogHead } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
 import { retryUntilAborted } from '@waybill/shared-kernel/retry.js';
 import { CheckpointSaver } from './checkpoint-saver.js';
 import { watchedSubscription } from './watched-subscription.js';
 
 export interface RelayDependencies {
-  readonly store: Pick<EventStore, 'subscribe' | 'readAll' | 'recordAt' | 'head'>;
+  readonly store: LogReader & Subscribable;
   readonly broker: Pick<Broker, 'publish'>;
   readonly checkpoints: Pick<
     ReadStore,
@@ -68,7 +68,7 @@ export const relayTuning: RelayTuning = {
 export const serverRelayTuning: RelayTuning = { ...relayTuning, ahead: 4, linger: 5 };
 
 /** How far a relay that works has come on the way to the end of its log. */
-export async function relayProgress(relay: Relay, log: Pick<EventStore, 'head'>): Promise<Progress> {
+export async function relayProgress(relay: Relay, log: LogHead): Promise<Progress> {
   const position = relay.position();
   return { name: 'relay', position, isUpToDate: position !== undefined && position >= (await log.head()) };
 }

@@ -1,7 +1,7 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore, LogPage } from '@waybill/shared-kernel/ports/event-store.js';
+import type { LogPage, LogPages, Subscribable } from '@waybill/shared-kernel/ports/event-store.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
 
 /** Milliseconds between two comparisons of a subscription with the log. */
@@ -14,7 +14,7 @@ export const lookEveryMs = 5_000;
  * asked at each look, and ends it with what it rejects with, but for `Unavailable`.
  */
 export async function* watchedSubscription(
-  log: Pick<EventStore, 'subscribe' | 'readAll'>,
+  log: LogPages & Subscribable,
   timer: Timer,
   after: number,
   limit: number,

@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { EventStore, LogPage } from '@waybill/shared-kernel/ports/event-store.js';
+import type { LogPage, LogPages } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Changes } from './changes.js';
 
 /** `EventStore.subscribe` for a log that can be read and that announces its changes. Ends when `changes` closes, too. */
 export async function* follow(
-  log: Pick<EventStore, 'readAll'>,
+  log: LogPages,
   changes: Changes,
   after: number,
   limit: number,

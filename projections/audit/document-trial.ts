@@ -1,5 +1,5 @@
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Revisions } from '@waybill/shared-kernel/projection.js';
 import { whatCanBeRead } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
@@ -22,7 +22,7 @@ export class DocumentTrial {
     private readonly key: string,
     /** Folded from the whole log. */
     private readonly folded: FoldedDocument,
-    private readonly store: Pick<EventStore, 'readStream'>,
+    private readonly store: StreamEvents,
   ) {}
 
   /**

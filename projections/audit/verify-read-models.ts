@@ -1,6 +1,12 @@
 import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { StreamCut } from '@waybill/shared-kernel/errors.js';
-import { beginning, type EventStore, type StreamMark } from '@waybill/shared-kernel/ports/event-store.js';
+import {
+  beginning,
+  type StreamMark,
+  type StreamReader,
+  type LogPages,
+  type LogHead,
+} from '@waybill/shared-kernel/ports/event-store.js';
 import type { CutStream, ReadStore, Sum, WrongSum } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { readLogTo } from '@waybill/shared-kernel/read-stream.js';
@@ -14,7 +20,7 @@ import type { Difference } from './difference.js';
 import { DocumentTrial } from './document-trial.js';
 
 export interface AuditDependencies {
-  readonly store: Pick<EventStore, 'readAll' | 'readStream' | 'cutOf' | 'head'>;
+  readonly store: StreamReader & LogPages & LogHead;
   readonly readStore: Pick<ReadStore, 'positions' | 'scan' | 'wrongSums'>;
 }
 

@@ -6,7 +6,7 @@ import { cutAt, misfits, nearer, Trail, type LogPosition } from '@waybill/shared
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, type StreamReader, type LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
@@ -15,7 +15,7 @@ import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import { PartitionProjector } from './project.js';
 
 export interface CatchUpDependencies {
-  readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'readStream' | 'cutOf' | 'head'>;
+  readonly store: StreamReader & LogReader;
   readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'positions'>;
   readonly clock: WallClock;
 }

@@ -9,7 +9,7 @@ import {
   type PartitionConsumer,
   type PartitionTarget,
 } from '@waybill/shared-kernel/subscriptions/consume-partition.js';
-import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, type StreamReader, type LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -19,7 +19,7 @@ import { catchUp } from './catch-up.js';
 import { PartitionProjector } from './project.js';
 
 export interface FollowDependencies extends Omit<ConsumerDependencies, 'store'> {
-  readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'readStream' | 'cutOf' | 'head'>;
+  readonly store: StreamReader & LogReader;
   readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'position' | 'positions'>;
   /** Told of each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { upTo } from '@waybill/shared-kernel/testing/at.js';
 import { measureLag, measureLagOf, relayFollower } from '@waybill/shared-kernel/subscriptions/measure-lag.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamReader, LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { verifyReadModels } from '../audit/verify-read-models.js';
 import { orders } from '../read-models/orders.js';
 import { confirmed, placed } from '../testing/history.js';
@@ -12,7 +12,7 @@ let bench: OrdersBench;
 afterEach(() => bench.end());
 
 /** A log that shows less than it is known to have, as a replica that is behind. */
-async function behind(): Promise<Pick<EventStore, 'head' | 'readAll' | 'recordAt' | 'readStream' | 'cutOf'>> {
+async function behind(): Promise<StreamReader & LogReader> {
   bench = await OrdersBench.open([placed('o1'), placed('o2'), confirmed('o1')]);
   const { log } = bench;
   return {

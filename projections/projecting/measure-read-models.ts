@@ -1,5 +1,5 @@
 import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { countedFrom, measureLagOf, projectionFollower } from '@waybill/shared-kernel/subscriptions/measure-lag.js';
@@ -12,7 +12,7 @@ import {
 } from '@waybill/shared-kernel/subscriptions/progress-figures.js';
 
 interface Stores {
-  readonly store: Pick<EventStore, 'head' | 'readAll' | 'recordAt'>;
+  readonly store: LogReader;
   readonly readStore: Pick<ReadStore, 'positions' | 'quarantined'>;
   readonly clock: WallClock;
 }

@@ -2,7 +2,7 @@ import { DocumentNotStorable, Unavailable } from '@waybill/shared-kernel/errors.
 import type { LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamReader } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Degraded, DocumentWrite, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
@@ -20,7 +20,7 @@ import { foldOrQuarantine, tellQuarantine } from '../quarantine/fold-or-quaranti
 
 export interface ProjectionDependencies {
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
-  readonly store: Pick<EventStore, 'readStream' | 'cutOf'>;
+  readonly store: StreamReader;
   readonly clock: WallClock;
   /** Told of each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;

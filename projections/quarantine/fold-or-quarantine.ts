@@ -3,7 +3,7 @@ import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
 import { logBeginning } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamReader } from '@waybill/shared-kernel/ports/event-store.js';
 import {
   troubledStream,
   type Degraded,
@@ -37,7 +37,7 @@ import {
 
 export interface FoldOrQuarantineDependencies {
   readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
-  readonly store: Pick<EventStore, 'readStream' | 'cutOf'>;
+  readonly store: StreamReader;
   readonly clock: WallClock;
   /** Told of each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;

@@ -1,4 +1,4 @@
-import { noStream, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { noStream, type StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
@@ -12,7 +12,7 @@ import { CannotApply, emptyDraft, foldRecorded, inCategoryOrder, type Draft, typ
 export async function foldOn(
   projection: Projection,
   key: string,
-  store: Pick<EventStore, 'readStream'>,
+  store: StreamEvents,
   before: Folded = emptyDraft(),
 ): Promise<Folded & { readonly isWhole: boolean }> {
   const draft: Draft = { revisions: { ...before.revisions }, sections: { ...before.sections } };

@@ -11,7 +11,7 @@ import type {
   ShapeVersions,
 } from '@waybill/shared-kernel/ports/collection-versions.js';
 import { logBeginning, misfits } from '@waybill/shared-kernel/subscriptions/log-position.js';
-import { beginning, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, type StreamReader, type LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import {
   isQuarantined,
   type Fields,
@@ -29,7 +29,7 @@ import { fieldsOf, reaches } from '../read-models/fold-document.js';
 import { advanced, atVersion, ended } from './versions.js';
 
 export interface BuildDependencies {
-  readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'readStream' | 'cutOf' | 'head'>;
+  readonly store: StreamReader & LogReader;
   readonly readStore: Pick<
     ReadStore,
     'declare' | 'load' | 'commit' | 'positions' | 'scan' | 'wrongSums' | 'quarantined' | 'versions' | 'saveVersions'

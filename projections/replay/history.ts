@@ -1,5 +1,5 @@
 import { StreamCut } from '@waybill/shared-kernel/errors.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamCuts, BackwardsLogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { readLogBackwards } from '@waybill/shared-kernel/read-stream.js';
 import { faultOf, type StreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, parseStream } from '@waybill/shared-kernel/stream.js';
@@ -18,7 +18,7 @@ export interface HistoryOptions {
   readonly onLeftOut?: (orderId: string, fault: StreamFault) => void;
 }
 
-type HistoryLog = Pick<EventStore, 'readAllBackwards' | 'cutOf'>;
+type HistoryLog = StreamCuts & BackwardsLogReader;
 
 /**
  * Every order as it stood at a point in time, once each, those placed last first as far as memory allows; personal

@@ -2,7 +2,7 @@ import { NotFound } from '@waybill/shared-kernel/errors.js';
 import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
 import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamReader, StreamCuts } from '@waybill/shared-kernel/ports/event-store.js';
 import { readStreamPages, type StreamRange } from '@waybill/shared-kernel/read-stream.js';
 import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, deliveryIdOf, streamName, type Category } from '@waybill/shared-kernel/stream.js';
@@ -28,9 +28,6 @@ export interface ReplayedOrder {
   readonly events: readonly LegibleEvent[];
 }
 
-/** What a past is read from. */
-export type StreamsOfLog = Pick<EventStore, 'readStream' | 'cutOf'>;
-
 /** The streams in which everything about an order is. That of its delivery, the last, may be long. */
 export function streamsOf(orderId: string): readonly string[] {
   return [
@@ -47,7 +44,7 @@ export function streamsOf(orderId: string): readonly string[] {
  * `StreamUnreadable` where not all of them can be had.
  */
 export async function readEverythingOf(
-  store: StreamsOfLog,
+  store: StreamReader,
   orderId: string,
   steps?: DeliverySteps,
   inPieces: Pieces = {},
@@ -69,7 +66,7 @@ export async function readEverythingOf(
 /** How a long stream is read: so much at once, each in a turn. */
 type Pieces = Pick<StreamRange, 'size' | 'turn'>;
 
-async function readAllOf(store: StreamsOfLog, stream: string, range: StreamRange): Promise<readonly RecordedEvent[]> {
+async function readAllOf(store: StreamReader, stream: string, range: StreamRange): Promise<readonly RecordedEvent[]> {
   const pages: (readonly RecordedEvent[])[] = [];
   for await (const page of readStreamPages(store, stream, range)) pages.push(page);
   return pages.flat();
@@ -77,7 +74,7 @@ async function readAllOf(store: StreamsOfLog, stream: string, range: StreamRange
 
 /** The events at the revisions named, and all that follow. */
 async function readSteps(
-  store: StreamsOfLog,
+  store: StreamReader,
   stream: string,
   { revisions, through }: DeliverySteps,
   inPieces: Pieces,
@@ -99,7 +96,7 @@ function runsOf(numbers: readonly number[]): readonly (readonly [first: number, 
 
 /** Throws `StreamCut` where a stream has nothing, though the others say that there was something, and it is cut. */
 export async function requireExpected(
-  store: Pick<EventStore, 'cutOf'>,
+  store: StreamCuts,
   streams: readonly string[],
   found: readonly (readonly RecordedEvent[])[],
 ): Promise<void> {
@@ -126,7 +123,7 @@ function isExpected(category: Category | undefined, events: readonly RecordedEve
 }
 
 /** An order as it stood, and the events that made it. Throws `NotFound` where it did not exist then. */
-export async function replayOrder(store: StreamsOfLog, orderId: string, at: PointInOrder): Promise<ReplayedOrder> {
+export async function replayOrder(store: StreamReader, orderId: string, at: PointInOrder): Promise<ReplayedOrder> {
   const all = await readEverythingOf(store, orderId);
   const own = streamName('order', orderId);
   let last = Infinity;

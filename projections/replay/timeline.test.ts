@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { virtualClock } from '@waybill/infra/clock/seeded.js';
+import type { StreamReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { StreamCut } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
@@ -116,7 +117,7 @@ describe('a timeline', () => {
     await happen(placed('o1'));
     for (let at = 0; at < 450; at += 1) await happen(positionAt('o1', 52, minute(at)));
     const found: number[] = [];
-    const counting: Pick<MemoryEventStore, 'readStream' | 'cutOf'> = {
+    const counting: StreamReader = {
       cutOf: (stream) => store.cutOf(stream),
       readStream: async (stream, from, limit) => {
         const events = await store.readStream(stream, from, limit);

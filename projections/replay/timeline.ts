@@ -2,8 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Turn } from '@waybill/shared-kernel/one-a-turn.js';
+import type { StreamReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
-import { requireExpected, streamsOf, type StreamsOfLog } from './order.js';
+import { requireExpected, streamsOf } from './order.js';
 
 /** A place in a timeline: the next revision of each of the streams that `streamsOf` names, in that order. */
 export type TimelinePlace = readonly number[];
@@ -37,7 +38,7 @@ const fewestRead = 100;
  * `readEverythingOf` does.
  */
 export async function readTimeline(
-  store: StreamsOfLog,
+  store: StreamReader,
   orderId: string,
   from: TimelinePlace,
   limit: number,
@@ -62,7 +63,7 @@ export async function readTimeline(
  * event loop turns.
  */
 export async function* readTimelinePages(
-  store: StreamsOfLog,
+  store: StreamReader,
   orderId: string,
   { size, from = timelineStart, limit = Infinity, turn = nextTurn }: TimelineRange,
 ): AsyncGenerator<TimelinePage, void, undefined> {

@@ -4,7 +4,7 @@ import { LogTime } from '@waybill/shared-kernel/log-time.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { epochMs, type SteadyClock, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import { beginning, largestPage, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, largestPage, type LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import type { ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { categoryNameOf } from '@waybill/shared-kernel/stream.js';
@@ -21,7 +21,7 @@ export interface Freshness {
 }
 
 export interface LagDependencies {
-  readonly store: Pick<EventStore, 'head' | 'readAll' | 'recordAt'>;
+  readonly store: LogReader;
   readonly readStore: Pick<ReadStore, 'positions' | 'changeCounter'>;
   readonly clock: WallClock;
   readonly steadyClock: SteadyClock;

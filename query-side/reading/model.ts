@@ -1,6 +1,6 @@
 import type { SteadyClock, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { CommitSignal } from '@waybill/shared-kernel/ports/commit-signal.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamReader, LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
@@ -19,7 +19,7 @@ export interface Model<View extends object> {
 
 /** What reading takes. */
 export interface Dependencies {
-  readonly events: Pick<EventStore, 'readStream' | 'cutOf' | 'readAll' | 'recordAt' | 'head'>;
+  readonly events: StreamReader & LogReader;
   readonly readStore: ReadStore;
   /** Asked for every answer with personal data: give it one that keeps keys at hand for a while. */
   readonly keys: Pick<KeyStore, 'find' | 'create'>;

@@ -1,7 +1,7 @@
 import type { Asker } from '@waybill/infra/http/access.js';
 import { degradedView } from '@waybill/projections/quarantine/degraded-view.js';
 import { NotFound, Quarantined, StreamCut, Unavailable, type WaybillError } from '@waybill/shared-kernel/errors.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamCuts } from '@waybill/shared-kernel/ports/event-store.js';
 import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 import { streamName, type Category } from '@waybill/shared-kernel/stream.js';
 import type { Found } from './reading.js';
@@ -26,7 +26,7 @@ export async function notThere(
   what: Category,
   id: string,
   { caller: { roles } }: Asker,
-  events: Pick<EventStore, 'cutOf'>,
+  events: StreamCuts,
 ): Promise<WaybillError> {
   if (roles.includes('operator') || roles.includes('auditor')) {
     try {

@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { DeliveryOwners } from './delivery-owners.js';
-import type { EventStore } from '../ports/event-store.js';
+import type { LogPages } from '../ports/event-store.js';
 import { deliveryIdOf } from '../stream.js';
 import { newEvent } from '../testing/new-event.js';
 
 const delivery = (orderId: string) => `delivery-${deliveryIdOf(orderId)}`;
 
 /** A log of one event of each stream, a page for each, and how often a page of it was read. */
-class Log implements Pick<EventStore, 'readAll'> {
+class Log implements LogPages {
   reads = 0;
   constructor(readonly streams: readonly string[]) {}
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { RecordedEvent } from '../message.js';
-import { beginning, type EventStore } from '../ports/event-store.js';
+import { beginning, type LogPages } from '../ports/event-store.js';
 import { readLog } from '../read-stream.js';
 import { categoryOf, deliveryIdOf, streamName } from '../stream.js';
 
@@ -13,11 +13,11 @@ const maxRemembered = 10_000;
  * together, and none for what was found before; one of these serves a process.
  */
 export class DeliveryOwners {
-  readonly #store: Pick<EventStore, 'readAll'>;
+  readonly #store: LogPages;
   readonly #known = new LRUCache<string, string>({ max: maxRemembered });
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(store: Pick<EventStore, 'readAll'>) {
+  constructor(store: LogPages) {
     this.#store = store;
   }
 

@@ -63,26 +63,17 @@ export interface Cut {
 }
 
 /**
- * The log: an append-only list of events, each in one stream. Promises of every adapter, checked by
- * `event-store.contract.ts`:
+ * Adds to the log.
  *
  * - An append is all or nothing, and durable when its promise resolves (memory: for the life of the process).
- * - Of several appends that expect the same revision exactly one wins; the others reject with
- *   `WrongExpectedRevision` and change nothing. An append whose very events (same ids, same stream, at exactly the
- *   revisions it would get) are already there resolves again with their revision and position.
- * - Revisions of a stream are 0, 1, 2 …; positions rise along the log.
- * - Events can be taken out of a stream from outside: truncated, deleted, tombstoned. Revisions go on all the same, and
- *   what is asked of the stream then says `StreamCut` rather than less than there was.
- * - One record that cannot be read is one stream's trouble: the log goes on over it, see `LogPage.marks`.
- * - Readers see a prefix of the log: no event ever becomes visible at a position below one that a reader could
- *   already have seen. `readAll` and `subscribe` therefore miss nothing by remembering `through`.
- * - Whoever asks for the `head` and then reads until `through` is there has met every event acknowledged before.
- * - `recordedAt` never goes backwards along the log.
- * - What is read is what was appended, unchanged: upcasting is the reader's business (`events/upcast.ts`).
- * - `Unavailable` when the store cannot be reached; the outcome of an append is then unknown, and appending the same
+ * - Of several appends that expect the same revision exactly one wins; the others reject with `WrongExpectedRevision` and
+ *   change nothing. An append whose very events (same ids, same stream, at exactly the revisions it would get) are already
+ *   there resolves again with their revision and position.
+ * - Revisions of a stream are 0, 1, 2 …; positions rise along the log, and `recordedAt` never goes backwards along it.
+ * - `Unavailable` when the store cannot be reached: the outcome of the append is then unknown, and appending the same
  *   events again at the same revision is safe.
  */
-export interface EventStore {
+export interface Appender {
   /**
    * Appends at least one event to a stream that stands at `expectedRevision` (−1: has none). Rejects with
    * `InvalidInput` where the events are more than the store takes at once. Rejects with `StreamCut` where the stream was
@@ -90,46 +81,96 @@ export interface EventStore {
    * those asked for, as events that were deleted had them before.
    */
   append(stream: string, expectedRevision: number, events: readonly NewEvent[]): Promise<Appended>;
+}
 
+/**
+ * The events of a stream, in the order of its revisions.
+ *
+ * - Events can be taken out of a stream from outside: truncated, deleted, tombstoned. Revisions go on all the same, and
+ *   what is asked of the stream then says `StreamCut` rather than less than there was.
+ * - What is read is what was appended, unchanged: upcasting is the reader's business (`events/upcast.ts`).
+ * - `Unavailable` when the store cannot be reached.
+ */
+export interface StreamEvents {
   /**
    * At most `limit` events of a stream, forwards from `from` (inclusive). Empty for an unknown stream, and for one of
-   * which nothing is left (see `cutOf`). Rejects with `StreamCut` when the first event found has a later revision than
+   * which nothing is left (see `StreamCuts`). Rejects with `StreamCut` when the first event found has a later revision than
    * `from`, one among those found is gone, or the stream was tombstoned; with `StreamUnreadable` at an event that cannot be
    * read as one of ours.
    */
   readStream(stream: string, from: number, limit: number): Promise<readonly RecordedEvent[]>;
+}
 
-  /**
-   * At most `limit` events of a stream, backwards from `from` (inclusive; `Infinity`: from its end), as far as it was not
-   * truncated. Rejects with `StreamCut` when the stream was tombstoned, with `StreamUnreadable` as `readStream` does.
-   */
-  readStreamBackwards(stream: string, from: number, limit: number): Promise<readonly RecordedEvent[]>;
-
+/** Tells a stream that never was from one of which events are gone. `Unavailable` when the store cannot be reached. */
+export interface StreamCuts {
   /**
    * Whether events of a stream are gone; `undefined` where it begins at revision 0 or never was. To be asked by those who
    * know that it had some and find none.
    */
   cutOf(stream: string): Promise<Cut | undefined>;
+}
 
+/** Reads a stream and knows whether that is all there was of it. */
+export interface StreamReader extends StreamEvents, StreamCuts {}
+
+/** Reads a stream from its end, with the promises of `StreamEvents` but that a truncated beginning is no fault. */
+export interface BackwardsStreamReader {
+  /**
+   * At most `limit` events of a stream, backwards from `from` (inclusive; `Infinity`: from its end), as far as it was not
+   * truncated. Rejects with `StreamCut` when the stream was tombstoned, with `StreamUnreadable` as `readStream` does.
+   */
+  readStreamBackwards(stream: string, from: number, limit: number): Promise<readonly RecordedEvent[]>;
+}
+
+/**
+ * The events of all streams, page by page, in the order of their positions.
+ *
+ * - A reader sees a prefix of the log: no event ever becomes visible at a position below one that a reader could already
+ *   have seen. Whoever goes on from the last page's `through` misses nothing.
+ * - One record that cannot be read is one stream's trouble: the log goes on over it, see `LogPage.marks`.
+ * - What is read is what was appended, unchanged: upcasting is the reader's business (`events/upcast.ts`).
+ * - `Unavailable` when the store cannot be reached.
+ */
+export interface LogPages {
   /**
    * One look at the log after a position (exclusive), in position order: at most `limit` records, and never more than
    * `largestPage`. `after` is the position of a record or `beginning`.
    */
   readAll(after: number, limit: number): Promise<LogPage>;
+}
 
-  /** The same before a position (exclusive; `Infinity`: from the end of the log), the latest first. */
-  readAllBackwards(before: number, limit: number): Promise<LogPage>;
+/**
+ * The end of the log, by which a follower knows whether it is level with it.
+ *
+ * - Whoever asks for the `head` and then reads until `through` is there has met every event acknowledged before.
+ * - `Unavailable` when the store cannot be reached.
+ */
+export interface LogHead {
+  /** The position of the last record of the log, whoever wrote it; `beginning` when it has none. */
+  head(): Promise<number>;
+}
 
+/** What is at a position, by which a follower knows whether one that it remembers is of this log. */
+export interface LogPositions extends LogHead {
   /**
    * The record at a position at which an event once was. `unreadable`: there is one, and nobody can say which. `absent`:
    * there is none, but the log goes on behind it, so it was truncated. `none`: no record of this log can be there, as
    * where it ends before.
    */
   recordAt(position: number): Promise<{ readonly id: string } | 'unreadable' | 'absent' | 'none'>;
+}
 
-  /** The position of the last record of the log, whoever wrote it; `beginning` when it has none. */
-  head(): Promise<number>;
+/** Reads the log from a position that it remembers, and knows whether it is level with it. */
+export interface LogReader extends LogPages, LogPositions {}
 
+/** Reads the log from its end, with the promises of `LogPages` about the log as it is when that begins. */
+export interface BackwardsLogReader {
+  /** As `readAll`, before a position (exclusive; `Infinity`: from the end of the log), the latest first. */
+  readAllBackwards(before: number, limit: number): Promise<LogPage>;
+}
+
+/** Reads the log and goes on with what is appended, with the promises of `LogPages`. */
+export interface Subscribable {
   /**
    * The log after `position` (exclusive), then what is appended from now on, by this or any other process, until
    * `signal` aborts. Pages as `readAll` gives them, each beginning where the one before ended; the next is read when
@@ -137,6 +178,13 @@ export interface EventStore {
    * each, though not always by an event of ours.
    */
   subscribe(after: number, limit: number, signal: AbortSignal): AsyncIterable<LogPage>;
+}
 
+/**
+ * The log: an append-only list of events, each in one stream. An adapter plays every role above and keeps what each
+ * promises, checked by `event-store.contract.ts`; whoever uses it asks for the roles that it needs.
+ */
+export interface EventStore
+  extends Appender, StreamReader, BackwardsStreamReader, LogReader, BackwardsLogReader, Subscribable {
   close(): Promise<void>;
 }

@@ -10,7 +10,7 @@ import type { RecordedEvent } from '../message.js';
 import { partitionOf } from '../partitions/partition.js';
 import type { Broker, Consumer, EventBatch } from '../ports/broker.js';
 import { epochMs, type Randomness, type Timer, type WallClock } from '../ports/clock.js';
-import { beginning, type EventStore, type LogPage } from '../ports/event-store.js';
+import { beginning, type LogPage, type StreamReader, type LogReader } from '../ports/event-store.js';
 import { readLog } from '../read-stream.js';
 import type { Addressed } from '../projection.js';
 import { streamsInDoubt, type StreamInDoubt } from '../stream-faults.js';
@@ -42,7 +42,7 @@ export interface PartitionTarget {
 
 export interface ConsumerDependencies {
   readonly broker: Pick<Broker, 'declare' | 'consume'>;
-  readonly store: Pick<EventStore, 'readAll' | 'recordAt' | 'head' | 'readStream' | 'cutOf'>;
+  readonly store: StreamReader & LogReader;
   /** By which messages of another log are told. */
   readonly identity: LogIdentity;
   /** The one of this process. */

@@ -1,4 +1,4 @@
-import type { EventStore } from '../ports/event-store.js';
+import type { LogPages } from '../ports/event-store.js';
 import type { Randomness } from '../ports/clock.js';
 import type { ReadStore } from '../ports/read-store.js';
 import { firstEvent } from '../read-stream.js';
@@ -10,7 +10,7 @@ import { firstEvent } from '../read-stream.js';
 export type LogIdentity = () => Promise<string | undefined>;
 
 export interface IdentityDependencies {
-  readonly store: Pick<EventStore, 'readAll'>;
+  readonly store: LogPages;
   readonly readStore: Pick<ReadStore, 'madeFrom' | 'noteMadeFrom'>;
 }
 

@@ -1,6 +1,6 @@
 import { LogMismatch } from '../errors.js';
 import type { RecordedEvent } from '../message.js';
-import { beginning, type EventStore } from '../ports/event-store.js';
+import { beginning, type LogPositions } from '../ports/event-store.js';
 
 /** An event of ours, by which a log is known again: its position, and its id. */
 export type Anchor = readonly [position: number, id: string];
@@ -130,8 +130,6 @@ export function sharedPart(position: LogPosition, { fit, shared }: Judgement): L
   return shared === undefined ? logBeginning : cutAt(position, shared[0]);
 }
 
-type AnchoredLog = Pick<EventStore, 'head' | 'recordAt'>;
-
 /**
  * Holds a position to a log: it fits where all its anchors are there. No record at one though the log goes on: that event
  * was truncated, and the others decide; so they do of one that cannot be read, and where there is nothing else, it is
@@ -139,7 +137,7 @@ type AnchoredLog = Pick<EventStore, 'head' | 'recordAt'>;
  * which it looked: it is of a log that went on differently. All are asked, because one that fits does not speak for those
  * before it: a log that was restored and has grown again may have been followed for a while.
  */
-export async function judgePosition(log: AnchoredLog, { through, anchors }: LogPosition): Promise<Judgement> {
+export async function judgePosition(log: LogPositions, { through, anchors }: LogPosition): Promise<Judgement> {
   if (through === beginning) return { fit: 'fits', shared: undefined };
   const head = await log.head();
   const ask = async (position: number) => (position > head ? 'none' : log.recordAt(position));
@@ -177,7 +175,7 @@ export async function judgePosition(log: AnchoredLog, { through, anchors }: LogP
  * Whether a position that was held to the log before may move on in it: the last event that it has met is there, and the
  * record up to which it looked. To be asked before each step, which brings anchors of the log as it is now.
  */
-export async function mayMoveOn(log: AnchoredLog, position: LogPosition): Promise<boolean> {
+export async function mayMoveOn(log: LogPositions, position: LogPosition): Promise<boolean> {
   const { through, anchors } = position;
   if (through === beginning) return true;
   const [met] = anchors;
@@ -190,13 +188,13 @@ export async function mayMoveOn(log: AnchoredLog, position: LogPosition): Promis
 }
 
 /** What speaks against those that are not of this log. */
-export async function misfits(log: AnchoredLog, positions: readonly LogPosition[]): Promise<readonly string[]> {
+export async function misfits(log: LogPositions, positions: readonly LogPosition[]): Promise<readonly string[]> {
   const judged = await Promise.all(positions.map((position) => judgePosition(log, position)));
   return judged.flatMap(({ fit, why }) => (fit === 'fits' ? [] : [why ?? fit]));
 }
 
 /** Throws `LogMismatch` unless the position is of this log. `what`: whose it is, as the subject of a sentence. */
-export async function requireFit(log: AnchoredLog, position: LogPosition, what: string): Promise<void> {
+export async function requireFit(log: LogPositions, position: LogPosition, what: string): Promise<void> {
   const { fit, why } = await judgePosition(log, position);
   if (fit !== 'fits') throw new LogMismatch(what, why ?? fit);
 }

@@ -1,7 +1,7 @@
 import { logBeginning, misfits, type LogPosition } from './log-position.js';
 import { partitionOf } from '../partitions/partition.js';
 import { epochMs, type WallClock } from '../ports/clock.js';
-import type { EventStore } from '../ports/event-store.js';
+import type { LogReader, LogPositions } from '../ports/event-store.js';
 import type { ReadStore } from '../ports/read-store.js';
 import type { Projection } from '../projection.js';
 import type { RecordedEvent } from '../message.js';
@@ -34,14 +34,14 @@ export interface Lags {
 }
 
 interface LagDependencies {
-  readonly store: Pick<EventStore, 'head' | 'readAll' | 'recordAt'>;
+  readonly store: LogReader;
   readonly readStore: Pick<ReadStore, 'positions' | 'relayCheckpoint'>;
   readonly clock: WallClock;
 }
 
 /** Positions to count from: the beginning in each, with what speaks against them, where one is not of this log. */
 export async function countedFrom(
-  store: Pick<EventStore, 'head' | 'recordAt'>,
+  store: LogPositions,
   positions: readonly LogPosition[],
 ): Promise<{ readonly positions: readonly LogPosition[]; readonly mismatch?: string }> {
   const [mismatch] = await misfits(store, positions);

@@ -2,7 +2,7 @@ import { asError } from '../as-error.js';
 import { partitionOf } from '../partitions/partition.js';
 import { judgePosition, mayMoveOn, type LogPosition } from './log-position.js';
 import type { Timer } from '../ports/clock.js';
-import { beginning, largestPage, type EventStore, type LogPage } from '../ports/event-store.js';
+import { beginning, largestPage, type EventStore, type LogPage, type LogReader } from '../ports/event-store.js';
 import { categoryNameOf } from '../stream.js';
 
 /** A consumer of a partition, as the watch sees it. */
@@ -28,7 +28,7 @@ export interface HeadFollower {
 }
 
 export interface HeadWatchDependencies {
-  readonly store: Pick<EventStore, 'head' | 'readAll' | 'recordAt'>;
+  readonly store: LogReader;
   readonly timer: Timer;
   /** Told when the log cannot be looked at, once until it can. */
   readonly report?: (fault: Error, of: string) => void;

@@ -1,12 +1,9 @@
 import type { RecordedEvent } from '../message.js';
-import { beginning, type EventStore } from '../ports/event-store.js';
+import { beginning, type LogPages } from '../ports/event-store.js';
 import { readLog } from '../read-stream.js';
 
 /** Every event of ours after a position, however many there are. */
-export async function wholeLog(
-  store: Pick<EventStore, 'readAll'>,
-  after = beginning,
-): Promise<readonly RecordedEvent[]> {
+export async function wholeLog(store: LogPages, after = beginning): Promise<readonly RecordedEvent[]> {
   const events: RecordedEvent[] = [];
   for await (const page of readLog(store, after)) events.push(...page.events);
   return events;

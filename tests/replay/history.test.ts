@@ -5,7 +5,14 @@ import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event
 import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { appendUnreadable } from '@waybill/infra/event-store/testing/append-unreadable.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { Cut, EventStore, LogPage, StreamMark } from '@waybill/shared-kernel/ports/event-store.js';
+import type {
+  Cut,
+  EventStore,
+  LogPage,
+  StreamMark,
+  StreamCuts,
+  BackwardsLogReader,
+} from '@waybill/shared-kernel/ports/event-store.js';
 import type { StreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { importHistory } from '@waybill/cli/import/import-history.js';
 import type { OlistOrder } from '@waybill/cli/import/olist-folder.js';
@@ -163,7 +170,7 @@ describe('replaying the whole history', () => {
 });
 
 /** What a replay of the history asks of a log. */
-type ReplayedLog = Pick<EventStore, 'readAllBackwards' | 'cutOf'>;
+type ReplayedLog = StreamCuts & BackwardsLogReader;
 
 /** The log as it is when the first event of a stream was deleted from it. */
 function withoutFirst(log: ReplayedLog, stream: string): ReplayedLog {

@@ -4,13 +4,13 @@ import { eventIdOf } from '@waybill/shared-kernel/idempotency.js';
 import type { Actor, EventData, NewEvent, RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { Appended, EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { Appended, Appender, StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
 import { troubledStream, type DegradedBy } from '@waybill/shared-kernel/ports/read-store.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 import { readSuspensions } from './suspension.js';
 
 export interface ResumeDependencies {
-  readonly store: Pick<EventStore, 'append' | 'readStream'>;
+  readonly store: Appender & StreamEvents;
   readonly clock: WallClock;
   readonly actor: Actor;
   /** Why it is thought to go well now. */

@@ -1,6 +1,6 @@
 import { refuseFuture } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { noStream, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { noStream, type StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 
@@ -28,7 +28,7 @@ export interface Suspensions {
  * Reads whether the fulfilment of an order is suspended. Of its stream it looks at nothing else, so that it can tell
  * where the rest cannot be read.
  */
-export async function readSuspensions(store: Pick<EventStore, 'readStream'>, orderId: string): Promise<Suspensions> {
+export async function readSuspensions(store: StreamEvents, orderId: string): Promise<Suspensions> {
   let revision = noStream;
   let occurredAt: string | undefined;
   let last: Suspension | undefined;

@@ -12,7 +12,7 @@ import {
   type StateFigures,
 } from '@waybill/command-side/fulfilment/worklist/worklist-figures.js';
 import { epochMs, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Collections, DocumentLists, DocumentGroups } from '@waybill/shared-kernel/ports/read-store.js';
 import { counted } from './table.js';
 
 /** How many orders are under way, and what of that is late. */
@@ -25,7 +25,7 @@ export interface FulfilmentStatus {
 }
 
 export async function fulfilmentStatus(
-  readStore: Pick<ReadStore, 'declare' | 'groups' | 'list'>,
+  readStore: Collections & DocumentLists & DocumentGroups,
   clock: WallClock,
 ): Promise<FulfilmentStatus> {
   await readStore.declare(worklist);

@@ -1,6 +1,7 @@
 import type { RebuildKind, RebuildStep } from '@waybill/shared-kernel/ports/collection-versions.js';
+import type { CollectionVersionStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { changeVersions, type VersionsStore } from '@waybill/projections/rebuild/change-versions.js';
+import { changeVersions } from '@waybill/projections/rebuild/change-versions.js';
 import { counted } from './table.js';
 
 /** What there is of a read model beside the version that is read. */
@@ -23,7 +24,10 @@ export interface RebuildStatus {
   readonly isBegun: boolean;
 }
 
-export async function versionStatus({ collection }: Projection, readStore: VersionsStore): Promise<VersionStatus> {
+export async function versionStatus(
+  { collection }: Projection,
+  readStore: CollectionVersionStore,
+): Promise<VersionStatus> {
   const { previous = null, rebuild } = await changeVersions(collection, readStore);
   if (rebuild === undefined) return { previous, rebuild: null };
   const { kind, version, step, progress, builder } = rebuild;

@@ -3,7 +3,7 @@ import { listFreshness } from './reading/freshness.js';
 import { everybody, orders, type ReportCount } from '@waybill/projections/read-models/orders.js';
 import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { DocumentQueries } from '@waybill/shared-kernel/ports/read-store.js';
 import { wishOf } from './reading/consistency.js';
 import { readLiveOf } from './reading/live-model.js';
 import type { Dependencies } from './reading/model.js';
@@ -41,7 +41,7 @@ function spanOf(given: Partial<Span>, today: string): Span {
   return { from, to };
 }
 
-function daysOf(sums: Awaited<ReturnType<ReadStore['sums']>>): readonly ReportDay[] {
+function daysOf(sums: Awaited<ReturnType<DocumentQueries['sums']>>): readonly ReportDay[] {
   const days = new Map<string, ReportDay>();
   for (const { day, unit: currency, name, count, total } of sums) {
     const key = `${day} ${currency}`;

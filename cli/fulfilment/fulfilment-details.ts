@@ -9,7 +9,7 @@ import type {
 import { upcast, type KnownEvent } from '@waybill/shared-kernel/events/upcast.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
-import type { Degraded, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Degraded, DocumentReader } from '@waybill/shared-kernel/ports/read-store.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 import { findQuarantined } from '@waybill/projections/quarantine/entries.js';
@@ -42,7 +42,7 @@ export interface FulfilmentFacts {
 
 export interface FulfilmentDetailsDependencies {
   readonly store: StreamEvents;
-  readonly readStore: Pick<ReadStore, 'load'>;
+  readonly readStore: DocumentReader;
 }
 
 /** Throws `NotFound` where no fulfilment was begun. */

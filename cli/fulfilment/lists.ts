@@ -1,6 +1,6 @@
 import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
-import type { DocumentWrite, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type { DocumentWrite, StoredDocument, Collections } from '@waybill/shared-kernel/ports/read-store.js';
 import { suspensionWrite } from '@waybill/command-side/fulfilment/suspension/note-suspension.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
@@ -66,7 +66,7 @@ function conditions(stored: StoredDocument | undefined): Pick<DocumentWrite, 'ex
 export const fulfilmentLists: readonly FulfilmentList[] = [worklistOfOrders, suspendedOrders];
 
 /** As audits know them, declared. */
-export async function auditedLists(readStore: Pick<ReadStore, 'declare'>): Promise<readonly AuditedProjection[]> {
+export async function auditedLists(readStore: Collections): Promise<readonly AuditedProjection[]> {
   for (const { projection } of fulfilmentLists) await readStore.declare(projection.collection);
   return fulfilmentLists.map(({ projection }) => projection);
 }

@@ -4,7 +4,13 @@ import type { RebuildOutcome } from '@waybill/shared-kernel/ports/collection-ver
 import { timestamp, type Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { logBeginning, type LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  Collections,
+  DocumentStore,
+  CollectionCheckpoints,
+  AuditableDocuments,
+  ConsumerCheckpoints,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
 import { compareWithLog, type AuditDependencies } from '@waybill/projections/audit/verify-read-models.js';
@@ -13,10 +19,7 @@ import { auditedLists, type FulfilmentList, type ListDependencies } from './list
 
 export interface RebuildListDependencies extends ListDependencies {
   readonly store: EventStore;
-  readonly readStore: Pick<
-    ReadStore,
-    'declare' | 'load' | 'commit' | 'positions' | 'scan' | 'wrongSums' | 'consumerPosition'
-  >;
+  readonly readStore: Collections & DocumentStore & CollectionCheckpoints & AuditableDocuments & ConsumerCheckpoints;
   readonly randomness: Randomness;
 }
 
@@ -94,7 +97,7 @@ function faultAsNothing(error: unknown): undefined {
 }
 
 /** Per partition: everything up to here the process manager has handled. */
-function handledBy(readStore: Pick<ReadStore, 'consumerPosition'>): Promise<readonly LogPosition[]> {
+function handledBy(readStore: ConsumerCheckpoints): Promise<readonly LogPosition[]> {
   const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
   return Promise.all(partitions.map((partition) => readStore.consumerPosition(suspendedOrders.name, partition)));
 }

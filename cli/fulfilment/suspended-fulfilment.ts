@@ -1,6 +1,11 @@
 import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { StreamEvents, Appender, StreamReader } from '@waybill/shared-kernel/ports/event-store.js';
-import { isQuarantined, type QuarantinedDocument, type ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import {
+  isQuarantined,
+  type QuarantinedDocument,
+  type DocumentStore,
+  type ConsumerCheckpoints,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import { takeFaultBack } from '@waybill/command-side/fulfilment/suspension/note-suspension.js';
 import { resumeSuspended } from '@waybill/command-side/fulfilment/suspension/resume-suspended.js';
 import { faultOfStream, isByFault, whatCanBeRead } from '@waybill/shared-kernel/stream-faults.js';
@@ -33,7 +38,7 @@ export async function suspendedEntry(document: QuarantinedDocument, store: Strea
 
 export interface ReleaseDependencies extends WaitForFulfilmentDependencies {
   readonly store: Appender & StreamReader;
-  readonly readStore: Pick<ReadStore, 'load' | 'commit' | 'consumerPosition'>;
+  readonly readStore: DocumentStore & ConsumerCheckpoints;
   readonly clock: WallClock;
   readonly actor: Actor;
   readonly reason: string | null;

@@ -1,10 +1,10 @@
 import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { ConsumerCheckpoints } from '@waybill/shared-kernel/ports/read-store.js';
 import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/suspended-orders.js';
 
 export interface WaitForFulfilmentDependencies {
-  readonly readStore: Pick<ReadStore, 'consumerPosition'>;
+  readonly readStore: ConsumerCheckpoints;
   readonly timer: Timer;
   /** Milliseconds that it waits for the process manager; 0 where none runs. */
   readonly answerTimeoutMs: number;

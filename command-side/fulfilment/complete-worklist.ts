@@ -16,8 +16,10 @@ import { noStream, type StreamEvents, type LogReader } from '@waybill/shared-ker
 import type {
   CollectionSpec,
   DocumentWrite,
-  ReadStore,
   StoredDocument,
+  CollectionCheckpoints,
+  AuditableDocuments,
+  ConsumerCheckpoints,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import { readLog, readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf, streamName } from '@waybill/shared-kernel/stream.js';
@@ -32,14 +34,11 @@ import {
   worklistProjection,
   type Standing,
 } from './worklist/worklist.js';
-import { WorklistWriter } from './worklist/worklist-writer.js';
+import { WorklistWriter, type WorklistStore } from './worklist/worklist-writer.js';
 
 export interface CompletingDependencies {
   readonly store: StreamEvents & LogReader;
-  readonly readStore: Pick<
-    ReadStore,
-    'declare' | 'load' | 'commit' | 'list' | 'positions' | 'consumerPosition' | 'scan'
-  >;
+  readonly readStore: WorklistStore & CollectionCheckpoints & AuditableDocuments & ConsumerCheckpoints;
   readonly clock: WallClock;
   /** Of those who handle events; what it has noted of a partition may be forgotten at any time. */
   readonly writer: Pick<WorklistWriter, 'forgetWritten'>;

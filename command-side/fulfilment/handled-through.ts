@@ -1,10 +1,10 @@
 import { partitionCount } from '@waybill/shared-kernel/partitions/partition.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { ConsumerCheckpoints } from '@waybill/shared-kernel/ports/read-store.js';
 import type { HandledThrough } from '../ordering/admission.js';
 import { fulfilmentConsumer } from './run-fulfilment.js';
 
 /** As the process manager notes it in the read store, some hundred milliseconds late. */
-export function handledThroughIn(positions: Pick<ReadStore, 'consumerPosition'>): HandledThrough {
+export function handledThroughIn(positions: ConsumerCheckpoints): HandledThrough {
   const partitions = Array.from({ length: partitionCount }, (_, partition) => partition);
   return () =>
     Promise.all(

@@ -2,10 +2,10 @@ import { asError } from '@waybill/shared-kernel/as-error.js';
 import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 import type { LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { ConsumerProgress } from '@waybill/shared-kernel/ports/read-store.js';
 
 export interface LazyCheckpointsDependencies {
-  readonly positions: Pick<ReadStore, 'saveConsumerPosition'>;
+  readonly positions: ConsumerProgress;
   readonly timer: Timer;
   readonly randomness: Randomness;
   /** Told of each save that failed; `of`: `<consumer>/position`. */

@@ -1,5 +1,10 @@
 import { epochMs, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  Collections,
+  QuarantinedDocuments,
+  DocumentLists,
+  DocumentGroups,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import {
   mostCounted,
   quarantinedIn,
@@ -13,11 +18,7 @@ import { openStates, worklist } from './worklist/worklist.js';
 /** Milliseconds by which a deadline may be over before it counts: what is done about it is under way. */
 const grace = 30_000;
 
-export function measureSuspended({
-  readStore,
-}: {
-  readonly readStore: Pick<ReadStore, 'declare' | 'quarantined'>;
-}): Measure {
+export function measureSuspended({ readStore }: { readonly readStore: Collections & QuarantinedDocuments }): Measure {
   return async () => {
     await readStore.declare(suspendedOrders);
     return [await quarantinedIn(suspendedOrders, readStore)];
@@ -42,6 +43,6 @@ export function measureFulfilment({ readStore, clock }: WorklistStores): Measure
 }
 
 interface WorklistStores {
-  readonly readStore: Pick<ReadStore, 'declare' | 'groups' | 'list'>;
+  readonly readStore: Collections & DocumentLists & DocumentGroups;
   readonly clock: WallClock;
 }

@@ -18,12 +18,17 @@ import {
 } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  CollectionCheckpoints,
+  AuditableDocuments,
+  ConsumerCheckpoints,
+  LogIdentityStore,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { progressOf, type Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
 import { suspendedOrders } from './suspension/suspended-orders.js';
-import { WorklistWriter } from './worklist/worklist-writer.js';
+import { WorklistWriter, type WorklistStore } from './worklist/worklist-writer.js';
 import { watchedTarget, type WatchBatch } from '@waybill/shared-kernel/watch.js';
 import { AggregateStreams } from '../handling/aggregate-streams.js';
 import { product } from '../catalogue/product.js';
@@ -51,20 +56,11 @@ export interface FulfilmentDependencies
     Omit<ConsumerDependencies, 'broker' | 'headWatch' | 'identity' | 'clock'>,
     Pick<ProcessManagerDependencies, 'snapshots' | 'askPayment'> {
   readonly store: EventStore;
-  readonly positions: Pick<
-    ReadStore,
-    | 'consumerPosition'
-    | 'saveConsumerPosition'
-    | 'resetConsumerPosition'
-    | 'positions'
-    | 'declare'
-    | 'load'
-    | 'commit'
-    | 'list'
-    | 'scan'
-    | 'madeFrom'
-    | 'noteMadeFrom'
-  >;
+  readonly positions: WorklistStore &
+    CollectionCheckpoints &
+    AuditableDocuments &
+    ConsumerCheckpoints &
+    LogIdentityStore;
   /** Told of each order that is suspended. */
   readonly quarantined?: ReportQuarantine;
   /** Told of each batch that is worked on. */

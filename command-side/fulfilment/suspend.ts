@@ -5,7 +5,7 @@ import { upcast } from '@waybill/shared-kernel/events/upcast.js';
 import type { EventData, NewEvent, RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { DocumentStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
 import { categoryOf, streamName } from '@waybill/shared-kernel/stream.js';
@@ -29,7 +29,7 @@ import { passingFault, withLogFaults } from './passing-fault.js';
 
 export interface SuspendDependencies extends ProcessManagerDependencies {
   /** Holds the list of those that are suspended. */
-  readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
+  readonly readStore: DocumentStore;
   /** Told of each order that is suspended. */
   readonly quarantined?: ReportQuarantine | undefined;
 }

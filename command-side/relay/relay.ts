@@ -14,7 +14,7 @@ import type { Progress } from '@waybill/shared-kernel/subscriptions/stall-detect
 import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { LogPage, LogReader, Subscribable, LogHead } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore, RelayCheckpoint } from '@waybill/shared-kernel/ports/read-store.js';
+import type { RelayCheckpoint, RelayCheckpoints, LogIdentityStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { retryUntilAborted } from '@waybill/shared-kernel/retry.js';
 import { CheckpointSaver } from './checkpoint-saver.js';
 import { watchedSubscription } from './watched-subscription.js';
@@ -22,10 +22,7 @@ import { watchedSubscription } from './watched-subscription.js';
 export interface RelayDependencies {
   readonly store: LogReader & Subscribable;
   readonly broker: Pick<Broker, 'publish'>;
-  readonly checkpoints: Pick<
-    ReadStore,
-    'relayCheckpoint' | 'saveRelayCheckpoint' | 'resetRelayCheckpoint' | 'madeFrom' | 'noteMadeFrom'
-  >;
+  readonly checkpoints: RelayCheckpoints & LogIdentityStore;
   readonly timer: Timer;
   readonly randomness: Randomness;
   /** Told of each fault after which it tries again. */

@@ -7,7 +7,13 @@ import {
   type LogPages,
   type LogHead,
 } from '@waybill/shared-kernel/ports/event-store.js';
-import type { CutStream, ReadStore, Sum, WrongSum } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  CutStream,
+  Sum,
+  WrongSum,
+  CollectionCheckpoints,
+  AuditableDocuments,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { readLogTo } from '@waybill/shared-kernel/read-stream.js';
 import { faultsOf } from '@waybill/shared-kernel/stream-faults.js';
@@ -21,7 +27,7 @@ import { DocumentTrial } from './document-trial.js';
 
 export interface AuditDependencies {
   readonly store: StreamReader & LogPages & LogHead;
-  readonly readStore: Pick<ReadStore, 'positions' | 'scan' | 'wrongSums'>;
+  readonly readStore: CollectionCheckpoints & AuditableDocuments;
 }
 
 export interface AuditOptions {
@@ -212,7 +218,7 @@ async function breathe(signal: AbortSignal | undefined): Promise<void> {
 
 async function readDocuments(
   { collection }: Projection,
-  readStore: Pick<ReadStore, 'scan'>,
+  readStore: AuditableDocuments,
   stored: SpillFile,
   { quarantined, cut }: Findings,
   signal: AbortSignal | undefined,

@@ -7,7 +7,7 @@ import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { beginning, type StreamReader, type LogReader } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Collections, DocumentStore, CollectionCheckpoints } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
 import { streamsInDoubt, type StreamInDoubt } from '@waybill/shared-kernel/stream-faults.js';
@@ -16,7 +16,7 @@ import { PartitionProjector } from './project.js';
 
 export interface CatchUpDependencies {
   readonly store: StreamReader & LogReader;
-  readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'positions'>;
+  readonly readStore: Collections & DocumentStore & CollectionCheckpoints;
   readonly clock: WallClock;
 }
 

@@ -10,7 +10,13 @@ import {
   type PartitionTarget,
 } from '@waybill/shared-kernel/subscriptions/consume-partition.js';
 import { beginning, type StreamReader, type LogReader } from '@waybill/shared-kernel/ports/event-store.js';
-import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  CollectionSpec,
+  Collections,
+  DocumentStore,
+  PartitionCheckpoints,
+  CollectionCheckpoints,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { progressOf, type Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
@@ -20,7 +26,7 @@ import { PartitionProjector } from './project.js';
 
 export interface FollowDependencies extends Omit<ConsumerDependencies, 'store'> {
   readonly store: StreamReader & LogReader;
-  readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'position' | 'positions'>;
+  readonly readStore: Collections & DocumentStore & PartitionCheckpoints & CollectionCheckpoints;
   /** Told of each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;
   /** Told of each batch that is applied once it follows. */

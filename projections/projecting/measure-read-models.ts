@@ -1,6 +1,6 @@
 import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { LogReader } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { QuarantinedDocuments, CollectionCheckpoints } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { countedFrom, measureLagOf, projectionFollower } from '@waybill/shared-kernel/subscriptions/measure-lag.js';
 import {
@@ -13,7 +13,7 @@ import {
 
 interface Stores {
   readonly store: LogReader;
-  readonly readStore: Pick<ReadStore, 'positions' | 'quarantined'>;
+  readonly readStore: QuarantinedDocuments & CollectionCheckpoints;
   readonly clock: WallClock;
 }
 

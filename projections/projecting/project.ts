@@ -3,7 +3,12 @@ import type { LogPosition } from '@waybill/shared-kernel/subscriptions/log-posit
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { StreamReader } from '@waybill/shared-kernel/ports/event-store.js';
-import type { Degraded, DocumentWrite, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  Degraded,
+  DocumentWrite,
+  StoredDocument,
+  DocumentStore,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
 import { readWholeStream } from '@waybill/shared-kernel/read-stream.js';
@@ -19,7 +24,7 @@ import { CannotApply, foldRecorded, inCategoryOrder, type Draft } from '../read-
 import { foldOrQuarantine, tellQuarantine } from '../quarantine/fold-or-quarantine.js';
 
 export interface ProjectionDependencies {
-  readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
+  readonly readStore: DocumentStore;
   readonly store: StreamReader;
   readonly clock: WallClock;
   /** Told of each document that is quarantined. */

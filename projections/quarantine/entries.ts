@@ -2,7 +2,8 @@ import {
   isQuarantined,
   type CutStream,
   type QuarantinedDocument,
-  type ReadStore,
+  type QuarantinedDocuments,
+  type DocumentReader,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 
@@ -50,7 +51,7 @@ export function entryOf(
 /** Whatever is quarantined in a read model, by key. */
 export async function* quarantineOf(
   projection: Keeper,
-  readStore: Pick<ReadStore, 'quarantined'>,
+  readStore: QuarantinedDocuments,
 ): AsyncGenerator<QuarantinedDocument, void, undefined> {
   for (let after: string | undefined; ;) {
     const page = await readStore.quarantined(projection.collection, after, pageSize);
@@ -61,7 +62,7 @@ export async function* quarantineOf(
 }
 
 /** How many documents of a read model are quarantined. */
-export async function countQuarantine(projection: Keeper, readStore: Pick<ReadStore, 'quarantined'>): Promise<number> {
+export async function countQuarantine(projection: Keeper, readStore: QuarantinedDocuments): Promise<number> {
   let count = 0;
   for await (const _document of quarantineOf(projection, readStore)) count += 1;
   return count;
@@ -71,7 +72,7 @@ export async function countQuarantine(projection: Keeper, readStore: Pick<ReadSt
 export async function findQuarantined(
   { collection }: Keeper,
   key: string,
-  readStore: Pick<ReadStore, 'load'>,
+  readStore: DocumentReader,
 ): Promise<QuarantinedDocument | undefined> {
   const found = await readStore.load(collection, [key]);
   return found.find(isQuarantined);

@@ -10,8 +10,8 @@ import {
   type DegradedBy,
   type DocumentWrite,
   type Fields,
-  type ReadStore,
   type StoredDocument,
+  type DocumentStore,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import type { ReportQuarantine } from '@waybill/shared-kernel/subscriptions/quarantine-notice.js';
@@ -36,7 +36,7 @@ import {
 } from '../read-models/fold-document.js';
 
 export interface FoldOrQuarantineDependencies {
-  readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
+  readonly readStore: DocumentStore;
   readonly store: StreamReader;
   readonly clock: WallClock;
   /** Told of each document that is quarantined. */

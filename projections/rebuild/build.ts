@@ -16,8 +16,13 @@ import {
   isQuarantined,
   type Fields,
   type QuarantinedDocument,
-  type ReadStore,
   type StoredDocument,
+  type Collections,
+  type DocumentStore,
+  type QuarantinedDocuments,
+  type CollectionCheckpoints,
+  type AuditableDocuments,
+  type CollectionVersionStore,
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { isByFault, markedFor } from '@waybill/shared-kernel/stream-faults.js';
@@ -30,10 +35,12 @@ import { advanced, atVersion, ended } from './versions.js';
 
 export interface BuildDependencies {
   readonly store: StreamReader & LogReader;
-  readonly readStore: Pick<
-    ReadStore,
-    'declare' | 'load' | 'commit' | 'positions' | 'scan' | 'wrongSums' | 'quarantined' | 'versions' | 'saveVersions'
-  >;
+  readonly readStore: Collections &
+    DocumentStore &
+    QuarantinedDocuments &
+    CollectionCheckpoints &
+    AuditableDocuments &
+    CollectionVersionStore;
   readonly clock: WallClock;
   readonly steadyClock: SteadyClock;
   readonly timer: Timer;

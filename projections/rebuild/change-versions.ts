@@ -1,10 +1,8 @@
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { CollectionVersions, ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
-import type { CollectionSpec, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { CollectionSpec, CollectionVersionStore, Collections } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { atVersion, begun, knownVersions } from './versions.js';
-
-export type VersionsStore = Pick<ReadStore, 'versions' | 'saveVersions'>;
 
 /** Rounds of one change in which others may be quicker. */
 const mostConflicts = 100;
@@ -15,7 +13,7 @@ const mostConflicts = 100;
  */
 export async function changeVersions(
   collection: CollectionSpec,
-  readStore: VersionsStore,
+  readStore: CollectionVersionStore,
   change: (versions: CollectionVersions) => CollectionVersions | undefined = () => undefined,
 ): Promise<ShapeVersions> {
   const { name } = collection;
@@ -36,7 +34,7 @@ export async function changeVersions(
 /** The projections onto the versions that are read now, declared. */
 export async function liveProjections(
   projections: readonly Projection[],
-  readStore: VersionsStore & Pick<ReadStore, 'declare'>,
+  readStore: CollectionVersionStore & Collections,
 ): Promise<readonly Projection[]> {
   const live: Projection[] = [];
   for (const projection of projections) {

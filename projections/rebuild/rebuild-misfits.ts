@@ -2,15 +2,19 @@ import { LogMismatch } from '@waybill/shared-kernel/errors.js';
 import { misfits } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import { type Randomness, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { LogPositions } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  CollectionCheckpoints,
+  CollectionVersionStore,
+  Collections,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
-import { changeVersions, liveProjections, type VersionsStore } from './change-versions.js';
+import { changeVersions, liveProjections } from './change-versions.js';
 import { none } from './found-differences.js';
 import { atVersion, ended, knownVersions, requested } from './versions.js';
 
 export interface RebuildMisfitsDependencies {
   readonly store: LogPositions;
-  readonly readStore: VersionsStore & Pick<ReadStore, 'declare' | 'positions'>;
+  readonly readStore: CollectionVersionStore & Collections & CollectionCheckpoints;
   readonly clock: WallClock;
   readonly randomness: Pick<Randomness, 'uuid'>;
 }

@@ -1,7 +1,7 @@
 import type { BackOff } from '@waybill/shared-kernel/back-off.js';
 import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
 import type { Rebuild, ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { DroppableCollections } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { retryUntilAborted } from '@waybill/shared-kernel/retry.js';
 import { build, buildTuning, type BuildDependencies, type BuildTuning } from './build.js';
@@ -9,7 +9,7 @@ import { changeVersions } from './change-versions.js';
 import { atVersion, claimed, forgotten, released } from './versions.js';
 
 export interface RebuilderDependencies extends BuildDependencies {
-  readonly readStore: BuildDependencies['readStore'] & Pick<ReadStore, 'drop'>;
+  readonly readStore: BuildDependencies['readStore'] & DroppableCollections;
   readonly randomness: Randomness;
   /** Told of each fault after which it tries again. */
   readonly report?: (fault: Error) => void;

@@ -5,7 +5,7 @@ import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { epochMs, type SteadyClock, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { beginning, largestPage, type LogReader } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type { StoredDocument, CollectionCheckpoints, ChangeCounter } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { categoryNameOf } from '@waybill/shared-kernel/stream.js';
 
@@ -22,7 +22,7 @@ export interface Freshness {
 
 export interface LagDependencies {
   readonly store: LogReader;
-  readonly readStore: Pick<ReadStore, 'positions' | 'changeCounter'>;
+  readonly readStore: CollectionCheckpoints & ChangeCounter;
   readonly clock: WallClock;
   readonly steadyClock: SteadyClock;
 }

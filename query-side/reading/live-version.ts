@@ -1,10 +1,10 @@
 import type { SteadyClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Collections, CollectionVersionStore, ChangeCounter } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 
 export interface LiveVersionDependencies {
-  readonly readStore: Pick<ReadStore, 'versions' | 'saveVersions' | 'declare' | 'changeCounter'>;
+  readonly readStore: Collections & CollectionVersionStore & ChangeCounter;
   /** A steady one. */
   readonly clock: SteadyClock;
 }

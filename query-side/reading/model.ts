@@ -2,7 +2,14 @@ import type { SteadyClock, Timer, WallClock } from '@waybill/shared-kernel/ports
 import type { CommitSignal } from '@waybill/shared-kernel/ports/commit-signal.js';
 import type { StreamReader, LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  Collections,
+  DocumentQueries,
+  PartitionCheckpoints,
+  CollectionCheckpoints,
+  CollectionVersionStore,
+  ChangeCounter,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection, Revisions, Sections } from '@waybill/shared-kernel/projection.js';
 import type { Keyring } from '../personal-data.js';
 
@@ -20,7 +27,12 @@ export interface Model<View extends object> {
 /** What reading takes. */
 export interface Dependencies {
   readonly events: StreamReader & LogReader;
-  readonly readStore: ReadStore;
+  readonly readStore: Collections &
+    DocumentQueries &
+    PartitionCheckpoints &
+    CollectionCheckpoints &
+    CollectionVersionStore &
+    ChangeCounter;
   /** Asked for every answer with personal data: give it one that keeps keys at hand for a while. */
   readonly keys: Pick<KeyStore, 'find' | 'create'>;
   readonly clock: WallClock;

@@ -3,13 +3,13 @@ import { ReadModelBehind } from '@waybill/shared-kernel/errors.js';
 import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { CommitSignal } from '@waybill/shared-kernel/ports/commit-signal.js';
 import type { SteadyClock, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { PartitionCheckpoints } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import type { LiveVersion } from './live-version.js';
 
 export interface WaitDependencies {
-  readonly readStore: Pick<ReadStore, 'position'>;
+  readonly readStore: PartitionCheckpoints;
   /** A steady one. */
   readonly clock: SteadyClock;
   readonly timer: Timer;

@@ -230,9 +230,26 @@ export interface RelayCheckpoint extends LogPosition {
   readonly heads: Readonly<Record<number, CategoryHeads>>;
 }
 
+/** Has a collection be there, for those who read it as for those who write it. */
+export interface Collections {
+  /** Makes what a collection needs; again is a no-op. */
+  declare(collection: CollectionSpec): Promise<void>;
+}
+
+/** For who decides that nobody reads or writes a collection any more. */
+export interface DroppableCollections extends Collections {
+  /** Drops a collection's documents and positions; again is a no-op. */
+  drop(collection: CollectionSpec): Promise<void>;
+}
+
+/** Documents by their keys, each whole, as it was before or after a write. */
+export interface DocumentReader {
+  /** The documents of these keys that exist, in no order. */
+  load(collection: CollectionSpec, keys: readonly string[]): Promise<readonly StoredDocument[]>;
+}
+
 /**
- * Documents, and how far each partition of each collection has come. Promises of every adapter, checked by
- * `read-store.contract.ts`:
+ * Documents as who folds events into them reads and writes them.
  *
  * - A write goes in only if the document's revisions still are `expected` and it is as `expectedDegraded`; the batch's
  *   other writes do, and `commit` answers with the keys that did not.
@@ -240,61 +257,101 @@ export interface RelayCheckpoint extends LogPosition {
  *   that are larger than `largestSections` or no JSON, values of fields that are not of the spec's kind.
  * - The partition's position moves when all writes of the batch are in and never before them; never backwards by
  *   `commit`.
- * - The sums of a collection are those of its documents: they change in the same write, or are counted when asked for.
- * - A reader sees each document whole, before or after a write.
- * - Lists come in the collection's order and, followed by `after`, give every document that stood still exactly once.
- * - A page looks at no document that its index does not name, and at no more than its candidates.
- * - Of several who write the versions of a name after the same revision, one wins.
  */
-export interface ReadStore {
-  /** Makes what a collection needs; again is silence. */
-  declare(collection: CollectionSpec): Promise<void>;
-
-  /** The documents of these keys that exist, in no order. */
-  load(collection: CollectionSpec, keys: readonly string[]): Promise<readonly StoredDocument[]>;
+export interface DocumentStore extends DocumentReader {
   /** Keys of writes that met other revisions than expected; empty: all is in, and the position has moved. */
   commit(batch: DocumentBatch): Promise<readonly string[]>;
-  /** What the partition has applied, `logBeginning` at first. */
-  position(collection: CollectionSpec, partition: number): Promise<LogPosition>;
-  /** Of every partition, by number. */
-  positions(collection: CollectionSpec): Promise<readonly LogPosition[]>;
+}
 
-  /** Of a query that an index answers whole; throws for any other. */
+/** Documents in the order of their collection, that of all lists. */
+export interface DocumentLists {
+  /**
+   * Of a query that an index answers whole; throws for any other. Followed by `after`, it gives every document that stood
+   * still exactly once.
+   */
   list(collection: CollectionSpec, query: ListQuery): Promise<readonly StoredDocument[]>;
+}
+
+/** How many documents there are of which kind. */
+export interface DocumentGroups {
+  /** Groups by `by`, then `and`, rising, null first. */
+  groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]>;
+}
+
+/**
+ * Documents as clients ask for them.
+ *
+ * - A page looks at no document that its index does not name, and at no more than its candidates. Followed by `after`,
+ *   pages give every document that stood still exactly once.
+ * - The sums of a collection are those of its documents: they change in the same write, or are counted when asked for.
+ */
+export interface DocumentQueries extends DocumentReader, DocumentLists {
   /** Of any query for whose list there is an index, whatever else it asks of the documents there. */
   page(collection: CollectionSpec, query: PageQuery): Promise<ListPage>;
-  /** The quarantined documents by key, after `after` (exclusive), at most `limit`; those without a place in lists too. */
+  /** The sums that are not empty, of a collection that has them: by day, unit and name, rising. */
+  sums(collection: CollectionSpec, query: SumQuery): Promise<readonly (Omit<SumKey, 'owner'> & Sum)[]>;
+  /** Number of documents. */
+  count(collection: CollectionSpec): Promise<number>;
+}
+
+/** The documents that are quarantined. */
+export interface QuarantinedDocuments {
+  /** By key, after `after` (exclusive), at most `limit`; those without a place in lists too. */
   quarantined(
     collection: CollectionSpec,
     after: string | undefined,
     limit: number,
   ): Promise<readonly QuarantinedDocument[]>;
-  /** Groups by `by`, then `and`, rising, null first. */
-  groups(collection: CollectionSpec, query: GroupQuery): Promise<readonly Group[]>;
-  /** The sums that are not empty, of a collection that has them: by day, unit and name, rising. */
-  sums(collection: CollectionSpec, query: SumQuery): Promise<readonly (Omit<SumKey, 'owner'> & Sum)[]>;
-  /** The sums that are not those of the documents, both as they are in one moment: for audits. */
-  wrongSums(collection: CollectionSpec): Promise<readonly WrongSum[]>;
-  /** Every document by key, after `after` (exclusive), at most `limit`, with its fields as the indexes hold them: for audits. */
-  scan(collection: CollectionSpec, after: string | undefined, limit: number): Promise<readonly IndexedDocument[]>;
-  /** Number of documents. */
-  count(collection: CollectionSpec): Promise<number>;
+}
 
+/** How far one partition of a collection has come; moved by `DocumentStore.commit`, and never before its writes are in. */
+export interface PartitionCheckpoints {
+  /** What the partition has applied, `logBeginning` at first. */
+  position(collection: CollectionSpec, partition: number): Promise<LogPosition>;
+}
+
+/** How far a collection has come, with the promise of `PartitionCheckpoints`. */
+export interface CollectionCheckpoints {
+  /** What each partition has applied, by number. */
+  positions(collection: CollectionSpec): Promise<readonly LogPosition[]>;
+}
+
+/** A collection as it is stored, damage included: for audits. */
+export interface AuditableDocuments {
+  /** Every document by key, after `after` (exclusive), at most `limit`, with its fields as the indexes hold them. */
+  scan(collection: CollectionSpec, after: string | undefined, limit: number): Promise<readonly IndexedDocument[]>;
+  /** The sums that are not those of the documents, both as they are in one moment. */
+  wrongSums(collection: CollectionSpec): Promise<readonly WrongSum[]>;
+}
+
+/** Which versions of a collection there are. Of several who write those of a name after the same revision, one wins. */
+export interface CollectionVersionStore {
   /** Which versions of the collections of a name there are; `undefined` before anybody wrote it. */
   versions(name: string): Promise<CollectionVersions | undefined>;
   /** Writes them in place of those of the revision before. False: another was quicker, and nothing is written. */
   saveVersions(name: string, versions: CollectionVersions): Promise<boolean>;
+}
 
+/** How far the relay has come. */
+export interface RelayCheckpoints {
   /** The relay's checkpoint, the beginning where it has none. */
   relayCheckpoint(): Promise<RelayCheckpoint>;
   /** Never backwards: where the present one is as far or further, that stays, whole. */
   saveRelayCheckpoint(checkpoint: RelayCheckpoint): Promise<void>;
   /** As `resetConsumerPosition`. */
   resetRelayCheckpoint(expected: LogPosition, checkpoint: RelayCheckpoint): Promise<boolean>;
-  /** How far a consumer with side effects (the process manager) has come in a partition; `logBeginning` at first. */
-  consumerPosition(consumer: string, partition: number): Promise<LogPosition>;
+}
+
+/** Notes how far a consumer with side effects (the process manager) has come. */
+export interface ConsumerProgress {
   /** Never backwards: where the present one is as far or further, that stays, whole. */
   saveConsumerPosition(consumer: string, partition: number, position: LogPosition): Promise<void>;
+}
+
+/** How far consumers with side effects have come in their partitions. */
+export interface ConsumerCheckpoints extends ConsumerProgress {
+  /** What the consumer has done of a partition; `logBeginning` at first. */
+  consumerPosition(consumer: string, partition: number): Promise<LogPosition>;
   /**
    * Puts it where it is told, backwards too, if it still is at `expected.through`: of a log that turned out to be another
    * than it was made from. False: it has moved, and nothing is changed.
@@ -305,19 +362,43 @@ export interface ReadStore {
     expected: LogPosition,
     position: LogPosition,
   ): Promise<boolean>;
+}
 
+/** The log that documents and checkpoints were made from. */
+export interface LogIdentityStore {
   /** The identity of the log that all this was made from (`log-identity.ts`); `undefined` until it is noted. */
   madeFrom(): Promise<string | undefined>;
   /** Notes it, once: where one is noted already, that stays, unless it is `insteadOf`. */
   noteMadeFrom(log: string, insteadOf?: string): Promise<void>;
+}
 
+/** Tells whether an answer that was kept still stands. */
+export interface ChangeCounter {
   /**
    * Equal answers mean that nothing was committed between the two questions, by anyone, so that what was read after
    * the first still stands. Cheap; an adapter that cannot know gives another answer each time.
    */
   changeCounter(): number;
+}
 
-  /** Drops a collection's documents and positions; again is silence. */
-  drop(collection: CollectionSpec): Promise<void>;
+/**
+ * Documents, checkpoints and what belongs to them. An adapter plays every role above and keeps what each promises, checked
+ * by `read-store.contract.ts`; whoever uses it asks for the roles that it needs.
+ */
+export interface ReadStore
+  extends
+    DroppableCollections,
+    DocumentStore,
+    DocumentQueries,
+    DocumentGroups,
+    QuarantinedDocuments,
+    PartitionCheckpoints,
+    CollectionCheckpoints,
+    AuditableDocuments,
+    CollectionVersionStore,
+    RelayCheckpoints,
+    ConsumerCheckpoints,
+    LogIdentityStore,
+    ChangeCounter {
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { LogPages } from '../ports/event-store.js';
 import type { Randomness } from '../ports/clock.js';
-import type { ReadStore } from '../ports/read-store.js';
+import type { LogIdentityStore } from '../ports/read-store.js';
 import { firstEvent } from '../read-stream.js';
 
 /**
@@ -11,7 +11,7 @@ export type LogIdentity = () => Promise<string | undefined>;
 
 export interface IdentityDependencies {
   readonly store: LogPages;
-  readonly readStore: Pick<ReadStore, 'madeFrom' | 'noteMadeFrom'>;
+  readonly readStore: LogIdentityStore;
 }
 
 /** The identity that is noted in a read store, beside the positions that are of that log; it is noted if it is not. */

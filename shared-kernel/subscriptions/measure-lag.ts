@@ -2,7 +2,7 @@ import { logBeginning, misfits, type LogPosition } from './log-position.js';
 import { partitionOf } from '../partitions/partition.js';
 import { epochMs, type WallClock } from '../ports/clock.js';
 import type { LogReader, LogPositions } from '../ports/event-store.js';
-import type { ReadStore } from '../ports/read-store.js';
+import type { CollectionCheckpoints, RelayCheckpoints } from '../ports/read-store.js';
 import type { Projection } from '../projection.js';
 import type { RecordedEvent } from '../message.js';
 import { readLogTo } from '../read-stream.js';
@@ -35,7 +35,7 @@ export interface Lags {
 
 interface LagDependencies {
   readonly store: LogReader;
-  readonly readStore: Pick<ReadStore, 'positions' | 'relayCheckpoint'>;
+  readonly readStore: CollectionCheckpoints & RelayCheckpoints;
   readonly clock: WallClock;
 }
 

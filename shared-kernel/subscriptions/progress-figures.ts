@@ -1,4 +1,4 @@
-import type { CollectionSpec, ReadStore } from '../ports/read-store.js';
+import type { CollectionSpec, QuarantinedDocuments } from '../ports/read-store.js';
 import type { Lag } from './measure-lag.js';
 
 // How far behind the log everything is, and what stands still. docs/operating.md names each figure.
@@ -36,10 +36,7 @@ export type Measure = () => Promise<readonly Figure[]>;
 /** What is counted at most: what it costs to look is bounded. */
 export const mostCounted = { events: 10_000, quarantined: 1_000, overdue: 1_000 };
 
-export async function quarantinedIn(
-  collection: CollectionSpec,
-  readStore: Pick<ReadStore, 'quarantined'>,
-): Promise<Figure> {
+export async function quarantinedIn(collection: CollectionSpec, readStore: QuarantinedDocuments): Promise<Figure> {
   const { length } = await readStore.quarantined(collection, undefined, mostCounted.quarantined);
   return { name: 'waybill_quarantined_documents', projection: collection.name, value: length };
 }

@@ -4,13 +4,18 @@ import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { logBeginning } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { StreamEvents } from '@waybill/shared-kernel/ports/event-store.js';
-import type { Degraded, DocumentWrite, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  Degraded,
+  DocumentWrite,
+  StoredDocument,
+  DocumentStore,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import { markedFor, readEvent, type StreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { suspendedOrders, suspendedProjection, type SuspendedSection } from './suspended-orders.js';
 import type { Suspension } from './suspension.js';
 
 export interface NotingDependencies {
-  readonly readStore: Pick<ReadStore, 'load' | 'commit'>;
+  readonly readStore: DocumentStore;
   readonly store: StreamEvents;
   readonly clock: WallClock;
 }

@@ -1,5 +1,5 @@
 import { worklist, openStates, overdue, placeOf, type OpenState } from './worklist.js';
-import type { ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type { StoredDocument, DocumentGroups, DocumentLists } from '@waybill/shared-kernel/ports/read-store.js';
 
 // What operators ask of the worklist. Read from indexes: it costs as much as is answered, however many orders there were.
 
@@ -12,7 +12,7 @@ export interface StateFigures {
 
 /** Figures of the states that any fulfilment is in, in the order of the way. `now`: milliseconds since 1970. */
 export async function figuresByState(
-  readStore: Pick<ReadStore, 'groups'>,
+  readStore: DocumentGroups,
   now: number,
 ): Promise<Readonly<Partial<Record<OpenState, StateFigures>>>> {
   const [asked] = worklist.groups!;
@@ -33,7 +33,7 @@ const pageSize = 500;
 /** How many in a state are past their deadline, counted up to `most`. `now`: milliseconds since 1970. */
 export async function countOverdue(
   state: OpenState,
-  readStore: Pick<ReadStore, 'list'>,
+  readStore: DocumentLists,
   now: number,
   most = Infinity,
 ): Promise<number> {
@@ -59,7 +59,7 @@ export interface OpenQuery {
 
 /** Fulfilments that are not completed, what is due first first; those without a deadline last, by how long they wait. */
 export async function listOpen(
-  readStore: Pick<ReadStore, 'list'>,
+  readStore: DocumentLists,
   { states = openStates, overdueAt, limit }: OpenQuery,
 ): Promise<readonly StoredDocument[]> {
   const range = overdueAt === undefined ? {} : overdue(overdueAt);

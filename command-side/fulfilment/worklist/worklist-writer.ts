@@ -5,7 +5,14 @@ import { partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import { timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import { logBeginning, type LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import { beginning, noStream } from '@waybill/shared-kernel/ports/event-store.js';
-import type { DocumentWrite, ListQuery, ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type {
+  DocumentWrite,
+  ListQuery,
+  StoredDocument,
+  Collections,
+  DocumentStore,
+  DocumentLists,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import { fieldsOf, itemOf, overdue, placeAfter, placeOf, worklist, type WorklistSection } from './worklist.js';
 
 /** How a fulfilment stands at a revision of its stream: the fold of the stream up to there. */
@@ -14,8 +21,11 @@ export interface WorklistNote extends WorklistSection {
   readonly revision: number;
 }
 
+/** Where the worklist is kept. */
+export type WorklistStore = Collections & DocumentStore & DocumentLists;
+
 export interface WorklistDependencies {
-  readonly readStore: Pick<ReadStore, 'declare' | 'load' | 'commit' | 'list'>;
+  readonly readStore: WorklistStore;
   readonly clock: WallClock;
 }
 

@@ -1,7 +1,7 @@
 import { deadlineOf, type FulfilmentState } from '@waybill/command-side/fulfilment/fulfilment-state.js';
 import { itemOf, worklist } from '@waybill/command-side/fulfilment/worklist/worklist.js';
 import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
-import type { ReadStore, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
+import type { StoredDocument, DocumentReader } from '@waybill/shared-kernel/ports/read-store.js';
 import { mostBetweenLooks } from '../fulfilment-process.js';
 import type { History } from './history.js';
 
@@ -11,7 +11,7 @@ const mostAttempts = 40;
 /** Every order is over, or waits for a deadline that has a name and is still to come; its status and the worklist say the same. */
 export async function checkFulfilments(
   history: History,
-  positions: Pick<ReadStore, 'load'>,
+  positions: DocumentReader,
   now: number,
 ): Promise<readonly string[]> {
   const amiss: string[] = [];

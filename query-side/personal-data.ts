@@ -1,5 +1,5 @@
 import { isSealed, subjectOf, unseal } from '@waybill/shared-kernel/personal-data.js';
-import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { KeyReader } from '@waybill/shared-kernel/ports/keys.js';
 import type { Visibility } from '@waybill/infra/http/access.js';
 
 /** Opens sealed values of the people it was gathered for. For one answer: keys may be destroyed at any time. */
@@ -19,7 +19,7 @@ export const noKeys: Keyring = { opens: () => false, open: () => null };
  */
 export async function keyringFor(
   visibility: Visibility,
-  store: Pick<KeyStore, 'find'>,
+  store: KeyReader,
   subjects: Iterable<string | undefined>,
 ): Promise<Keyring> {
   if (visibility === 'redacted') return noKeys;

@@ -7,7 +7,7 @@ import { compareLogs, type Comparison } from './compare-logs.js';
 
 /** A log that takes events of another as that one had them. */
 export interface AdoptingLog extends LogPages {
-  /** `EventStore.append`, with events that keep the times at which the other log took them. */
+  /** `Appender.append`, with events that keep the times at which the other log took them. */
   adopt(stream: string, expectedRevision: number, events: readonly RecordedEvent[]): Promise<Appended>;
 }
 

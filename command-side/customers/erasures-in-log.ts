@@ -1,14 +1,12 @@
 import { StreamUnreadable } from '@waybill/shared-kernel/errors.js';
 import type { EventType } from '@waybill/shared-kernel/events/catalogue.js';
 import type { StreamEvents, LogPages } from '@waybill/shared-kernel/ports/event-store.js';
-import type { EventMark, KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { EventMark, NotedErasures } from '@waybill/shared-kernel/ports/keys.js';
 import { readLog } from '@waybill/shared-kernel/read-stream.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { categoryOf, parseStream } from '@waybill/shared-kernel/stream.js';
 
 const erasure: EventType = 'CustomerErased';
-
-type ErasuresNoted = Pick<KeyStore, 'erasedUpTo' | 'noteErasedUpTo'>;
 
 export interface CarryingOut {
   /** Asked before each page whether to go on. */
@@ -24,7 +22,7 @@ export interface CarryingOut {
  */
 export async function carryOutErasures(
   log: StreamEvents & LogPages,
-  keys: ErasuresNoted,
+  keys: NotedErasures,
   carryOut: (customerId: string) => Promise<void>,
   { betweenPages, unreadable }: CarryingOut = {},
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import type { DomainEvent } from '@waybill/shared-kernel/decider.js';
 import { currentVersions, type EventType } from '@waybill/shared-kernel/events/catalogue.js';
 import type { Actor, EventData, NewEvent, RequestMark } from '@waybill/shared-kernel/message.js';
-import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import type { UuidSource } from '@waybill/shared-kernel/ports/clock.js';
 import { traceparentFrom } from '@waybill/shared-kernel/traceparent.js';
 
 /** What made something happen, as the events of it tell. */
@@ -26,7 +26,7 @@ export function envelopes(
   events: readonly DomainEvent[],
   partitionKey: string,
   cause: Cause,
-  randomness: Pick<Randomness, 'uuid'>,
+  randomness: UuidSource,
 ): readonly NewEvent[] {
   return events.map((event) => envelope(event, randomness.uuid(), partitionKey, cause));
 }

@@ -11,8 +11,8 @@ import {
 import { aggregateIdOf, formerAggregateIdOf, payloadHash } from '@waybill/shared-kernel/idempotency.js';
 import type { Actor, RequestMark } from '@waybill/shared-kernel/message.js';
 import { type Randomness, type Timer, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { LogPages } from '@waybill/shared-kernel/ports/event-store.js';
+import type { DataKeys } from '@waybill/shared-kernel/ports/keys.js';
 import { serviceKeyOf } from '@waybill/shared-kernel/service-key.js';
 import { isStreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import type { AggregateLog, AggregateStreams, Loaded, RecordedRequest } from './aggregate-streams.js';
@@ -103,8 +103,8 @@ export interface Handled<State> {
 export type CountCommand = (route: string, outcome: string) => void;
 
 export interface CommandDependencies {
-  readonly store: AggregateLog & Pick<EventStore, 'readAll'>;
-  readonly keys: Pick<KeyStore, 'find' | 'create'>;
+  readonly store: AggregateLog & LogPages;
+  readonly keys: DataKeys;
   readonly clock: WallClock;
   readonly randomness: Randomness;
   readonly timer: Timer;

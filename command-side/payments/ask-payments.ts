@@ -1,5 +1,5 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
-import type { RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
+import type { Requester } from '@waybill/shared-kernel/ports/request-reply.js';
 import { paymentCorrelationId, paymentService, type PaymentRequest } from './payment-request.js';
 
 export interface AskingDependencies {
@@ -13,7 +13,7 @@ export interface AskingDependencies {
  * throws; that nobody answered is reported.
  */
 export function askPayments(
-  requestReply: Pick<RequestReply, 'request'>,
+  requestReply: Requester,
   { timeout, report }: AskingDependencies,
 ): (request: PaymentRequest) => void {
   const ask = async (request: PaymentRequest): Promise<void> => {

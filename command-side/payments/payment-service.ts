@@ -3,8 +3,8 @@ import type { PaymentStep } from '@waybill/shared-kernel/events/fulfilment.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { notBefore } from '@waybill/shared-kernel/occurred.js';
 import { type Randomness, type Timer, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { GatewayCall, GatewayPayment, PaymentGateway } from '@waybill/shared-kernel/ports/payment-gateway.js';
-import type { Answering, Body, RequestReply } from '@waybill/shared-kernel/ports/request-reply.js';
+import type { GatewayCall, GatewayCalls, GatewayPayment } from '@waybill/shared-kernel/ports/payment-gateway.js';
+import type { Answering, Body, Responder } from '@waybill/shared-kernel/ports/request-reply.js';
 import { utcTime } from '@waybill/shared-kernel/time.js';
 import type { AggregateLog } from '../handling/aggregate-streams.js';
 import { nextCall } from './payment.js';
@@ -16,8 +16,8 @@ import { paymentCorrelationId, paymentService, type PaymentAnswer, type PaymentR
 export type CountPayment = (step: PaymentStep, outcome: PaymentAnswer['status'] | 'unavailable' | 'failed') => void;
 
 export interface PaymentServiceDependencies {
-  readonly requestReply: Pick<RequestReply, 'answer'>;
-  readonly gateway: Omit<PaymentGateway, 'close'>;
+  readonly requestReply: Responder;
+  readonly gateway: GatewayCalls;
   readonly store: AggregateLog;
   readonly clock: WallClock;
   readonly randomness: Randomness;

@@ -11,7 +11,7 @@ import {
   type LogPosition,
 } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { Progress } from '@waybill/shared-kernel/subscriptions/stall-detector.js';
-import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
+import type { BatchPublisher } from '@waybill/shared-kernel/ports/broker.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import type { LogPage, LogReader, Subscribable, LogHead } from '@waybill/shared-kernel/ports/event-store.js';
 import type { RelayCheckpoint, RelayCheckpoints, LogIdentityStore } from '@waybill/shared-kernel/ports/read-store.js';
@@ -21,7 +21,7 @@ import { watchedSubscription } from './watched-subscription.js';
 
 export interface RelayDependencies {
   readonly store: LogReader & Subscribable;
-  readonly broker: Pick<Broker, 'publish'>;
+  readonly broker: BatchPublisher;
   readonly checkpoints: RelayCheckpoints & LogIdentityStore;
   readonly timer: Timer;
   readonly randomness: Randomness;

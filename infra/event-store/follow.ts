@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LogPage, LogPages } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Changes } from './changes.js';
 
-/** `EventStore.subscribe` for a log that can be read and that announces its changes. Ends when `changes` closes, too. */
+/** `Subscribable.subscribe` for a log that can be read and that announces its changes. Ends when `changes` closes, too. */
 export async function* follow(
   log: LogPages,
   changes: Changes,

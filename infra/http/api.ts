@@ -3,7 +3,7 @@ import express, { type Express } from 'express';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { InvalidInput, Unauthenticated, Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import type { UuidSource } from '@waybill/shared-kernel/ports/clock.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
 import { traceparentFrom } from '@waybill/shared-kernel/traceparent.js';
 import { accessTo, requireRole, type AccessTable } from './access.js';
@@ -32,7 +32,7 @@ export interface ApiParts extends PublicParts, Edge {
   readonly log: Pick<Logger, 'error' | 'warn' | 'info' | 'isLevelEnabled'>;
   /** While tracing is on: a span for each request of an operation. */
   readonly traceRequest?: TraceRequest | undefined;
-  readonly randomness: Pick<Randomness, 'uuid'>;
+  readonly randomness: UuidSource;
 }
 
 /** The ids of a path. Throws `InvalidInput` for what no id can be. */

@@ -1,9 +1,9 @@
-import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import type { UuidSource } from '@waybill/shared-kernel/ports/clock.js';
 
 const saneRequestId = /^[A-Za-z0-9._~-]{1,128}$/;
 
 /** The caller's request id where it is one that can stand in logs and headers, else a new UUID. */
-export function requestIdFrom(header: string | string[] | undefined, randomness: Pick<Randomness, 'uuid'>): string {
+export function requestIdFrom(header: string | string[] | undefined, randomness: UuidSource): string {
   return typeof header === 'string' && saneRequestId.test(header) ? header : randomness.uuid();
 }
 

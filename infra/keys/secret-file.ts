@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { BadDataFile } from '@waybill/shared-kernel/errors.js';
-import type { Randomness } from '@waybill/shared-kernel/ports/clock.js';
+import type { UuidSource } from '@waybill/shared-kernel/ports/clock.js';
 
 function codeOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
@@ -20,7 +20,7 @@ export function readSecretFile(file: string): string | undefined {
  * Makes a file of one line that only this user may read, whole or not at all. A file that is there already stays as it
  * is: where several processes make it at once one wins. Throws `BadDataFile`.
  */
-export function makeSecretFile(file: string, line: string, randomness: Pick<Randomness, 'uuid'>): void {
+export function makeSecretFile(file: string, line: string, randomness: UuidSource): void {
   const draft = `${file}.${randomness.uuid()}`;
   try {
     const handle = openSync(draft, 'wx', 0o600);

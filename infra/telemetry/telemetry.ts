@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client';
-import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
+import type { BatchPublisher } from '@waybill/shared-kernel/ports/broker.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
 import { watchAll, type WatchBatch } from '@waybill/shared-kernel/watch.js';
 import type { Config } from '../process/config.js';
@@ -23,7 +23,7 @@ export interface Telemetry {
   /** The log, its appends measured. Once per process. */
   store(log: EventStore): EventStore;
   /** The relay's way to the broker, measured. Once per process. */
-  publisher(broker: Pick<Broker, 'publish'>): Pick<Broker, 'publish'>;
+  publisher(broker: BatchPublisher): BatchPublisher;
   /** For what consumes partitions. Once per process. */
   watchBatches(): WatchBatch;
   countCommands(): (route: string, outcome: string) => void;

@@ -1,7 +1,6 @@
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { ConsumerTuning } from '@waybill/shared-kernel/subscriptions/consume-partition.js';
 import { consumerTuning } from '@waybill/shared-kernel/subscriptions/consume-partition.js';
-import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
 import type { ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { queueOf } from './follow-partition.js';
@@ -11,7 +10,6 @@ import { Rebuilder, rebuilderTuning, type RebuilderDependencies, type RebuilderT
 import { atVersion, followedVersions, unfollowedVersions } from '../rebuild/versions.js';
 
 export interface KeepDependencies extends ProjectorDependencies, Pick<RebuilderDependencies, 'steadyClock'> {
-  readonly broker: ProjectorDependencies['broker'] & Pick<Broker, 'remove'>;
   readonly readStore: ProjectorDependencies['readStore'] & RebuilderDependencies['readStore'];
 }
 

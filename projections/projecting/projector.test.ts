@@ -14,7 +14,7 @@ import {
 import { EventFromTheFuture, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { leasedPartitions } from '@waybill/shared-kernel/partitions/leased-assignment.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
-import type { Broker } from '@waybill/shared-kernel/ports/broker.js';
+import type { BatchPublisher } from '@waybill/shared-kernel/ports/broker.js';
 import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
 import { chaoticBroker } from '@waybill/shared-kernel/testing/chaotic-broker.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
@@ -75,7 +75,7 @@ class Bench {
   }
 
   /** What a relay does. */
-  async relay(broker: Pick<Broker, 'publish'> = this.broker): Promise<void> {
+  async relay(broker: BatchPublisher = this.broker): Promise<void> {
     await this.#relay.relay(broker);
   }
 

@@ -1,6 +1,6 @@
 import { LogMismatch } from '@waybill/shared-kernel/errors.js';
 import { misfits } from '@waybill/shared-kernel/subscriptions/log-position.js';
-import { type Randomness, timestamp, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import { timestamp, type WallClock, type UuidSource } from '@waybill/shared-kernel/ports/clock.js';
 import type { LogPositions } from '@waybill/shared-kernel/ports/event-store.js';
 import type {
   CollectionCheckpoints,
@@ -16,7 +16,7 @@ export interface RebuildMisfitsDependencies {
   readonly store: LogPositions;
   readonly readStore: CollectionVersionStore & Collections & CollectionCheckpoints;
   readonly clock: WallClock;
-  readonly randomness: Pick<Randomness, 'uuid'>;
+  readonly randomness: UuidSource;
 }
 
 /**

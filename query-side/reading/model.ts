@@ -1,7 +1,7 @@
 import type { SteadyClock, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { CommitSignal } from '@waybill/shared-kernel/ports/commit-signal.js';
 import type { StreamReader, LogReader } from '@waybill/shared-kernel/ports/event-store.js';
-import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { DataKeys } from '@waybill/shared-kernel/ports/keys.js';
 import type {
   Collections,
   DocumentQueries,
@@ -34,7 +34,7 @@ export interface Dependencies {
     CollectionVersionStore &
     ChangeCounter;
   /** Asked for every answer with personal data: give it one that keeps keys at hand for a while. */
-  readonly keys: Pick<KeyStore, 'find' | 'create'>;
+  readonly keys: DataKeys;
   readonly clock: WallClock;
   readonly steadyClock: SteadyClock;
   readonly timer: Timer;

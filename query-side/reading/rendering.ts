@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Freshness } from './freshness.js';
 import { degradedView } from '@waybill/projections/quarantine/degraded-view.js';
-import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
+import type { KeyReader } from '@waybill/shared-kernel/ports/keys.js';
 import type { StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Visibility } from '@waybill/infra/http/access.js';
 import type { Model } from './model.js';
@@ -45,7 +45,7 @@ function cache(): LRUCache<string, Kept> {
  * version (another may have been made because of what this one shows), and the key of whose data is in it is there, or
  * still is not.
  */
-export function renderOf<View extends object>(model: Model<View>, keys: Pick<KeyStore, 'find'>): Render {
+export function renderOf<View extends object>(model: Model<View>, keys: KeyReader): Render {
   const caches = { personal: cache(), redacted: cache() };
 
   function viewOf({ sections, revisions }: StoredDocument): View | undefined {

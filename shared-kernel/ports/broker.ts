@@ -55,24 +55,26 @@ export interface QueueBounds {
 
 export const queueBounds: QueueBounds = { maxBatches: 1000, maxBytes: 16 * 1024 * 1024, expiresMs: 30 * 60_000 };
 
+/** Brings batches to the queues. Nobody who publishes waits for a consumer or is refused by a queue. */
+export interface BatchPublisher {
+  /** Resolves when the broker has confirmed them, whether or not there was a queue for them. */
+  publish(batches: readonly EventBatch[]): Promise<void>;
+}
+
 /**
- * A doorbell that also carries: it brings events from the relay to the consumers' queues. The log alone says what there
- * is; whatever a broker loses, doubles, delays or reorders is late, and nothing worse. Promises of every adapter, checked
- * by `broker.contract.ts`:
+ * The queues of consumers.
  *
  * - A declared queue gets each batch published to its partition from then on that holds an event of its categories, once
  *   however many it holds.
  * - What a queue holds is handed out until it is done with: at least once, usually in order.
- * - A queue is bounded (`QueueBounds`): what is oldest is dropped. Nobody who publishes waits for a consumer or is refused.
+ * - A queue is bounded (`QueueBounds`): what is oldest is dropped.
  * - One queue has one active consumer at a time; others wait their turn.
  * - What was not done, by a throw or by a lost connection, is handed out again.
  * - A queue that nobody uses goes away.
  */
-export interface Broker {
+export interface BatchQueues {
   /** Declares a queue; again is a no-op, and more categories are added. Batches published before are not in it. */
   declare(queue: QueueName, categories: readonly Category[]): Promise<void>;
-  /** Resolves when the broker has confirmed them, whether or not there was a queue for them. */
-  publish(batches: readonly EventBatch[]): Promise<void>;
   /**
    * Hands out what is waiting, at most `prefetch` batches at once. `onBatches` is not called before this resolved, nor
    * again before it has resolved. A throw stops the consumer. Rejects where the queue is not declared.
@@ -82,5 +84,13 @@ export interface Broker {
   remove(queue: QueueName): Promise<void>;
   /** Batches that wait in the queue; those handed out may be among them. Rejects where the queue is not declared. */
   depth(queue: QueueName): Promise<number>;
+}
+
+/**
+ * A doorbell that also carries: it brings events from the relay to the consumers' queues. The log alone says what there
+ * is; whatever a broker loses, doubles, delays or reorders is late, and nothing worse. What each role promises every adapter
+ * keeps, checked by `broker.contract.ts`.
+ */
+export interface Broker extends BatchPublisher, BatchQueues {
   close(): Promise<void>;
 }

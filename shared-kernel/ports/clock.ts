@@ -12,9 +12,13 @@ export interface SteadyClock {
   now(): number;
 }
 
-export interface Randomness {
-  bytes(length: number): Uint8Array;
+/** Ids that nothing else has. */
+export interface UuidSource {
   uuid(): string;
+}
+
+export interface Randomness extends UuidSource {
+  bytes(length: number): Uint8Array;
 }
 
 /** Waiting, injected so that a test decides when it is over. */

@@ -1,27 +1,41 @@
 import type { RecordedEvent } from '../message.js';
 
-/**
- * Customers' data keys. Promises of every adapter, checked by `keys.contract.ts`:
- *
- * - `create` gives a new 32-byte key to a subject that has none and the present one to a subject that has one, also
- *   when several processes ask at once; durable when it resolves.
- * - A destroyed key cannot be had again from anything the store kept, and the subject gets no other:
- *   `create` then answers `undefined`, as `find` does.
- * - It remembers with its keys up to which event of the log all erasures are carried out: older keys that are put back
- *   bring back what they knew of that, too.
- */
-export interface KeyStore {
+/** The keys that there are, as it takes to open what was sealed. */
+export interface KeyReader {
+  /** `undefined`: the subject has none, or it was destroyed. */
   find(subject: string): Promise<Uint8Array | undefined>;
+}
+
+/** Keys as it takes to seal, too. */
+export interface DataKeys extends KeyReader {
+  /**
+   * A new 32-byte key for a subject that has none and the present one for a subject that has one, also when several
+   * processes ask at once; durable when it resolves. `undefined`: the subject's key was destroyed.
+   */
   create(subject: string): Promise<Uint8Array | undefined>;
-  destroy(subject: string): Promise<void>;
+}
+
+/**
+ * How far the erasures in the log are carried out. It is remembered with the keys: older keys that are put back bring
+ * back what they knew of that, too.
+ */
+export interface NotedErasures {
   /** The event up to which every erasure in the log is carried out here, as noted last; `undefined`: none is noted. */
   erasedUpTo(): Promise<EventMark | undefined>;
   noteErasedUpTo(event: EventMark): Promise<void>;
+}
+
+/**
+ * What erasing needs, and what can be done where keys cannot be opened. A destroyed key cannot be had again from anything
+ * the store kept, and the subject gets no other: `create` then answers `undefined`, as `find` does.
+ */
+export interface ErasableKeys extends NotedErasures {
+  destroy(subject: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What erasing needs of it, and what can be done where keys cannot be opened. */
-export type ErasableKeys = Pick<KeyStore, 'destroy' | 'erasedUpTo' | 'noteErasedUpTo' | 'close'>;
+/** Customers' data keys. What each role promises every adapter keeps, checked by `keys.contract.ts`. */
+export interface KeyStore extends DataKeys, ErasableKeys {}
 
 /** An event as it is told from all others, those of other logs included, and of other times of this one. */
 export type EventMark = Pick<RecordedEvent, 'id' | 'stream' | 'revision' | 'position'>;

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Unavailable } from '../errors.js';
 import { runs } from '../testing/length.js';
-import type { Authorisation, GatewayPayment, PaymentGateway } from './payment-gateway.js';
+import type { Authorisation, GatewayCall, GatewayPayment, PaymentGateway } from './payment-gateway.js';
 
 export interface BookEntry {
   readonly kind: 'authorisation' | 'capture' | 'void' | 'refund';
@@ -25,8 +25,6 @@ export interface GatewayUnderTest {
   vanish(): Promise<void>;
   close(): Promise<void>;
 }
-
-type Step = keyof Pick<PaymentGateway, 'authorise' | 'capture' | 'void' | 'refund'>;
 
 /** What every way to a payment gateway promises. */
 export function paymentGatewayContract(name: string, open: () => Promise<GatewayUnderTest>): void {
@@ -142,7 +140,7 @@ export function paymentGatewayContract(name: string, open: () => Promise<Gateway
       expect(await underTest.booksOf(reference)).toEqual(booked('authorisation', 'capture'));
     });
 
-    test.each<Step>(['capture', 'refund'])(
+    test.each<GatewayCall>(['capture', 'refund'])(
       '%s of what the gateway has never heard of will not help again',
       async (step) => {
         expect(await refusal(gateway[step as 'capture' | 'refund'](reference))).not.toBeInstanceOf(Unavailable);
@@ -177,12 +175,13 @@ export function paymentGatewayContract(name: string, open: () => Promise<Gateway
     });
 
     test('whatever is asked in whatever order, at once or not, the books balance', async () => {
-      const steps = fc.constantFrom<Step>('authorise', 'capture', 'void', 'refund');
+      const steps = fc.constantFrom<GatewayCall>('authorise', 'capture', 'void', 'refund');
       const rounds = fc.array(fc.array(steps, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 5 });
       await fc.assert(
         fc.asyncProperty(rounds, async (asked) => {
           reference = randomUUID();
-          const ask = (step: Step) => (step === 'authorise' ? authorise('tok_approve') : gateway[step](reference));
+          const ask = (step: GatewayCall) =>
+            step === 'authorise' ? authorise('tok_approve') : gateway[step](reference);
           for (const round of asked) await Promise.allSettled(round.map(ask));
           const { status } = await gateway.void(reference);
           const kinds = (await underTest.booksOf(reference)).map(({ kind }) => kind);

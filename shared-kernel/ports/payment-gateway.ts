@@ -7,7 +7,7 @@ export function isGatewayStatus(status: unknown): status is GatewayStatus {
 }
 
 /** What the gateway can be asked to do. */
-export type GatewayCall = Exclude<keyof PaymentGateway, 'close'>;
+export type GatewayCall = keyof GatewayCalls;
 
 export interface GatewayPayment {
   /** Ours: the order's id. */
@@ -28,8 +28,9 @@ export interface Authorisation {
 }
 
 /**
- * Who takes the money. A request may have been worked on although no answer came, so whoever asks again asks for the
- * same reference, and nothing is done twice. Promises of every adapter, checked by `payment-gateway.contract.ts`:
+ * What the one who takes the money can be asked. A request may have been worked on although no answer came, so whoever
+ * asks again asks for the same reference, and nothing is done twice. Promises of every adapter, checked by
+ * `payment-gateway.contract.ts`:
  *
  * - Each call answers how the payment stands after it, whether this call brought it there or one before.
  * - `capture` takes the whole amount that was authorised, `refund` gives all of it back that was taken.
@@ -42,11 +43,15 @@ export interface Authorisation {
  * one, each reference is a payer of its own. `isWanted` is asked when an authorisation that had to wait has its turn: it
  * rejects with `Unavailable`, and nothing is asked, where that is not so any more.
  */
-export interface PaymentGateway {
+export interface GatewayCalls {
   authorise(authorisation: Authorisation, payer?: string, isWanted?: () => boolean): Promise<GatewayPayment>;
   capture(reference: string, payer?: string): Promise<GatewayPayment>;
   void(reference: string, payer?: string): Promise<GatewayPayment>;
   refund(reference: string, payer?: string): Promise<GatewayPayment>;
+}
+
+/** The way to who takes the money. */
+export interface PaymentGateway extends GatewayCalls {
   /** Waits for what is under way. */
   close(): Promise<void>;
 }

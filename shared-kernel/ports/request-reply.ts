@@ -10,20 +10,29 @@ export interface Answering {
 }
 
 /**
- * Asks a service and waits for its answer, over a broker. A request or an answer may be lost or doubled, and a request
- * that was not answered in time may have been worked on all the same; whoever asks again gives the same correlation
- * id, by which the service knows it. Promises of every adapter, checked by `request-reply.contract.ts`:
+ * Asks a service and waits for its answer.
  *
  * - `request` resolves with the answer to that request, whatever the order of the answers.
  * - It rejects with `Unavailable` when nobody answers for the service, when no answer came in time, and when the one
  *   who answers failed.
  * - An answer that comes late or twice is ignored.
- * - One of several who answer for a service gets each request.
  */
-export interface RequestReply {
+export interface Requester {
   /** `timeout`: milliseconds. */
   request(service: string, body: Body, correlationId: string, timeout: number): Promise<Body>;
+}
+
+/** Answers for a service. One of several who do gets each request; a request may be lost, or come twice. */
+export interface Responder {
   answer(service: string, onRequest: OnRequest): Promise<Answering>;
+}
+
+/**
+ * Requests and their answers over a broker. A request or an answer may be lost or doubled, and a request that was not
+ * answered in time may have been worked on all the same; whoever asks again gives the same correlation id, by which the
+ * service knows it. What each role promises is checked by `request-reply.contract.ts`.
+ */
+export interface RequestReply extends Requester, Responder {
   /** Rejects what is waiting with `Unavailable`. */
   close(): Promise<void>;
 }

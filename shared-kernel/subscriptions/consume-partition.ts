@@ -8,7 +8,7 @@ import type { LogIdentity } from './log-identity.js';
 import { requireFit, Trail, type LogPosition } from './log-position.js';
 import type { RecordedEvent } from '../message.js';
 import { partitionOf } from '../partitions/partition.js';
-import type { Broker, Consumer, EventBatch } from '../ports/broker.js';
+import type { Consumer, EventBatch, BatchQueues } from '../ports/broker.js';
 import { epochMs, type Randomness, type Timer, type WallClock } from '../ports/clock.js';
 import { beginning, type LogPage, type StreamReader, type LogReader } from '../ports/event-store.js';
 import { readLog } from '../read-stream.js';
@@ -41,7 +41,7 @@ export interface PartitionTarget {
 }
 
 export interface ConsumerDependencies {
-  readonly broker: Pick<Broker, 'declare' | 'consume'>;
+  readonly broker: BatchQueues;
   readonly store: StreamReader & LogReader;
   /** By which messages of another log are told. */
   readonly identity: LogIdentity;

@@ -1,5 +1,5 @@
 import type { LogPages } from '../ports/event-store.js';
-import type { Randomness } from '../ports/clock.js';
+import type { UuidSource } from '../ports/clock.js';
 import type { LogIdentityStore } from '../ports/read-store.js';
 import { firstEvent } from '../read-stream.js';
 
@@ -30,10 +30,7 @@ export function notedIdentity({ store, readStore }: IdentityDependencies): LogId
  * Gives the log another identity: it turned out to be another than the one that was followed, or an older state of it,
  * so that no message of that is taken for one of this.
  */
-export async function renewIdentity(
-  { store, readStore }: IdentityDependencies,
-  randomness: Pick<Randomness, 'uuid'>,
-): Promise<void> {
+export async function renewIdentity({ store, readStore }: IdentityDependencies, randomness: UuidSource): Promise<void> {
   const [noted, first] = await Promise.all([readStore.madeFrom(), firstEvent(store)]);
   await readStore.noteMadeFrom(`${first?.position ?? 0}:${first?.id ?? ''}:${randomness.uuid()}`, noted);
 }

@@ -1,5 +1,5 @@
 import { BatchCutter, batchBounds, type BatchBounds } from '../subscriptions/event-batches.js';
-import type { Broker } from '../ports/broker.js';
+import type { BatchPublisher } from '../ports/broker.js';
 import { beginning, type LogPages } from '../ports/event-store.js';
 import { firstEvent, readLog } from '../read-stream.js';
 
@@ -24,7 +24,7 @@ export class RelayByHand {
   }
 
   /** Publishes what has come since the last time. */
-  async relay(broker: Pick<Broker, 'publish'>): Promise<void> {
+  async relay(broker: BatchPublisher): Promise<void> {
     for await (const { events, marks, through } of readLog(this.#log, this.#position)) {
       this.#cutter ??= new BatchCutter(await identityOf(this.#log), this.#position, this.#bounds);
       await broker.publish(this.#cutter.cut(events, marks));

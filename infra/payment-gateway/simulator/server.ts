@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { asError } from '@waybill/shared-kernel/as-error.js';
 import { NotFound, RuleViolated, Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Randomness, Timer, WallClock } from '@waybill/shared-kernel/ports/clock.js';
+import type { Randomness, Timer, WallClock, UuidSource } from '@waybill/shared-kernel/ports/clock.js';
 import type { GatewayPayment } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { listen } from '../../http/listen.js';
 import { isOurFault, problemAnswer, RequestRefused } from '../../http/problem.js';
@@ -107,7 +107,7 @@ interface Answering {
   entries(reference: string | undefined): readonly object[];
   /** Never answers. */
   hang(response: ServerResponse): void;
-  readonly randomness: Pick<Randomness, 'uuid'>;
+  readonly randomness: UuidSource;
   readonly report: (fault: Error) => void;
 }
 

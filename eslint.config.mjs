@@ -29,6 +29,17 @@ const clockAndChance = [
   },
 ];
 
+/** What a function needs of a port has a name of its own beside the port: `LogReader`, `DocumentStore`. */
+const roleOfPort = {
+  selector: [
+    ':matches(TSTypeReference[typeName.name=/^(Pick|Omit)$/], ',
+    'TSInterfaceHeritage[expression.name=/^(Pick|Omit)$/], TSClassImplements[expression.name=/^(Pick|Omit)$/])',
+    '[typeArguments.params.0.typeName.name=',
+    '/^(Broker|EventStore|KeyStore|LeaseStore|PaymentGateway|Randomness|ReadStore|RequestReply|SnapshotStore)$/]',
+  ].join(''),
+  message: 'Ask for a role of the port: it has a name beside the port, or gets one there.',
+};
+
 /** What a decision or a fold never needs. */
 const outsideWorld = [
   'process',
@@ -97,7 +108,8 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
     },
   },
-  { files: sides, rules: { 'no-restricted-syntax': ['error', ...clockAndChance] } },
+  { files: ['**/*.ts'], rules: { 'no-restricted-syntax': ['error', roleOfPort] } },
+  { files: sides, rules: { 'no-restricted-syntax': ['error', roleOfPort, ...clockAndChance] } },
   {
     files: pureFiles,
     rules: {
@@ -114,7 +126,7 @@ export default tseslint.config(
       ],
     },
   },
-  { files: tests, rules: { 'no-restricted-syntax': 'off' } },
+  { files: tests, rules: { 'no-restricted-syntax': ['error', roleOfPort] } },
   {
     files: ['**/*.mjs'],
     extends: [tseslint.configs.recommended],

@@ -15,6 +15,9 @@ const forbidden = [
   ['projections/order-utils.ts', 'export const one = 1;', 'house/file-name'],
   ['projections/connection-manager.ts', 'export const one = 1;', 'house/file-name'],
   ['projections/orderList.ts', 'export const one = 1;', 'house/file-name'],
+  ['projections/x.ts', "export type Log = Pick<EventStore, 'head'>;", 'no-restricted-syntax'],
+  ['infra/x.ts', "export type Documents = Omit<ReadStore, 'close'>;", 'no-restricted-syntax'],
+  ['projections/x.test.ts', "export interface Log extends Pick<EventStore, 'head'> {}", 'no-restricted-syntax'],
   ['projections/x.ts', 'export const one = (x: any) => x;', '@typescript-eslint/no-explicit-any'],
   ['projections/x.ts', "import { T } from './t.js';\nexport type U = T;", '@typescript-eslint/consistent-type-imports'],
 ] as const;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { Appender, LogHead } from '@waybill/shared-kernel/ports/event-store.js';
 import { anomaliesOf, type Anomaly } from './import/anomalies.js';
 import { importHistory } from './import/import-history.js';
 import { readOlistFolder, type OlistFolder, type SkippedRows } from './import/olist-folder.js';
@@ -72,7 +72,7 @@ async function importOlist(folder: string, context: Context) {
   });
 }
 
-async function append(orders: OlistFolder['orders'], store: EventStore, context: Context) {
+async function append(orders: OlistFolder['orders'], store: Appender & LogHead, context: Context) {
   const histories = orders.map(historyOf);
   const events = histories.reduce(
     (sum, { steps }) => steps.reduce((inner, step) => inner + step.events.length, sum),

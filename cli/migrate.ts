@@ -11,7 +11,7 @@ import {
 import { openMongoDbKeyStore } from '@waybill/infra/keys/mongodb/key-store.js';
 import { wrappedKeysIn } from '@waybill/infra/keys/sqlite/key-store.js';
 import { BadConfiguration, BadDataFile, Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { LogPages, LogHead, BackwardsLogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import type { EventName, LogDifference } from './migrate/compare-logs.js';
 import { migrateLog, type Migrated } from './migrate/migrate-log.js';
 import { print, printJson, withProgress, type Context } from './context.js';
@@ -111,7 +111,7 @@ async function withoutServers<T>(dataFolder: string, work: () => Promise<T>): Pr
 }
 
 async function copy(
-  source: EventStore,
+  source: LogPages & LogHead & BackwardsLogReader,
   target: EventStoreDbEventStore,
   config: Config,
   context: Context,
@@ -167,7 +167,11 @@ async function copyKeys(config: Config, context: Context): Promise<number | null
 }
 
 /** What the server takes next must not bear an earlier time than what it was given. */
-async function clockBehind(source: EventStore, target: EventStoreDbEventStore, { copied }: Migrated): Promise<number> {
+async function clockBehind(
+  source: BackwardsLogReader,
+  target: EventStoreDbEventStore,
+  { copied }: Migrated,
+): Promise<number> {
   const [last, takenAt] = await Promise.all([lastEvent(source), target.lastTakenAt()]);
   if (copied === 0 || last === undefined || takenAt === undefined) return 0;
   return Math.max(0, Date.parse(last.recordedAt) - Date.parse(takenAt)) / 1000;

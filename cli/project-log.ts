@@ -1,12 +1,12 @@
 import type { Config } from '@waybill/infra/process/config.js';
 import { LogMismatch, Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamReader, LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { catchUp } from '@waybill/projections/projecting/catch-up.js';
 import { withProgress, type Context } from './context.js';
 import { withReadModels } from './engines.js';
 
 /** Brings the read models up to the log, where no server runs that would. Throws `Unavailable` where one stands still, `LogMismatch` where one is not of this log. */
-export async function projectLog(config: Config, store: EventStore, context: Context): Promise<void> {
+export async function projectLog(config: Config, store: StreamReader & LogReader, context: Context): Promise<void> {
   const { clock } = context;
   const { halted } = await withReadModels(config, (readStore, live) =>
     withProgress(context, 'Projecting', (progress) =>

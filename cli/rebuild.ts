@@ -10,7 +10,7 @@ import type {
   RebuildResult,
   RebuildStep,
 } from '@waybill/shared-kernel/ports/collection-versions.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { Collections, QuarantinedDocuments } from '@waybill/shared-kernel/ports/read-store.js';
 import { isByFault } from '@waybill/shared-kernel/stream-faults.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { projections } from '@waybill/projections/read-models/projections.js';
@@ -181,7 +181,10 @@ async function rebuild(
 /** How many are named. */
 const mostMarked = 20;
 
-async function markedIn(projection: Projection, readStore: ReadStore): Promise<RebuildReport['marked']> {
+async function markedIn(
+  projection: Projection,
+  readStore: Collections & QuarantinedDocuments,
+): Promise<RebuildReport['marked']> {
   await readStore.declare(projection.collection);
   const marked: { key: string; error: string }[] = [];
   for await (const { key, degraded } of quarantineOf(projection, readStore)) {

@@ -2,7 +2,7 @@ import { shown, type Config } from '@waybill/infra/process/config.js';
 import { openEventStoreDb } from '@waybill/infra/event-store/eventstoredb/eventstoredb-event-store.js';
 import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { epochMs, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore, StreamMark } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamMark, StreamCuts, BackwardsLogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { faultOf, type StreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { lastEvent, readLogBackwards } from '@waybill/shared-kernel/read-stream.js';
 import { bad, good, named, skipped, warning, type Check } from './check.js';
@@ -74,7 +74,7 @@ export async function checkEvents(config: Config, clock: WallClock): Promise<rea
   return [check ?? skipped(eventsName, 'There is no log yet.')];
 }
 
-async function lookThrough(log: EventStore): Promise<Check> {
+async function lookThrough(log: StreamCuts & BackwardsLogReader): Promise<Check> {
   const until = steadyClock.now() + lookMs;
   const faults: StreamFault[] = [];
   const threats: StreamMark[] = [];

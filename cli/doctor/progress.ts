@@ -4,8 +4,16 @@ import { worklist, openStates } from '@waybill/command-side/fulfilment/worklist/
 import { countOverdue } from '@waybill/command-side/fulfilment/worklist/worklist-figures.js';
 import { LogMismatch, Unavailable } from '@waybill/shared-kernel/errors.js';
 import { epochMs, type WallClock } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore, LogReader } from '@waybill/shared-kernel/ports/event-store.js';
-import type { CollectionSpec, DegradedBy, ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { LogReader } from '@waybill/shared-kernel/ports/event-store.js';
+import type {
+  CollectionSpec,
+  DegradedBy,
+  CollectionCheckpoints,
+  RelayCheckpoints,
+  Collections,
+  QuarantinedDocuments,
+  DocumentLists,
+} from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { findMisfits, measureLag, type Lag, type Lags } from '@waybill/shared-kernel/subscriptions/measure-lag.js';
 import { isByFault } from '@waybill/shared-kernel/stream-faults.js';
@@ -41,8 +49,8 @@ export async function checkProgress(config: Config, clock: WallClock, isRunning:
 }
 
 async function lagOf(
-  log: EventStore,
-  readStore: ReadStore,
+  log: LogReader,
+  readStore: CollectionCheckpoints & RelayCheckpoints,
   live: readonly Projection[],
   clock: WallClock,
   moves: boolean,
@@ -66,7 +74,7 @@ async function lagOf(
 class TooMany extends Error {}
 
 /** The log until time is up. */
-function hurried(log: EventStore): LogReader {
+function hurried(log: LogReader): LogReader {
   const until = steadyClock.now() + countMs;
   return {
     head: () => log.head(),
@@ -103,7 +111,10 @@ function judgeLag(name: string, { lagEvents, lagSeconds }: Lag, moves: boolean):
   );
 }
 
-async function quarantineOf(readStore: ReadStore, live: readonly Projection[]): Promise<readonly Check[]> {
+async function quarantineOf(
+  readStore: Collections & QuarantinedDocuments,
+  live: readonly Projection[],
+): Promise<readonly Check[]> {
   let count = 0;
   const marked: string[] = [];
   for (const { collection } of [...live, { collection: suspendedOrders }]) {
@@ -139,7 +150,7 @@ export function judgeMarks(marked: readonly string[]): Check {
   );
 }
 
-async function overdueIn(readStore: ReadStore, clock: WallClock, moves: boolean): Promise<Check> {
+async function overdueIn(readStore: Collections & DocumentLists, clock: WallClock, moves: boolean): Promise<Check> {
   const name = 'fulfilment';
   if (!(await isMade(worklist, readStore))) return skipped(name, 'It has not begun with any order yet.');
   const latest = epochMs(clock) - grace;
@@ -163,7 +174,7 @@ export function judgeOverdue(count: number, moves: boolean): Check {
 }
 
 /** Whether anybody declared it: whoever looks makes nothing. */
-async function isMade(collection: CollectionSpec, readStore: ReadStore): Promise<boolean> {
+async function isMade(collection: CollectionSpec, readStore: Collections): Promise<boolean> {
   try {
     await readStore.declare(collection);
     return true;

@@ -7,7 +7,7 @@ import { openMongoDbReadStore } from '@waybill/infra/read-store/mongodb/read-sto
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';
 import type { WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
-import type { ReadStore } from '@waybill/shared-kernel/ports/read-store.js';
+import type { ReadStore, CollectionVersionStore } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { projections } from '@waybill/projections/read-models/projections.js';
 import { atVersion, versionsOfShape } from '@waybill/projections/rebuild/versions.js';
@@ -48,7 +48,7 @@ export async function withReadModels<T>(
   });
 }
 
-async function liveIn(readStore: ReadStore): Promise<readonly Projection[] | undefined> {
+async function liveIn(readStore: CollectionVersionStore): Promise<readonly Projection[] | undefined> {
   const live: Projection[] = [];
   for (const projection of projections) {
     const { collection } = projection;

@@ -2,7 +2,7 @@ import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { partitionCount, partitionOf } from '@waybill/shared-kernel/partitions/partition.js';
 import type { RebuildOutcome } from '@waybill/shared-kernel/ports/collection-versions.js';
 import { timestamp, type Randomness } from '@waybill/shared-kernel/ports/clock.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type { StreamReader, LogReader } from '@waybill/shared-kernel/ports/event-store.js';
 import { logBeginning, type LogPosition } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type {
   Collections,
@@ -18,7 +18,7 @@ import { DifferenceCount, shownDifferences } from '@waybill/projections/rebuild/
 import { auditedLists, type FulfilmentList, type ListDependencies } from './lists.js';
 
 export interface RebuildListDependencies extends ListDependencies {
-  readonly store: EventStore;
+  readonly store: StreamReader & LogReader;
   readonly readStore: Collections & DocumentStore & CollectionCheckpoints & AuditableDocuments & ConsumerCheckpoints;
   readonly randomness: Randomness;
 }

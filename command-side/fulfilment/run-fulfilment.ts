@@ -17,7 +17,12 @@ import {
   type LogPosition,
 } from '@waybill/shared-kernel/subscriptions/log-position.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
-import type { EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import type {
+  Appender,
+  StreamReader,
+  LogReader,
+  BackwardsLogReader,
+} from '@waybill/shared-kernel/ports/event-store.js';
 import type {
   CollectionCheckpoints,
   AuditableDocuments,
@@ -55,7 +60,7 @@ export interface FulfilmentDependencies
   extends
     Omit<ConsumerDependencies, 'broker' | 'headWatch' | 'identity' | 'clock'>,
     Pick<ProcessManagerDependencies, 'snapshots' | 'askPayment'> {
-  readonly store: EventStore;
+  readonly store: Appender & StreamReader & LogReader & BackwardsLogReader;
   readonly positions: WorklistStore &
     CollectionCheckpoints &
     AuditableDocuments &

@@ -1,5 +1,5 @@
 import { isByRule, type RecordedEvent } from '@waybill/shared-kernel/message.js';
-import { beginning, largestPage, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, largestPage, type LogPages } from '@waybill/shared-kernel/ports/event-store.js';
 
 /**
  * Whether the log may know requests by the ids that they had before ids told roles apart. The first request that it holds
@@ -7,12 +7,12 @@ import { beginning, largestPage, type EventStore } from '@waybill/shared-kernel/
  * beginning, a page each time it is asked until it is found; the answer is kept for the life of the process.
  */
 export class FormerRequests {
-  readonly #store: Pick<EventStore, 'readAll'>;
+  readonly #store: LogPages;
   #through = beginning;
   #mayBeThere: boolean | undefined;
   #readOn: Promise<boolean> | undefined;
 
-  constructor(store: Pick<EventStore, 'readAll'>) {
+  constructor(store: LogPages) {
     this.#store = store;
   }
 

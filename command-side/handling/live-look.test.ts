@@ -4,7 +4,7 @@ import { systemRandomness } from '@waybill/infra/clock/system.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
-import { largestPage, type EventStore } from '@waybill/shared-kernel/ports/event-store.js';
+import { largestPage, type LogHead, type LogPages } from '@waybill/shared-kernel/ports/event-store.js';
 import { LiveLook } from './live-look.js';
 
 let clock: VirtualClock;
@@ -27,7 +27,7 @@ async function happens(stream: string, to = log): Promise<number> {
   return (await to.append(stream, at, [event])).position;
 }
 
-function lookAt(store: Pick<EventStore, 'head' | 'readAll'>): LiveLook {
+function lookAt(store: LogHead & LogPages): LiveLook {
   const watched = {
     head: () => (asked.push('head'), store.head()),
     readAll: (after: number, limit: number) => (asked.push(after), store.readAll(after, limit)),
@@ -174,9 +174,9 @@ test('where the end is far away it begins anew there', async () => {
 
 describe('another log in the place of the one before', () => {
   const holding = () => {
-    let now: Pick<EventStore, 'head' | 'readAll'> = log;
+    let now: LogHead & LogPages = log;
     look = lookAt({ head: () => now.head(), readAll: (...where) => now.readAll(...where) });
-    return (other: Pick<EventStore, 'head' | 'readAll'>) => (now = other);
+    return (other: LogHead & LogPages) => (now = other);
   };
 
   test.each([

@@ -1,11 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { SteadyClock, Timer } from '@waybill/shared-kernel/ports/clock.js';
-import { beginning, largestPage, type EventStore, type LogPage } from '@waybill/shared-kernel/ports/event-store.js';
+import {
+  beginning,
+  largestPage,
+  type LogHead,
+  type LogPages,
+  type LogPage,
+} from '@waybill/shared-kernel/ports/event-store.js';
 import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 
 export interface LiveLookDependencies {
-  readonly store: Pick<EventStore, 'head' | 'readAll'>;
+  readonly store: LogHead & LogPages;
   readonly clock: SteadyClock;
   readonly timer: Timer;
 }

@@ -1,7 +1,7 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { Registry } from 'prom-client';
 import { runPayments } from '@waybill/command-side/payments/run-payments.js';
-import { BelievedTime } from '@waybill/command-side/fulfilment/believed-time.js';
+import { BelievedTime } from '@waybill/command-side/fulfilment/deadlines/believed-time.js';
 import { runFulfilment } from '@waybill/command-side/fulfilment/run-fulfilment.js';
 import { relayProgress, startRelay } from '@waybill/command-side/relay/relay.js';
 import { LiveLook } from '@waybill/command-side/handling/live-look.js';

@@ -11,7 +11,7 @@ export const pureFiles = [
   'command-side/delivery/reports.ts',
   'command-side/fulfilment/fulfilment.ts',
   'command-side/fulfilment/due-commands.ts',
-  'command-side/fulfilment/time-limits.ts',
+  'command-side/fulfilment/deadlines/time-limits.ts',
   'command-side/fulfilment/fulfilment-stream.ts',
   'command-side/ordering/order.ts',
   'command-side/payments/payment.ts',

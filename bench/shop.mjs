@@ -1,7 +1,7 @@
 import { systemClock } from '../infra/dist/clock/system.js';
 import { dataFiles } from '../infra/dist/process/config.js';
 import { openSqliteEventStore } from '../infra/dist/event-store/sqlite/sqlite-event-store.js';
-import { issueDevelopmentToken, openDevelopmentKey } from '../infra/dist/http/development-key.js';
+import { issueDevelopmentToken, openDevelopmentKey } from '../infra/dist/http/identity/development-key.js';
 import { openSqliteReadStore } from '../infra/dist/read-store/sqlite/read-store.js';
 import { projections } from '../projections/dist/read-models/projections.js';
 import { measureLag } from '../shared-kernel/dist/subscriptions/measure-lag.js';

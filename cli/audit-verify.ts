@@ -4,9 +4,9 @@ import { verifyReadModels, type AuditReport } from '@waybill/projections/audit/v
 import { auditedLists } from './fulfilment/lists.js';
 import { cutText } from '@waybill/projections/quarantine/degraded-view.js';
 import { print, printJson, withProgress, type Context } from './context.js';
-import { withLog, withReadModels } from './engines.js';
+import { withLog, withReadModels } from './stores/engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { counted } from './table.js';
+import { counted } from './text/table.js';
 
 export function addAudit(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   program

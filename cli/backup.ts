@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { makeBackup } from './backup/make-backup.js';
 import { keysFolder, type Manifest } from './backup/manifest.js';
 import { print, printJson, say, withProgress, type Context } from './context.js';
-import { formatFaults } from './log-faults.js';
-import { counted } from './table.js';
+import { formatFaults } from './stores/log-faults.js';
+import { counted } from './text/table.js';
 
 const masterKeyNote = `No master key is in it: this folder has none of its own. Where WAYBILL_MASTER_KEY is set, keep that too.
 `;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import type { SteadyClock, WallClock } from '@waybill/shared-kernel/ports/clock.js';
 import type { Config, Environment } from '@waybill/infra/process/config.js';
-import { showProgress, type Progress, type ProgressStream } from './progress.js';
+import { showProgress, type Progress, type ProgressStream } from './text/progress.js';
 
 /** What a verb has of the world. */
 export interface Context {

@@ -26,7 +26,7 @@ import { serviceSubject, type KeyStore } from '@waybill/shared-kernel/ports/keys
 import { newEvent } from '@waybill/shared-kernel/testing/new-event.js';
 import { manyOrders } from './import/testing/many-orders.js';
 import type { Manifest } from './backup/manifest.js';
-import { whyNoLog } from './engines.js';
+import { whyNoLog } from './stores/engines.js';
 import { Waybill } from './testing/waybill.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 

@@ -2,13 +2,13 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
 import { seededRandomness } from '@waybill/infra/clock/seeded.js';
 import { dataFiles, type Config } from '@waybill/infra/process/config.js';
-import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
+import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/identity/development-key.js';
 import { prepareDataFolder } from '@waybill/infra/process/data-folder.js';
 import { print, printJson, withProgress, type Context } from './context.js';
 import { apiClient, requireServer, type Caller } from './demo/api-client.js';
 import { enact, type EnactedOrder } from './demo/enact.js';
 import { planDemo, type Chance } from './demo/plan.js';
-import { counted, table } from './table.js';
+import { counted, table } from './text/table.js';
 
 interface DemoOptions {
   readonly orders: number;

@@ -3,7 +3,7 @@ import process from 'node:process';
 import type { Command } from 'commander';
 import { dataFiles, isEmbedded, type Config } from '@waybill/infra/process/config.js';
 import { print, printJson, type Context } from './context.js';
-import { isServed } from './data-folder.js';
+import { isServed } from './stores/data-folder.js';
 import { checkBroker } from './doctor/broker.js';
 import { isDown, looking, skipped, good, type Check } from './doctor/check.js';
 import { judgeConfiguration } from './doctor/configuration.js';
@@ -17,7 +17,7 @@ import { checkProgress } from './doctor/progress.js';
 import { checkReadStore } from './doctor/read-store.js';
 import { judgeNode } from './doctor/runtime.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { table } from './table.js';
+import { table } from './text/table.js';
 
 /** What one look may take. */
 const limitMs = 3_000;

@@ -18,11 +18,11 @@ import { knownFulfilment, type FulfilmentDetails } from './fulfilment/fulfilment
 import { waitForFulfilment } from './fulfilment/wait-for-fulfilment.js';
 import { legibleEvent, timelineEvent } from '@waybill/projections/read-models/timeline-event.js';
 import { print, printJson, say, type Context } from './context.js';
-import { isAlone } from './data-folder.js';
-import { withEngines } from './engines.js';
-import { moneyText } from './money-text.js';
-import { counted, table } from './table.js';
-import { withoutPersonalData } from './without-personal-data.js';
+import { isAlone } from './stores/data-folder.js';
+import { withEngines } from './stores/engines.js';
+import { moneyText } from './text/money-text.js';
+import { counted, table } from './text/table.js';
+import { withoutPersonalData } from './text/without-personal-data.js';
 import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 /** `fulfilment list --json`, of each. */

@@ -5,11 +5,11 @@ import { importHistory } from './import/import-history.js';
 import { readOlistFolder, type OlistFolder, type SkippedRows } from './import/olist-folder.js';
 import { historyOf } from './import/olist-history.js';
 import { print, printJson, withProgress, type Context } from './context.js';
-import { isAlone } from './data-folder.js';
-import { withNewLog } from './engines.js';
+import { isAlone } from './stores/data-folder.js';
+import { withNewLog } from './stores/engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { projectLog } from './project-log.js';
-import { counted, table } from './table.js';
+import { projectLog } from './stores/project-log.js';
+import { counted, table } from './text/table.js';
 
 /** `--json`. */
 interface ImportReport {

@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { BadConfiguration } from '@waybill/shared-kernel/errors.js';
 import { systemRandomness } from '@waybill/infra/clock/system.js';
 import { openKeys } from '@waybill/infra/process/engines.js';
-import { closing } from './closing.js';
+import { closing } from './stores/closing.js';
 import { print, printJson, type Context } from './context.js';
-import { counted } from './table.js';
+import { counted } from './text/table.js';
 
 export function addKeys(program: Command, context: Context): void {
   program

@@ -15,10 +15,10 @@ import type { LogPages, LogHead, BackwardsLogReader } from '@waybill/shared-kern
 import type { EventName, LogDifference } from './migrate/compare-logs.js';
 import { migrateLog, type Migrated } from './migrate/migrate-log.js';
 import { print, printJson, withProgress, type Context } from './context.js';
-import { withLog } from './engines.js';
+import { withLog } from './stores/engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { faultsOfFile, formatFaults } from './log-faults.js';
-import { counted } from './table.js';
+import { faultsOfFile, formatFaults } from './stores/log-faults.js';
+import { counted } from './text/table.js';
 import { lastEvent } from '@waybill/shared-kernel/read-stream.js';
 
 /** Nobody waits for one append: a server that is busy or restarts is given time. */

@@ -32,10 +32,10 @@ import {
 } from './fulfilment/suspended-fulfilment.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
 import { print, printJson, say, withProgress, type Context } from './context.js';
-import { isAlone } from './data-folder.js';
-import { withEngines } from './engines.js';
+import { isAlone } from './stores/data-folder.js';
+import { withEngines } from './stores/engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { counted, table } from './table.js';
+import { counted, table } from './text/table.js';
 
 /** What identifies an entry. */
 type Name = Pick<QuarantineEntry, 'projection' | 'key'>;

@@ -21,11 +21,11 @@ import { changeVersions } from '@waybill/projections/rebuild/change-versions.js'
 import { requestRebuild } from '@waybill/projections/rebuild/request-rebuild.js';
 import { atVersion } from '@waybill/projections/rebuild/versions.js';
 import { print, printJson, say, withProgress, type Context } from './context.js';
-import { isAlone } from './data-folder.js';
-import { withEngines } from './engines.js';
+import { isAlone } from './stores/data-folder.js';
+import { withEngines } from './stores/engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { showProgress, type Progress } from './progress.js';
-import { counted } from './table.js';
+import { showProgress, type Progress } from './text/progress.js';
+import { counted } from './text/table.js';
 
 /** `--json`. */
 interface RebuildReport extends RebuildOutcome {

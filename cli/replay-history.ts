@@ -8,11 +8,11 @@ import type { OrderStatus } from '@waybill/projections/read-models/orders.js';
 import { replayHistory } from '@waybill/projections/replay/history.js';
 import { askedAt } from '@waybill/projections/replay/point-in-time.js';
 import { print, say, withProgress, type Context } from './context.js';
-import { withLog } from './engines.js';
+import { withLog } from './stores/engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { counted, table } from './table.js';
-import { timeOption } from './time.js';
-import { withoutPersonalData } from './without-personal-data.js';
+import { counted, table } from './text/table.js';
+import { timeOption } from './text/time.js';
+import { withoutPersonalData } from './text/without-personal-data.js';
 import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 interface ReplayHistoryOptions {

@@ -4,11 +4,11 @@ import { replayOrder, type PointInOrder, type ReplayedOrder } from '@waybill/pro
 import { askedAt } from '@waybill/projections/replay/point-in-time.js';
 import { timelineEvent } from '@waybill/projections/read-models/timeline-event.js';
 import { print, printJson, type Context } from './context.js';
-import { withLog } from './engines.js';
-import { moneyText } from './money-text.js';
-import { table } from './table.js';
-import { timeOption } from './time.js';
-import { withoutPersonalData } from './without-personal-data.js';
+import { withLog } from './stores/engines.js';
+import { moneyText } from './text/money-text.js';
+import { table } from './text/table.js';
+import { timeOption } from './text/time.js';
+import { withoutPersonalData } from './text/without-personal-data.js';
 import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 type ReplayOrderOptions = PointInOrder & { readonly json?: true };

@@ -2,9 +2,9 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { tellFaults } from './backup.js';
 import { restoreBackup } from './backup/restore-backup.js';
-import { formatFaults } from './log-faults.js';
+import { formatFaults } from './stores/log-faults.js';
 import { print, printJson, say, withProgress, type Context } from './context.js';
-import { counted } from './table.js';
+import { counted } from './text/table.js';
 
 /** What is said before events of customers that cannot be had. */
 const mayBeErased =

@@ -5,20 +5,20 @@ import { suspendedOrders } from '@waybill/command-side/fulfilment/suspension/sus
 import { projections } from '@waybill/projections/read-models/projections.js';
 import { countQuarantine } from '@waybill/projections/quarantine/entries.js';
 import { liveProjections } from '@waybill/projections/rebuild/change-versions.js';
-import { brokerStatus, type BrokerStatus } from './broker-queues.js';
+import { brokerStatus, type BrokerStatus } from './status/broker-queues.js';
 import { print, printJson, say, withProgress, type Context } from './context.js';
-import { isAlone } from './data-folder.js';
-import { withEngines } from './engines.js';
+import { isAlone } from './stores/data-folder.js';
+import { withEngines } from './stores/engines.js';
 import { exitCodes, type ExitCode } from './exit-code.js';
-import { fulfilmentStatus, formatFulfilment, type FulfilmentStatus } from './fulfilment-status.js';
+import { fulfilmentStatus, formatFulfilment, type FulfilmentStatus } from './status/fulfilment-status.js';
 import {
   measureLag,
   type Lag,
   type Lags,
   type ProjectionLag,
 } from '@waybill/shared-kernel/subscriptions/measure-lag.js';
-import { counted, table } from './table.js';
-import { formatRebuild, versionStatus, type VersionStatus } from './version-status.js';
+import { counted, table } from './text/table.js';
+import { formatRebuild, versionStatus, type VersionStatus } from './status/version-status.js';
 
 /** `--json`. */
 interface Status extends Lags, BrokerStatus {

@@ -3,10 +3,10 @@ import { InvalidInput } from '@waybill/shared-kernel/errors.js';
 import { idPattern } from '@waybill/shared-kernel/stream.js';
 import { dataFiles } from '@waybill/infra/process/config.js';
 import { prepareDataFolder } from '@waybill/infra/process/data-folder.js';
-import { roles, type Role } from '@waybill/infra/http/caller.js';
-import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
+import { roles, type Role } from '@waybill/infra/http/identity/caller.js';
+import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/identity/development-key.js';
 import { print, type Context } from './context.js';
-import { durationOption } from './time.js';
+import { durationOption } from './text/time.js';
 
 interface TokenOptions {
   readonly role: readonly Role[];

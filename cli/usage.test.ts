@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/process/config.js';
-import { openDevelopmentKey } from '@waybill/infra/http/development-key.js';
-import { createTokenVerifier } from '@waybill/infra/http/tokens.js';
+import { openDevelopmentKey } from '@waybill/infra/http/identity/development-key.js';
+import { createTokenVerifier } from '@waybill/infra/http/identity/tokens.js';
 import { Waybill } from './testing/waybill.js';
 
 let waybill: Waybill;

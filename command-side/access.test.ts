@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { rolesOf, type Access } from '@waybill/infra/http/access.js';
-import { roles, type Role } from '@waybill/infra/http/caller.js';
+import { roles, type Role } from '@waybill/infra/http/identity/caller.js';
 import { webhookSecret } from '@waybill/infra/payment-gateway/testing/simulator-under-test.js';
 import { webhookSignature, webhookSignatureHeader } from '@waybill/infra/http/webhook-signature.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';

@@ -22,7 +22,7 @@ import {
   type Parameter,
   type PathItem,
   type Schema,
-} from '@waybill/infra/http/openapi.js';
+} from '@waybill/infra/http/pages/openapi.js';
 import type { ProblemKindName } from '@waybill/infra/http/problem.js';
 import { gatewayStatuses } from '@waybill/shared-kernel/ports/payment-gateway.js';
 import { writeAccess } from './access.js';

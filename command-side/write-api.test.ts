@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { differences } from '@waybill/infra/http/openapi.js';
+import { differences } from '@waybill/infra/http/pages/openapi.js';
 import { writeApiDocument } from './openapi.js';
 import { stores } from './testing/stores.js';
 import { won, WriteApi } from './testing/write-api.js';

@@ -7,7 +7,7 @@ import type {
   LogReader,
 } from '@waybill/shared-kernel/ports/event-store.js';
 import type { KeyStore } from '@waybill/shared-kernel/ports/keys.js';
-import type { Api } from '@waybill/infra/http/listen.js';
+import type { Api } from '@waybill/infra/http/server/listen.js';
 import type { Route } from '@waybill/infra/http/route.js';
 import { writeAccess } from './access.js';
 import { aggregatesIn } from './handling/aggregates.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { rolesOf, type Access, type Visibility } from '@waybill/infra/http/access.js';
-import { roles, type Role } from '@waybill/infra/http/caller.js';
+import { roles, type Role } from '@waybill/infra/http/identity/caller.js';
 import { assigned, happening, listed } from '@waybill/projections/testing/history.js';
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import { readAccess } from './access.js';

@@ -18,14 +18,14 @@ import {
   type Parameter,
   type PathItem,
   type Schema,
-} from '@waybill/infra/http/openapi.js';
+} from '@waybill/infra/http/pages/openapi.js';
 import { mostDownloads } from '@waybill/infra/http/open-downloads.js';
 import type { ProblemKindName } from '@waybill/infra/http/problem.js';
 import { readAccess } from './access.js';
 import { ordersAtOnce } from './customer-data.js';
 import { deliveryStatuses } from './deliveries.js';
-import { recent } from './estimated-arrival.js';
-import { orderStatuses } from './orders.js';
+import { recent } from './tracking/estimated-arrival.js';
+import { orderStatuses } from './orders/orders.js';
 import { defaultLimit, longestList, longestTimeline } from './reading/query.js';
 
 const text: Schema = { type: 'string' };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { differences } from '@waybill/infra/http/openapi.js';
+import { differences } from '@waybill/infra/http/pages/openapi.js';
 import type { Problem } from '@waybill/infra/http/problem.js';
 import { readAccess } from './access.js';
 import { readApiDocument } from './openapi.js';

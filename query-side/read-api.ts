@@ -1,5 +1,5 @@
 import { createApi, type ApiParts } from '@waybill/infra/http/api.js';
-import type { Api } from '@waybill/infra/http/listen.js';
+import type { Api } from '@waybill/infra/http/server/listen.js';
 import type { Route } from '@waybill/infra/http/route.js';
 import { oneATurn } from '@waybill/shared-kernel/one-a-turn.js';
 import { readAccess } from './access.js';
@@ -9,7 +9,7 @@ import { reportRoute } from './daily-report.js';
 import { deliveryRoutes } from './deliveries.js';
 import type { Dependencies } from './reading/model.js';
 import { readApiDocument } from './openapi.js';
-import { orderRoutes } from './orders.js';
+import { orderRoutes } from './orders/orders.js';
 import { productRoutes } from './products.js';
 
 export interface ReadApiParts extends Omit<ApiParts, 'routes' | 'access' | 'document'>, Dependencies {}

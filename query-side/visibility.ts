@@ -1,5 +1,5 @@
 import { visibilityOf, type Asker, type Owners, type Visibility } from '@waybill/infra/http/access.js';
-import type { Role } from '@waybill/infra/http/caller.js';
+import type { Role } from '@waybill/infra/http/identity/caller.js';
 import { isUnderWay, type DeliveryStatus } from '@waybill/projections/read-models/delivery-progress.js';
 import type { OrderParties } from '@waybill/projections/read-models/orders.js';
 import { Forbidden } from '@waybill/shared-kernel/errors.js';

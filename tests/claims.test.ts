@@ -4,8 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/process/config.js';
-import type { Role } from '@waybill/infra/http/caller.js';
-import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from '@waybill/infra/http/development-key.js';
+import type { Role } from '@waybill/infra/http/identity/caller.js';
+import {
+  issueDevelopmentToken,
+  openDevelopmentKey,
+  type DevelopmentKey,
+} from '@waybill/infra/http/identity/development-key.js';
 import type { DeliveryView } from '@waybill/projections/read-models/deliveries.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { fetchSeeing } from './support/fetch-seeing.js';

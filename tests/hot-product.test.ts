@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/process/config.js';
-import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
+import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/identity/development-key.js';
 import type { OrderView } from '@waybill/projections/read-models/orders.js';
 import type { ProductView } from '@waybill/projections/read-models/products.js';
 import { startServer, type Server } from './support/server.js';

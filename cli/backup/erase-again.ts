@@ -7,7 +7,7 @@ import { categoryOf } from '@waybill/shared-kernel/stream.js';
 import type { StreamFault } from '@waybill/shared-kernel/stream-faults.js';
 import { SqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { openErasableKeys } from '@waybill/infra/keys/sqlite/key-store.js';
-import { closing } from '../closing.js';
+import { closing } from '../stores/closing.js';
 
 /**
  * Destroys in copies of the files the keys of whoever the log says is erased: the copy of the keys may be older than

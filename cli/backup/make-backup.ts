@@ -8,8 +8,8 @@ import { dataFiles } from '@waybill/infra/process/config.js';
 import { openLog } from '@waybill/infra/event-store/sqlite/log-file.js';
 import { SqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
 import { checkDatabase, copyDatabase } from '@waybill/infra/sqlite/copy-database.js';
-import { closing } from '../closing.js';
-import { faultsOfFile } from '../log-faults.js';
+import { closing } from '../stores/closing.js';
+import { faultsOfFile } from '../stores/log-faults.js';
 import { describeFile, keysFolder, manifestName, type LogFault, type Manifest } from './manifest.js';
 import { syncFolder } from './sync-folder.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BadConfiguration, NotFound, RuleViolated, Unavailable } from '@waybill/shared-kernel/errors.js';
-import type { Role } from '@waybill/infra/http/caller.js';
+import type { Role } from '@waybill/infra/http/identity/caller.js';
 
 export interface Caller {
   readonly sub: string;

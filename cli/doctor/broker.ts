@@ -1,7 +1,7 @@
 import { shown, type Config } from '@waybill/infra/process/config.js';
 import { inspectRabbitMq, type InspectedBroker, type InspectedQueue } from '@waybill/infra/broker/rabbitmq/inspect.js';
 import type { CollectionSpec } from '@waybill/shared-kernel/ports/read-store.js';
-import { fulfilmentQueues, queuesFor } from '../broker-queues.js';
+import { fulfilmentQueues, queuesFor } from '../status/broker-queues.js';
 import { bad, down, good, skipped, warning, type Check } from './check.js';
 import { withReadModels } from './stores.js';
 

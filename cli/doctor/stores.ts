@@ -11,7 +11,7 @@ import type { ReadStore, CollectionVersionStore } from '@waybill/shared-kernel/p
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { projections } from '@waybill/projections/read-models/projections.js';
 import { atVersion, versionsOfShape } from '@waybill/projections/rebuild/versions.js';
-import { closing } from '../closing.js';
+import { closing } from '../stores/closing.js';
 
 // Stores as they are looked at: nothing is made, and nobody waits for long.
 

@@ -1,4 +1,4 @@
-import type { Caller, Role } from '@waybill/infra/http/caller.js';
+import type { Caller, Role } from '@waybill/infra/http/identity/caller.js';
 import { route, type Answer, type ApiRequest, type Route } from '@waybill/infra/http/route.js';
 import { NotFound } from '@waybill/shared-kernel/errors.js';
 import { seal } from '@waybill/shared-kernel/personal-data.js';

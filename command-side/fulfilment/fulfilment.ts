@@ -20,7 +20,7 @@ import {
   type FulfilmentState,
   type Money,
 } from './fulfilment-state.js';
-import { later, timeLimits, extendedTimeLimits, retryAt } from './time-limits.js';
+import { later, timeLimits, extendedTimeLimits, retryAt } from './deadlines/time-limits.js';
 
 // What carries an order from its placement to its end: stock, payment, delivery, and the undoing of each. Pure: what
 // happened and what came of commands goes in, facts about the fulfilment (here) and commands to others

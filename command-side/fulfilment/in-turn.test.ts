@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { virtualClock } from '@waybill/infra/clock/seeded.js';
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { outOfTurn } from '@waybill/shared-kernel/testing/out-of-turn.js';
-import { BelievedTime } from './believed-time.js';
+import { BelievedTime } from './deadlines/believed-time.js';
 import { Bench, Driven, types } from './testing/fulfilment-bench.js';
 
 // An order whose writer's clock is an hour ahead of the log's, and a process manager whose clock is behind.

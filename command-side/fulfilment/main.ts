@@ -10,7 +10,7 @@ import { believedClock } from '@waybill/shared-kernel/believed-clock.js';
 import { runPayments } from '../payments/run-payments.js';
 import { LiveLook } from '../handling/live-look.js';
 import { AggregateSnapshots } from '../handling/snapshots/aggregate-snapshots.js';
-import { BelievedTime } from './believed-time.js';
+import { BelievedTime } from './deadlines/believed-time.js';
 import { runFulfilment } from './run-fulfilment.js';
 
 // The process manager in a process of its own, and the payment service beside it: `npm run start:fulfilment`. Several

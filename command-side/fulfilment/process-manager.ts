@@ -17,7 +17,7 @@ import { envelopes, type Cause } from '../handling/envelope.js';
 import { order } from '../ordering/order.js';
 import type { PaymentRequest } from '../payments/payment-request.js';
 import type { AggregateSnapshots } from '../handling/snapshots/aggregate-snapshots.js';
-import type { BelievedTime } from './believed-time.js';
+import type { BelievedTime } from './deadlines/believed-time.js';
 import { dueCommands, type FulfilmentCommand } from './due-commands.js';
 import { react, type CommandOutcome, type Notice, type ManagerInput } from './fulfilment.js';
 import { fulfilmentStream, type Fulfilment, type FulfilmentHistory } from './fulfilment-stream.js';

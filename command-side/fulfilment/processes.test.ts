@@ -12,7 +12,7 @@ import { beginning, noStream } from '@waybill/shared-kernel/ports/event-store.js
 import { deliveryIdOf } from '@waybill/shared-kernel/stream.js';
 import { envelopes } from '../handling/envelope.js';
 import { order } from '../ordering/order.js';
-import { timeLimits } from './time-limits.js';
+import { timeLimits } from './deadlines/time-limits.js';
 import { wholeLog } from '@waybill/shared-kernel/testing/whole-log.js';
 
 const program = fileURLToPath(new URL('./testing/fulfilment-process.js', import.meta.url));

@@ -39,15 +39,15 @@ import { AggregateStreams } from '../handling/aggregate-streams.js';
 import { product } from '../catalogue/product.js';
 import { StockKeeper } from '../catalogue/stock-keeper.js';
 import type { LiveLook } from '../handling/live-look.js';
-import type { BelievedTime } from './believed-time.js';
-import { WorklistCompletion } from './complete-worklist.js';
+import type { BelievedTime } from './deadlines/believed-time.js';
+import { WorklistCompletion } from './worklist/complete-worklist.js';
 import type { ProcessManagerDependencies } from './process-manager.js';
 import { orderConcerned } from './fulfilment.js';
-import { keepDeadlines } from './keep-deadlines.js';
+import { keepDeadlines } from './deadlines/keep-deadlines.js';
 import { LazyCheckpoints } from './lazy-checkpoints.js';
 import { withLogFaults } from './passing-fault.js';
-import { longestRetryMs } from './time-limits.js';
-import { SuspendingProcessManager } from './suspend.js';
+import { longestRetryMs } from './deadlines/time-limits.js';
+import { SuspendingProcessManager } from './suspension/suspend.js';
 import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 
 /** Name of the process manager's queues and of its positions. */

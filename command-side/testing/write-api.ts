@@ -7,17 +7,17 @@ import { Registry } from 'prom-client';
 import { virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
 import { steadyClock } from '@waybill/infra/clock/steady.js';
 import { systemRandomness, systemTimer } from '@waybill/infra/clock/system.js';
-import type { Role } from '@waybill/infra/http/caller.js';
-import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
+import type { Role } from '@waybill/infra/http/identity/caller.js';
+import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/identity/development-key.js';
 import type { Route } from '@waybill/infra/http/route.js';
-import { listen, type Listening } from '@waybill/infra/http/listen.js';
+import { listen, type Listening } from '@waybill/infra/http/server/listen.js';
 import {
   checkedClient,
   type Call,
   type CheckedClient,
   type Reply,
 } from '@waybill/infra/http/testing/checked-client.js';
-import { createTokenVerifier } from '@waybill/infra/http/tokens.js';
+import { createTokenVerifier } from '@waybill/infra/http/identity/tokens.js';
 import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { webhookSecret } from '@waybill/infra/payment-gateway/testing/simulator-under-test.js';
 import { openMemorySnapshotStore } from '@waybill/infra/snapshots/memory/snapshot-store.js';

@@ -9,7 +9,7 @@ import {
   type Access,
   type AccessTable,
 } from './access.js';
-import type { Caller } from './caller.js';
+import type { Caller } from './identity/caller.js';
 
 const access: Access = {
   customer: { own: 'redacted' },

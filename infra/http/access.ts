@@ -1,5 +1,5 @@
 import { Forbidden, NotFound, type WaybillError } from '@waybill/shared-kernel/errors.js';
-import { roles, type Caller, type Role } from './caller.js';
+import { roles, type Caller, type Role } from './identity/caller.js';
 
 /** Which things a role reaches: those that are theirs, those that are nobody's yet, or each. */
 export type Reach = 'own' | 'open' | 'any';

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { Unauthenticated } from '@waybill/shared-kernel/errors.js';
 import { isWebhookSignature, webhookSignatureHeader } from './webhook-signature.js';
-import { bearerToken } from './bearer-token.js';
-import type { Caller } from './caller.js';
+import { bearerToken } from './identity/bearer-token.js';
+import type { Caller } from './identity/caller.js';
 import { RequestRefused } from './problem.js';
 import type { RateLimit } from './rate-limit.js';
-import type { TokenVerifier } from './tokens.js';
+import type { TokenVerifier } from './identity/tokens.js';
 
 function count(limit: RateLimit | undefined, whom: string, whose: string): void {
   const wait = limit?.take(whom) ?? 0;

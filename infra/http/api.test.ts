@@ -11,14 +11,14 @@ import { steadyClock } from '../clock/steady.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
 import type { AccessTable } from './access.js';
 import { createApi } from './api.js';
-import { roles, type Role } from './caller.js';
-import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from './development-key.js';
-import { listen, type Listening } from './listen.js';
-import type { OpenApiDocument } from './openapi.js';
+import { roles, type Role } from './identity/caller.js';
+import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from './identity/development-key.js';
+import { listen, type Listening } from './server/listen.js';
+import type { OpenApiDocument } from './pages/openapi.js';
 import type { Problem } from './problem.js';
-import type { Readiness } from './public-pages.js';
+import type { Readiness } from './pages/public-pages.js';
 import { json, route, type ApiRequest } from './route.js';
-import { createTokenVerifier } from './tokens.js';
+import { createTokenVerifier } from './identity/tokens.js';
 
 const document: OpenApiDocument = {
   openapi: '3.1.0',

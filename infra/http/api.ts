@@ -10,19 +10,19 @@ import { accessTo, requireRole, type AccessTable } from './access.js';
 import { admit, admitSigned } from './admit.js';
 import { corsHeaders } from './cors.js';
 import type { Edge } from './edge.js';
-import type { Api } from './listen.js';
-import { messagesOf } from './messages.js';
+import type { Api } from './server/listen.js';
+import { messagesOf } from './server/messages.js';
 import { observeRequests } from './metrics.js';
 import { mount } from './mount.js';
 import { isOurFault, problemAnswer, RequestRefused } from './problem.js';
 import { OpenDownloads } from './open-downloads.js';
-import { mountPublicPages, type PublicParts } from './public-pages.js';
-import { parseJson, readBody, readBytes } from './read-body.js';
+import { mountPublicPages, type PublicParts } from './pages/public-pages.js';
+import { parseJson, readBody, readBytes } from './server/read-body.js';
 import type { TraceRequest } from '../telemetry/tracing.js';
 import { requestIdFrom, traceIdOf } from './request-context.js';
 import type { Answer, Method, Route, SignedRoute, TokenRoute } from './route.js';
 import { send, sendPieces, type ErrorHandler, type Handler, type Reply, type RequestLocals } from './send.js';
-import type { TokenVerifier } from './tokens.js';
+import type { TokenVerifier } from './identity/tokens.js';
 
 export interface ApiParts extends PublicParts, Edge {
   readonly routes: readonly Route[];

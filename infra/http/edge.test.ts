@@ -9,13 +9,13 @@ import { steadyClock } from '../clock/steady.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
 import { readConfig } from '../process/config.js';
 import { createApi } from './api.js';
-import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from './development-key.js';
+import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from './identity/development-key.js';
 import { edgeOf } from './edge.js';
-import { listen, type Listening } from './listen.js';
+import { listen, type Listening } from './server/listen.js';
 import { RateLimit } from './rate-limit.js';
 import { json, route } from './route.js';
 import { thingsDocument } from './testing/things-document.js';
-import { createTokenVerifier } from './tokens.js';
+import { createTokenVerifier } from './identity/tokens.js';
 
 const shop = 'https://shop.example';
 let folder: string;

@@ -2,7 +2,7 @@ import { asError } from '@waybill/shared-kernel/as-error.js';
 import type { RequestListener, ServerResponse } from 'node:http';
 import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
 import { problemType } from './problem.js';
-import type { Readiness } from './public-pages.js';
+import type { Readiness } from './pages/public-pages.js';
 
 export interface ProcessMetrics {
   readonly metrics: Registry;

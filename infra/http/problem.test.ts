@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as errors from '@waybill/shared-kernel/errors.js';
-import { sharedSchemas } from './openapi.js';
+import { sharedSchemas } from './pages/openapi.js';
 import { isOurFault, problemAnswer, problemKinds, RequestRefused, type Problem } from './problem.js';
 
 /** One of each class, and what must become of it. */

@@ -6,7 +6,7 @@ import { systemRandomness } from '../clock/system.js';
 import type { RequestSpan } from '../telemetry/tracing.js';
 import type { AccessTable } from './access.js';
 import { createApi } from './api.js';
-import { listen, type Listening } from './listen.js';
+import { listen, type Listening } from './server/listen.js';
 import { json, route, type ApiRequest } from './route.js';
 import { thingsDocument } from './testing/things-document.js';
 

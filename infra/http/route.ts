@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Access } from './access.js';
-import type { Caller } from './caller.js';
+import type { Caller } from './identity/caller.js';
 
 export type Method = 'GET' | 'POST';
 

@@ -11,11 +11,11 @@ import { steadyClock } from '../clock/steady.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
 import { logOptions } from '../process/process-dependencies.js';
 import { createApi } from './api.js';
-import { issueDevelopmentToken, openDevelopmentKey } from './development-key.js';
-import { listen, type Listening } from './listen.js';
+import { issueDevelopmentToken, openDevelopmentKey } from './identity/development-key.js';
+import { listen, type Listening } from './server/listen.js';
 import { json, route } from './route.js';
 import { thingsDocument } from './testing/things-document.js';
-import { createTokenVerifier } from './tokens.js';
+import { createTokenVerifier } from './identity/tokens.js';
 
 const key = randomBytes(32).toString('base64');
 const sealed = seal('ann', randomBytes(32), { street: '1 Harbour Road' }, systemRandomness);

@@ -10,10 +10,10 @@ import { systemRandomness } from '../clock/system.js';
 import { webhookSignature } from './webhook-signature.js';
 import type { AccessTable } from './access.js';
 import { createApi } from './api.js';
-import { listen, type Listening } from './listen.js';
+import { listen, type Listening } from './server/listen.js';
 import type { Problem } from './problem.js';
 import { RateLimit } from './rate-limit.js';
-import { longestBody } from './read-body.js';
+import { longestBody } from './server/read-body.js';
 import type { SignedRequest, SignedRoute } from './route.js';
 import { thingsDocument } from './testing/things-document.js';
 

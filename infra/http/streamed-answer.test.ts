@@ -11,11 +11,11 @@ import { turns } from '@waybill/shared-kernel/testing/turns.js';
 import { steadyClock } from '../clock/steady.js';
 import { systemClock, systemRandomness } from '../clock/system.js';
 import { createApi } from './api.js';
-import { issueDevelopmentToken, openDevelopmentKey } from './development-key.js';
-import { listen, type Listening } from './listen.js';
+import { issueDevelopmentToken, openDevelopmentKey } from './identity/development-key.js';
+import { listen, type Listening } from './server/listen.js';
 import { mostDownloads } from './open-downloads.js';
 import { route } from './route.js';
-import { createTokenVerifier } from './tokens.js';
+import { createTokenVerifier } from './identity/tokens.js';
 
 /** More than any buffer between here and the client holds: 2,000 pieces of 64 KiB. */
 const most = 2_000;

@@ -11,7 +11,7 @@ import { openMemoryBroker } from '../broker/memory/broker.js';
 import { openMemoryRequestReply } from '../broker/memory/request-reply.js';
 import { openRabbitMqBroker, type RabbitMqBroker } from '../broker/rabbitmq/broker.js';
 import { noticeFault } from '../broker/rabbitmq/notice.js';
-import { openRabbitMqRequestReply } from '../broker/rabbitmq/request-reply.js';
+import { openRabbitMqRequestReply } from '../broker/rabbitmq/request-reply/request-reply.js';
 import { steadyClock } from '../clock/steady.js';
 import { dataFiles, type Config } from './config.js';
 import { openEventStoreDb } from '../event-store/eventstoredb/eventstoredb-event-store.js';

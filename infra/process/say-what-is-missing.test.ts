@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Readiness } from '../http/public-pages.js';
+import type { Readiness } from '../http/pages/public-pages.js';
 import { sayWhatIsMissing } from './say-what-is-missing.js';
 
 const here: Readiness = { ready: true, checks: { 'event store': 'ok', broker: 'ok' } };

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
-import type { Readiness } from '../http/public-pages.js';
+import type { Readiness } from '../http/pages/public-pages.js';
 
 export interface SayingDependencies {
   readonly log: Pick<Logger, 'info' | 'warn'>;

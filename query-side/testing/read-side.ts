@@ -15,16 +15,20 @@ import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { seededRandomness, virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
 import { systemTimer } from '@waybill/infra/clock/system.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
-import type { Role } from '@waybill/infra/http/caller.js';
-import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from '@waybill/infra/http/development-key.js';
-import { listen, type Listening } from '@waybill/infra/http/listen.js';
+import type { Role } from '@waybill/infra/http/identity/caller.js';
+import {
+  issueDevelopmentToken,
+  openDevelopmentKey,
+  type DevelopmentKey,
+} from '@waybill/infra/http/identity/development-key.js';
+import { listen, type Listening } from '@waybill/infra/http/server/listen.js';
 import {
   checkedClient,
   type Call,
   type CheckedClient,
   type Reply,
 } from '@waybill/infra/http/testing/checked-client.js';
-import { createTokenVerifier } from '@waybill/infra/http/tokens.js';
+import { createTokenVerifier } from '@waybill/infra/http/identity/tokens.js';
 import type { Route } from '@waybill/infra/http/route.js';
 import { openMemoryKeyStore } from '@waybill/infra/keys/memory/key-store.js';
 import { openSqliteReadStore } from '@waybill/infra/read-store/sqlite/read-store.js';

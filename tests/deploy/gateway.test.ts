@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { problemKinds } from '@waybill/infra/http/problem.js';
-import { longestBody } from '@waybill/infra/http/read-body.js';
+import { longestBody } from '@waybill/infra/http/server/read-body.js';
 import { checkout, read } from '../house/checkout.js';
 import { runCommandLine } from '../support/command-line.js';
 import { checkGateway, describeWithNginx, startGateway, type Gateway, type Upstreams } from '../support/nginx.js';

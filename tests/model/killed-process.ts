@@ -7,7 +7,11 @@ import { fulfilmentOf } from '@waybill/command-side/testing/fulfilment.js';
 import { systemClock, systemRandomness } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/process/config.js';
 import { openSqliteEventStore } from '@waybill/infra/event-store/sqlite/sqlite-event-store.js';
-import { issueDevelopmentToken, openDevelopmentKey, type DevelopmentKey } from '@waybill/infra/http/development-key.js';
+import {
+  issueDevelopmentToken,
+  openDevelopmentKey,
+  type DevelopmentKey,
+} from '@waybill/infra/http/identity/development-key.js';
 import { checkedClient } from '@waybill/infra/http/testing/checked-client.js';
 import { openSqliteKeyStore } from '@waybill/infra/keys/sqlite/key-store.js';
 import { aggregateIdOf } from '@waybill/shared-kernel/idempotency.js';

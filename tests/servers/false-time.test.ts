@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { systemRandomness } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/process/config.js';
 import { prepareDataFolder } from '@waybill/infra/process/data-folder.js';
-import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
+import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/identity/development-key.js';
 import { openSqliteKeyStore } from '@waybill/infra/keys/sqlite/key-store.js';
 import { outOfTurn } from '@waybill/shared-kernel/testing/out-of-turn.js';
 import { runCommandLine } from '../support/command-line.js';

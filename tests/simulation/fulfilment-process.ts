@@ -1,4 +1,4 @@
-import { BelievedTime } from '@waybill/command-side/fulfilment/believed-time.js';
+import { BelievedTime } from '@waybill/command-side/fulfilment/deadlines/believed-time.js';
 import type { LazyCheckpoints } from '@waybill/command-side/fulfilment/lazy-checkpoints.js';
 import {
   fulfilmentCategories,

@@ -5,7 +5,7 @@ import { CommandHandler } from '@waybill/command-side/handling/handle-command.js
 import { LiveLook } from '@waybill/command-side/handling/live-look.js';
 import { PaymentRecords } from '@waybill/command-side/payments/payment-records.js';
 import { writeRoutes } from '@waybill/command-side/write-api.js';
-import type { Role } from '@waybill/infra/http/caller.js';
+import type { Role } from '@waybill/infra/http/identity/caller.js';
 import type { Answer, Route } from '@waybill/infra/http/route.js';
 import { decodeConsistencyToken, type WritePoint } from '@waybill/shared-kernel/consistency-token.js';
 import { ConcurrentRequest, Unavailable, WaybillError } from '@waybill/shared-kernel/errors.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { systemClock } from '@waybill/infra/clock/system.js';
 import { dataFiles } from '@waybill/infra/process/config.js';
 import { prepareDataFolder } from '@waybill/infra/process/data-folder.js';
-import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/development-key.js';
+import { issueDevelopmentToken, openDevelopmentKey } from '@waybill/infra/http/identity/development-key.js';
 import { runHere } from '@waybill/cli/testing/run-here.js';
 import { partArguments } from './part-arguments.js';
 

@@ -17,7 +17,7 @@ import type { DeliveryCommand } from '../../delivery/delivery.js';
 import { envelopes } from '../../handling/envelope.js';
 import { PaymentDesk } from '../../payments/testing/payment-desk.js';
 import { FaultyStore } from '../../testing/faulty-store.js';
-import { BelievedTime } from '../believed-time.js';
+import { BelievedTime } from '../deadlines/believed-time.js';
 import {
   fulfilmentOf,
   sharedByPartitions,

@@ -14,7 +14,7 @@ import { startPaymentService } from '../../payments/payment-service.js';
 import { GatewayOfTests } from '../../payments/testing/gateway.js';
 import { HeadWatch } from '@waybill/shared-kernel/subscriptions/watch-head.js';
 import { startRelay, type RelayDependencies } from '../../relay/relay.js';
-import { BelievedTime } from '../believed-time.js';
+import { BelievedTime } from '../deadlines/believed-time.js';
 import { runFulfilment } from '../run-fulfilment.js';
 import { notedIdentity } from '@waybill/shared-kernel/subscriptions/log-identity.js';
 import { logBeginning } from '@waybill/shared-kernel/subscriptions/log-position.js';

@@ -1,4 +1,4 @@
-import type { OpenApiDocument } from '../openapi.js';
+import type { OpenApiDocument } from '../pages/openapi.js';
 import { exchangeCheck, type ExchangeCheck } from './openapi-check.js';
 
 export interface Call {

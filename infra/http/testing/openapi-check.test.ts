@@ -11,7 +11,7 @@ import {
   securitySchemes,
   sharedSchemas,
   type OpenApiDocument,
-} from '../openapi.js';
+} from '../pages/openapi.js';
 import { json, route } from '../route.js';
 import { exchangeCheck, type Exchange } from './openapi-check.js';
 

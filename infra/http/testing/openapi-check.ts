@@ -1,6 +1,6 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
-import type { OpenApiDocument, Operation, Parameter, ResponseObject, Schema } from '../openapi.js';
+import type { OpenApiDocument, Operation, Parameter, ResponseObject, Schema } from '../pages/openapi.js';
 
 /** A request and its answer, as they went over the wire. */
 export interface Exchange {

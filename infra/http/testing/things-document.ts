@@ -1,4 +1,4 @@
-import type { OpenApiDocument } from '../openapi.js';
+import type { OpenApiDocument } from '../pages/openapi.js';
 
 /** The document of an API whose operations a test makes up. */
 export const thingsDocument: OpenApiDocument = {

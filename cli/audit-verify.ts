@@ -11,8 +11,8 @@ import { counted } from './text/table.js';
 export function addAudit(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   program
     .command('audit')
-    .summary('check what is stored')
-    .description('Checks what is stored.')
+    .summary('check the stored data')
+    .description('Checks the stored data.')
     .command('verify')
     .summary('compare every read model with the log')
     .option(

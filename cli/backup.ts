@@ -12,12 +12,12 @@ const masterKeyNote = `No master key is in it: this folder has none of its own. 
 export function addBackup(program: Command, context: Context): void {
   program
     .command('backup')
-    .summary('a consistent copy of the data folder')
-    .argument('<folder>', 'new or empty')
+    .summary('copy the data folder consistently')
+    .argument('<folder>', 'a new or empty folder')
     .option('--json', 'one JSON document for programs: the manifest')
     .description(
-      `Copies log, read models and keys, while a server runs or none does, and checks the copy. The keys are in a folder
-of their own, ${keysFolder}/: kept elsewhere, nobody reads personal data from the rest.`,
+      `Copies log, read models and keys, with or without a running server, and checks the copy. The keys are in a folder
+of their own, ${keysFolder}/: keep it elsewhere, and nobody can read personal data from the rest.`,
     )
     .addHelpText(
       'after',

@@ -384,12 +384,12 @@ describe('waybill backup and restore', () => {
     ],
     ['lacks a file', 'read-models.sqlite', 1, 'is missing from the backup', (file: string) => rmSync(file)],
     ['lacks its keys', 'keys/development-key.json', 1, 'Put the keys folder back', (file: string) => rmSync(file)],
-    ['has no manifest', 'manifest.json', 2, 'is no complete backup', (file: string) => rmSync(file)],
+    ['has no manifest', 'manifest.json', 2, 'is not a complete backup', (file: string) => rmSync(file)],
     [
       'is of another form',
       'manifest.json',
       2,
-      'is none that this program can read',
+      'cannot be read by this program',
       (file: string) => writeFileSync(file, '{"format":2}'),
     ],
     ...['../outside.sqlite', 'keys/../../outside.sqlite', 'manifest.json'].map(
@@ -397,7 +397,7 @@ describe('waybill backup and restore', () => {
         `names ${named} among its files`,
         'manifest.json',
         2,
-        'is none that this program can read',
+        'cannot be read by this program',
         (file) => nameToo(file, named),
       ],
     ),

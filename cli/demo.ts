@@ -20,12 +20,12 @@ interface DemoOptions {
 export function addDemo(program: Command, context: Context): void {
   program
     .command('demo')
-    .summary('merchants, customers and couriers at work')
-    .option('--orders <number>', 'how many, 1 to 100000', ordersOption, 20)
-    .option('--rate <number>', 'orders begun a second', rateOption, 5)
+    .summary('simulate merchants, customers and couriers')
+    .option('--orders <number>', 'number of orders, 1 to 100000', ordersOption, 20)
+    .option('--rate <number>', 'orders placed per second', rateOption, 5)
     .option(
       '--seed <text>',
-      'the same seed does the same: run again, it changes nothing (a new one each time)',
+      'the same seed makes the same orders; a second run changes nothing (default: random)',
       seedOption,
     )
     .option('--json', 'one JSON document for programs')

@@ -25,11 +25,11 @@ const limitMs = 3_000;
 export function addDoctor(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   program
     .command('doctor')
-    .summary('check everything Waybill needs, and say what mends it')
+    .summary('check everything Waybill needs, and say how to fix it')
     .option('--json', 'one JSON document for programs: {ok, checks: [{name, state, detail, mend?}]}')
     .description(
-      `Checks configuration, data folder, ports and servers, and how far everything has come. Each look takes some
-seconds at most. Nothing is changed, whether a server runs or not.`,
+      `Checks configuration, data folder, ports and servers, and how far everything has come. Each check takes a few
+seconds at most. It changes nothing, and works with or without a running server.`,
     )
     .addHelpText(
       'after',

@@ -176,7 +176,7 @@ describe('waybill fulfilment show', () => {
     expect({ code, stdout, stderr }).toEqual({
       code: 1,
       stdout: '',
-      stderr: 'No fulfilment of order nobody was begun.\n',
+      stderr: 'Order nobody has no fulfilment.\n',
     });
   });
 });

@@ -49,19 +49,19 @@ const answerTimeoutMs = 10_000;
 export function addFulfilment(program: Command, context: Context): void {
   const fulfilment = program
     .command('fulfilment')
-    .summary('see and move what is stuck')
-    .description('How far orders have been carried, what each waits for, and until when.');
+    .summary('inspect and move stuck orders')
+    .description('Shows how far each order has come, what it waits for and until when.');
 
   fulfilment
     .command('list')
-    .summary('what is under way, that first which is due first')
-    .addOption(new Option('--state <state>', 'only what is in it').choices(openStates))
-    .option('--overdue', 'only what is past its deadline')
-    .option('--limit <number>', 'how many at most', limitOption, 50)
+    .summary('list open fulfilments, earliest deadline first')
+    .addOption(new Option('--state <state>', 'only those in this state').choices(openStates))
+    .option('--overdue', 'only those past their deadline')
+    .option('--limit <number>', 'the most to list', limitOption, 50)
     .option('--json', 'one JSON document for programs: {fulfilments, more}')
     .description(
-      `Lists orders that are neither delivered nor undone, with what each waits for. That first which is overdue for
-longest; what has no deadline comes last, the longest there first.`,
+      `Lists orders that are neither delivered nor undone, with what each waits for. The longest overdue come first;
+those without a deadline come last, oldest first.`,
     )
     .addHelpText('after', example('list --overdue'))
     .action(async ({ state, overdue, limit, json }: ListOptions) => {
@@ -83,13 +83,11 @@ longest; what has no deadline comes last, the longest there first.`,
 
   fulfilment
     .command('show')
-    .summary('how one order stands, and what happened')
+    .summary('show one order and its history')
     .argument('<order>', 'its id')
     .option('--json', 'one JSON document for programs')
-    .description(
-      'Shows how far an order has been carried: what it waits for, what is set aside, its payment, and every event.',
-    )
-    .addHelpText('after', `\nExit code 1: no fulfilment of it was begun.\n${example('show o-4711')}`)
+    .description('Shows how far an order has come: what it waits for, its reserved stock, its payment and every event.')
+    .addHelpText('after', `\nExit code 1: the order has no fulfilment.\n${example('show o-4711')}`)
     .action(async (orderId: string, { json }: { readonly json?: true }) => {
       const known = await withFulfilment(context, (dependencies) => knownFulfilment(orderId, dependencies));
       const now = epochMs(context.clock);
@@ -118,7 +116,7 @@ back to the customer. Of an order that was delivered the money alone. Not while 
       .description(`${description} Your name and reason are noted in the log.`)
       .addHelpText(
         'after',
-        `\nExit code 1: there is no such fulfilment, or nothing to be done.\n${example(`${request} o-4711 --reason 'asked by phone'`)}`,
+        `\nExit code 1: the order has no fulfilment, or there is nothing to do.\n${example(`${request} o-4711 --reason 'asked by phone'`)}`,
       )
       .action(async (orderId: string, { reason, json }: AskOptions) => {
         const { taken, revision, known } = await ask(request, orderId, reason, context);

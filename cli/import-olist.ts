@@ -26,8 +26,8 @@ interface ImportReport {
 export function addImport(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   program
     .command('import')
-    .summary('bring history from elsewhere into the log')
-    .description('Brings history from elsewhere into the log.')
+    .summary('import history into the log')
+    .description('Imports history into the log.')
     .command('olist')
     .summary('orders of the Olist dataset')
     .argument(
@@ -35,8 +35,8 @@ export function addImport(program: Command, context: Context, end: (exitCode: Ex
       'holds olist_orders_dataset.csv, olist_order_items_dataset.csv, olist_order_payments_dataset.csv',
     )
     .description(
-      `Imports real orders with the times at which they happened. All of the folder is checked before anything is
-written. It may be stopped at any point and run again: what is there already stays as it is.`,
+      `Imports real orders with the times at which they happened. The whole folder is checked before anything is
+written. You may stop it at any point and run it again: what was imported before stays as it is.`,
     )
     .option('--json', 'one JSON document for programs')
     .addHelpText(

@@ -9,10 +9,10 @@ import { counted } from './text/table.js';
 export function addKeys(program: Command, context: Context): void {
   program
     .command('keys')
-    .summary("the customers' keys")
-    .description("The customers' keys.")
+    .summary("manage the customers' keys")
+    .description("Manages the customers' keys.")
     .command('rotate')
-    .summary('wrap all of them by a new master key')
+    .summary('wrap all keys with a new master key')
     .option('--json', 'one JSON document for programs: {wrappedAnew}')
     .description(
       `Wraps every key by WAYBILL_MASTER_KEY which is still wrapped by WAYBILL_MASTER_KEY_PREVIOUS, beside running processes.

@@ -44,7 +44,7 @@ interface MigrationReport {
 export function addMigrate(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   program
     .command('migrate')
-    .summary('the embedded log into EventStoreDB')
+    .summary('copy the embedded log into EventStoreDB')
     .requiredOption('--to <address>', 'esdb://… or kurrentdb://…, with user and password or ?tls=false')
     .option('--json', 'one JSON document for programs')
     .description(
@@ -146,7 +146,7 @@ async function requireWhole({ dataFolder }: Config, context: Context): Promise<v
   );
   if (faults.length === 0) return;
   throw new BadDataFile(
-    `Not all of the log in ${dataFolder} can be had, and a copy would be without it. Nothing was copied.\n${formatFaults(faults)}Put that back from a backup, then run this again.`,
+    `Not all of the log in ${dataFolder} can be read, and a copy would lack the rest. Nothing was copied.\n${formatFaults(faults)}Restore it from a backup, then run this again.`,
   );
 }
 

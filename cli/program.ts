@@ -23,7 +23,7 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { re
 /** The command line `waybill`, ready to parse. `end` is told what a verb that ran to its end found. */
 function commandLine(context: Context, end: (exitCode: ExitCode) => void): Command {
   const program = new Command('waybill')
-    .description('Orders and deliveries as a log of facts: the tools beside the server.')
+    .description('Orders and deliveries as a log of facts: tools for operators.')
     .version(version, '-V, --version', 'show the version')
     // Descriptions are broken into lines where they are written; how wide the terminal is, only the help knows.
     .configureHelp({ commandDescription: (command) => command.description().replaceAll(/(?<!\n)\n(?!\n)/g, ' ') })
@@ -36,8 +36,8 @@ function commandLine(context: Context, end: (exitCode: ExitCode) => void): Comma
       'after',
       `
 Every verb has --help with an example, and --json for programs.
-Exit codes: 0 good, 1 a check failed or it is not there, 2 used wrongly, 3 something it needs is down.
-The environment is that of the server; WAYBILL_DATA is the data folder (./waybill-data).`,
+Exit codes: 0 success, 1 a check failed or the thing was not found, 2 wrong usage, 3 a required service is down.
+The environment variables are those of the server; WAYBILL_DATA is the data folder (./waybill-data).`,
     );
   addToken(program, context);
   addDemo(program, context);

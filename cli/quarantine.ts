@@ -77,19 +77,19 @@ const answerTimeoutMs = 10_000;
 export function addQuarantine(program: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   const quarantine = program
     .command('quarantine')
-    .summary('see and release what a projector could not apply')
+    .summary('inspect and release quarantined documents and suspended orders')
     .description(
-      `Documents that stand still before an event that a projector could not apply, or because events of them are gone from
-the event store, and orders that fulfilment holds back.`,
+      `Documents are quarantined when a projector cannot apply an event, or when events are missing from the event store.
+Orders are suspended when fulfilment cannot handle an event.`,
     );
-  const ofProjection = () => new Option('--projection <name>', 'of this read model alone').choices(names);
+  const ofProjection = () => new Option('--projection <name>', 'only of this read model').choices(names);
 
   quarantine
     .command('list')
-    .summary('what is in quarantine, and why')
+    .summary('list what is quarantined, and why')
     .addOption(ofProjection())
     .option('--json', 'one JSON document for programs: {entries}')
-    .description('Lists the documents that stand still, each with the event that could not be applied.')
+    .description('Lists the quarantined documents, each with the event that could not be applied.')
     .addHelpText('after', example('list'))
     .action(async (options: Options) => {
       const entries = await withQuarantine(options, context, async ({ live, fulfilment, store, readStore }) => {
@@ -110,11 +110,11 @@ the event store, and orders that fulfilment holds back.`,
 
   quarantine
     .command('show')
-    .summary('one document in quarantine, and what waits')
-    .argument('<key>', 'of the document: the id of the order, delivery, product or customer')
+    .summary('show one quarantined document and its waiting events')
+    .argument('<key>', 'key of the document: the id of the order, delivery, product or customer')
     .addOption(ofProjection())
     .option('--json', 'one JSON document for programs: {entries}')
-    .description('Shows why a document stands still, and the events of the log that are not in it.')
+    .description('Shows why a document is quarantined, and the events of the log that are not in it.')
     .addHelpText('after', example('show 4711'))
     .action(async (key: string, options: Options) => {
       const entries = await withQuarantine(options, context, async (dependencies) => {
@@ -139,9 +139,9 @@ the event store, and orders that fulfilment holds back.`,
 
   quarantine
     .command('release')
-    .summary('fold documents again, from the log')
-    .argument('[key]', 'of the document: the id of the order, delivery, product or customer')
-    .option('--all', 'all that is in quarantine')
+    .summary('fold documents again from the log')
+    .argument('[key]', 'key of the document: the id of the order, delivery, product or customer')
+    .option('--all', 'everything in quarantine')
     .option('--reason <text>', 'why, for the log: where the fulfilment of an order goes on')
     .addOption(ofProjection())
     .option('--json', 'one JSON document for programs: {released, failed}')
@@ -153,7 +153,7 @@ where it stood: the process manager sees to it, and your name and reason are not
     .addHelpText('after', `\nExit code 1: something failed again, or is not in quarantine.\n${example('release 4711')}`)
     .action(async (key: string | undefined, { all, reason, ...options }: ReleaseOptions) => {
       if ((key === undefined) === (all === undefined)) {
-        throw new InvalidInput([], 'Say what is to be released: a key, or --all.');
+        throw new InvalidInput([], 'Name the key to release, or give --all.');
       }
       const releases = await withQuarantine(options, context, (dependencies) =>
         release(key, reason ?? null, dependencies, context),

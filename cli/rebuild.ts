@@ -48,10 +48,10 @@ export function addRebuild(program: Command, context: Context, end: (exitCode: E
   const names = [...projections.map(({ collection }) => collection.name), ...lists];
   program
     .command('rebuild')
-    .summary('make a read model anew from the log, beside the one that is read')
+    .summary('rebuild a read model from the log beside the live version')
     .argument('[projection]', names.join(', '))
-    .option('--all', 'all of them, one after the other')
-    .option('--rollback', 'go back to the version before, brought up to date from the log')
+    .option('--all', 'all read models, one after another')
+    .option('--rollback', 'go back to the previous version, brought up to date from the log')
     .option(
       '--json',
       'one JSON document for programs: {projection, result, live, previous, documents, …}, with --all a list of them',
@@ -80,7 +80,7 @@ Example:
       if ((name === undefined) === (all === undefined)) {
         throw new InvalidInput([], `Name one of ${names.join(', ')}, or give --all.`);
       }
-      if (all === true && kind === 'rollback') throw new InvalidInput([], 'Name the read model that is to go back.');
+      if (all === true && kind === 'rollback') throw new InvalidInput([], 'Name the read model to roll back.');
       const reports: RebuildReport[] = [];
       for (const each of name === undefined ? names : [name]) {
         const report = await rebuildNamed(each, kind, all === true, names, context);

@@ -30,14 +30,14 @@ type Census = Map<OrderStatus, number>;
 export function addReplayHistory(replay: Command, context: Context, end: (exitCode: ExitCode) => void): void {
   replay
     .command('history')
-    .summary('every order as it stood then')
-    .requiredOption('--as-of <time>', 'by what had happened up to then, RFC 3339', timeOption)
-    .option('--known-at <time>', 'by what had been recorded up to then, RFC 3339', timeOption)
-    .option('--out <file>', 'write the orders there, one JSON document a line')
+    .summary('every order as it was at a time')
+    .requiredOption('--as-of <time>', 'as of what had happened by then, RFC 3339', timeOption)
+    .option('--known-at <time>', 'as of what had been recorded by then, RFC 3339', timeOption)
+    .option('--out <file>', 'write the orders to this file, one JSON document a line')
     .option('--json', 'the orders on standard output, one JSON document a line')
     .description(
       `Reads the log once and folds every order as it stood. Without --json or --out it counts them by status.
-Personal data is left out. So are orders of which not every event can be had: each is named on standard error.`,
+Personal data is left out. So are orders with events that cannot be read: each is named on standard error.`,
     )
     .addHelpText(
       'after',

@@ -16,13 +16,13 @@ type ReplayOrderOptions = PointInOrder & { readonly json?: true };
 export function addReplayOrder(replay: Command, context: Context): void {
   replay
     .command('order')
-    .summary('an order then, and the events that made it')
-    .argument('<id>', 'of the order')
-    .option('--as-of <time>', 'by what had happened up to then, RFC 3339', timeOption)
-    .option('--known-at <time>', 'by what had been recorded up to then, RFC 3339', timeOption)
-    .option('--revision <number>', "by what the log held when the order's stream was at this revision", revisionOption)
+    .summary('one order as it was at a time, and its events')
+    .argument('<id>', 'id of the order')
+    .option('--as-of <time>', 'as of what had happened by then, RFC 3339', timeOption)
+    .option('--known-at <time>', 'as of what had been recorded by then, RFC 3339', timeOption)
+    .option('--revision <number>', "as of the log when the order's stream was at this revision", revisionOption)
     .option('--json', 'one JSON document for programs: {order, events}')
-    .description('Folds an order from the log, as it stands or as it stood. Personal data is left out.')
+    .description('Folds an order from the log, as it is now or was at a time. Personal data is left out.')
     .addHelpText(
       'after',
       `

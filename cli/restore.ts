@@ -13,13 +13,13 @@ const mayBeErased =
 export function addRestore(program: Command, context: Context): void {
   program
     .command('restore')
-    .summary('a backup into an empty data folder')
-    .argument('<folder>', 'that backup made, with its keys')
+    .summary('restore a backup into an empty data folder')
+    .argument('<folder>', 'a folder made by backup, with its keys')
     .option('--keys <folder>', "the keys of a later backup, in place of this one's")
     .option('--json', "one JSON document for programs: the backup's manifest")
     .description(
-      `Checks a backup, then puts it into the data folder (WAYBILL_DATA), which must be empty or new. Whoever is erased by
-what its log says, or by the keys of a later backup, has no key afterwards.`,
+      `Checks a backup, then restores it into the data folder (WAYBILL_DATA), which must be empty or new. Customers who were
+erased, by its log or by the keys of a later backup, have no key afterwards.`,
     )
     .addHelpText(
       'after',

@@ -17,18 +17,18 @@ interface TokenOptions {
 export function addToken(program: Command, context: Context): void {
   program
     .command('token')
-    .summary('a development token')
+    .summary('print a development token')
     .description(
       'Prints a token of the development key in the data folder, for the Authorization header. Not for production.',
     )
     .addOption(
-      new Option('--role <role...>', 'what its bearer may do; give it once for each')
+      new Option('--role <role...>', 'a role of the bearer; repeat it for several')
         .choices(roles)
         .makeOptionMandatory(),
     )
     .requiredOption('--sub <id>', "who its bearer is: a customer's, courier's or merchant's id")
-    .option('--expires-in <duration>', 'how long it is good, such as 15m, 8h or 30d (30d)', durationOption)
-    .option('--json', 'no difference: the token is printed bare in any case')
+    .option('--expires-in <duration>', 'how long it is valid, such as 15m, 8h or 30d (30d)', durationOption)
+    .option('--json', 'accepted without effect: only the token is printed')
     .addHelpText(
       'after',
       `

@@ -72,7 +72,7 @@ function scopeOf<Name extends string, Filters extends Readonly<Partial<Record<Na
       return { visibility, filters: { ...filters, [name]: caller.sub } };
     }
   }
-  throw new Forbidden('What is asked for is that of others.');
+  throw new Forbidden('This belongs to someone else.');
 }
 
 export interface OrderFilters {

@@ -175,7 +175,7 @@ export class Overloaded extends WaybillError {
     // Most requests may end so, and nobody reads where: a stack would be a tenth of what such a refusal costs.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
-    super(`More is asked for than can be carried out. Try again in ${retryAfterSeconds} s.`);
+    super(`The service is overloaded. Try again in ${retryAfterSeconds} s.`);
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
@@ -217,9 +217,9 @@ export class LogMismatch extends WaybillError {
   readonly kind = 'log-mismatch';
   /** What is told to who reads. */
   static readonly forReaders =
-    'What would be shown was made from another log than the present one, or from a later state of it. It is shown again when an operator has had it made anew: waybill rebuild --all.';
+    'The read model was made from another log than the current one, or from a later state of it. It can be read again once an operator has rebuilt it: waybill rebuild --all.';
   /** What mends it, for operators. */
-  static readonly remedy = 'Run waybill rebuild --all: everything derived is made anew from this log.';
+  static readonly remedy = 'Run waybill rebuild --all: it rebuilds everything derived from this log.';
   constructor(
     /** Whose position does not fit, as the subject of a sentence. */
     readonly what: string,

@@ -58,14 +58,14 @@ export async function readManifest(folder: string): Promise<Manifest> {
   if (text === undefined) {
     throw new InvalidInput(
       [],
-      `${folder} is no complete backup: it has no ${manifestName}. Name a folder that backup made.`,
+      `${folder} is not a complete backup: it has no ${manifestName}. Name a folder that backup made.`,
     );
   }
   const manifest = parsed(text);
   if (!isManifest(manifest)) {
     throw new InvalidInput(
       [],
-      `${join(folder, manifestName)} is none that this program can read; a newer one may have made it.`,
+      `${join(folder, manifestName)} cannot be read by this program; a newer version may have made it.`,
     );
   }
   return manifest;

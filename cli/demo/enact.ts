@@ -132,7 +132,7 @@ class OrderActor {
       } catch (error) {
         if (!(error instanceof NotFound)) throw error;
         if (look === mostLooks) {
-          throw new Unavailable('fulfilment', 'The order comes no further. See npx waybill fulfilment list.', {
+          throw new Unavailable('fulfilment', 'The order makes no progress. See npx waybill fulfilment list.', {
             cause: error,
           });
         }

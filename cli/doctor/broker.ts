@@ -93,7 +93,7 @@ function judgeQueues(consumer: string, queues: readonly InspectedQueue[]): Check
 }
 
 function judgeDeadLetters(count: number | undefined): Check {
-  if (count === undefined) return skipped('dead letters', 'There is no such queue yet.');
+  if (count === undefined) return skipped('dead letters', 'The queue does not exist yet.');
   if (count === 0) return good('dead letters', 'none');
   return warning(
     'dead letters',

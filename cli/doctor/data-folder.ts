@@ -131,7 +131,7 @@ function checkFile(name: string, path: string, open?: (path: string) => void): r
 
 function mendOf(name: string): string {
   return name === 'read models file' || name === 'snapshots file'
-    ? 'Stop the server and delete it: it is made again from the log.'
+    ? 'Stop the server and delete it: it is rebuilt from the log.'
     : 'Do what it says, or restore a backup (waybill restore).';
 }
 

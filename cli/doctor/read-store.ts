@@ -46,7 +46,7 @@ function judgeIndexes(missing: InspectedMongoDb['missingIndexes'], isMade: boole
   return bad(
     name,
     `${collection} lacks ${indexes.join(', ')}.`,
-    'Drop the collection and its document in "collections", and start the projector: it is made again from the log.',
+    'Drop the collection and its document in "collections", and start the projector: it is rebuilt from the log.',
   );
 }
 

@@ -52,7 +52,7 @@ export async function knownFulfilment(
 ): Promise<FulfilmentDetails> {
   const events: RecordedEvent[] = [];
   for await (const event of readWholeStream(store, streamName('fulfilment', orderId))) events.push(event);
-  if (events.length === 0) throw new NotFound('fulfilment', orderId, `No fulfilment of order ${orderId} was begun.`);
+  if (events.length === 0) throw new NotFound('fulfilment', orderId, `Order ${orderId} has no fulfilment.`);
   const [noted] = await readStore.load(worklist, [orderId]);
   const heldBack = (await findQuarantined(suspendedFulfilment, orderId, readStore))?.degraded;
   const item = noted === undefined ? undefined : itemOf(noted);

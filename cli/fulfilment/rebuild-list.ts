@@ -88,7 +88,7 @@ export async function rebuildList(
       const batch = { collection, partition: partitionOf(key), writes, position: logBeginning };
       if ((await readStore.commit(batch)).length === 0) return;
     }
-    throw new Unavailable('read store', 'The process manager kept winning.');
+    throw new Unavailable('read store', 'There were too many conflicts with the process manager.');
   }
 }
 

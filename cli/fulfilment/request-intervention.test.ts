@@ -104,7 +104,7 @@ describe('asking by hand', () => {
 
   test('is refused where no fulfilment was begun', async () => {
     await expect(ask('retry')).rejects.toThrow(NotFound);
-    await expect(ask('retry')).rejects.toThrow('No fulfilment of order o1 was begun.');
+    await expect(ask('retry')).rejects.toThrow('Order o1 has no fulfilment.');
   });
 
   test('is refused where something was quicker', async () => {

@@ -76,7 +76,7 @@ function changeStock(productId: string, before: number | null, change: number): 
     throw new RuleViolated('stock-below-zero', `Product ${productId} has a stock of ${before ?? 0}.`);
   }
   if (stock > mostInStock && change > 0) {
-    throw new RuleViolated('stock-too-large', `Product ${productId} cannot count so many pieces.`);
+    throw new RuleViolated('stock-too-large', `Product ${productId} cannot have so large a stock.`);
   }
   return [{ type: 'ProductStockChanged', data: { productId, change, stock } }];
 }

@@ -147,7 +147,7 @@ describe('a delivery', () => {
     const full = given(delivery, [...history, ...positionsOf(1)]);
     full.when(last).refused(LimitReached, {
       limit: 'positions-of-delivery',
-      message: 'Delivery d1 has 20000 positions, and no more of it are taken.',
+      message: 'Delivery d1 has 20000 positions; no more are accepted.',
       retryAfterSeconds: undefined,
     });
     full.when({ ...last, at: timeOf(mostPositions - 2) }).then();

@@ -169,7 +169,7 @@ function decide(command: DeliveryCommand, state: DeliveryState): readonly Delive
 export function courierToPickUp(state: ScheduledDelivery): string {
   if (state.imported) throw importedHistory('delivery', state.deliveryId);
   const courierId = courierOf(state);
-  if (courierId === null) throw refusal(state, 'no courier has it who could pick it up');
+  if (courierId === null) throw refusal(state, 'no courier has claimed it');
   return courierId;
 }
 
@@ -183,12 +183,12 @@ function refusal(state: ScheduledDelivery, why: string): RuleViolated {
 }
 
 function tooManyPositions(deliveryId: string): LimitReached {
-  const detail = `Delivery ${deliveryId} has ${mostPositions} positions, and no more of it are taken.`;
+  const detail = `Delivery ${deliveryId} has ${mostPositions} positions; no more are accepted.`;
   return new LimitReached('positions-of-delivery', detail);
 }
 
 function tooManyAssignments(deliveryId: string): LimitReached {
-  const detail = `Delivery ${deliveryId} was assigned ${mostAssignments} times, and is not again.`;
+  const detail = `Delivery ${deliveryId} was assigned ${mostAssignments} times and cannot be assigned again.`;
   return new LimitReached('assignments-of-delivery', detail);
 }
 

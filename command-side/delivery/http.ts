@@ -183,7 +183,7 @@ export function deliveryRoutes(dependencies: DeliveryRoutesDependencies): readon
 }
 
 function inTheFuture(): InvalidInput {
-  return new InvalidInput([{ pointer: '/at', detail: 'It is in the future.' }]);
+  return new InvalidInput([{ pointer: '/at', detail: 'It must not be in the future.' }]);
 }
 
 /** Whether it is worth looking in the log: nobody has it read for a delivery that they never had. */

@@ -136,7 +136,7 @@ const lookedAtOnce = 100;
  * One partition of the process manager. Orders are worked on side by side, so that their appends are grouped; the
  * events of one order one after the other. `late` is told of a batch when everything due after each of its events is in
  * the log, or asked for, and saves the position soon after. An event that cannot be handled suspends its order, see
- * `SuspendingFulfiller`; what may pass pauses the partition, and the same events come again, which does no harm.
+ * `SuspendingProcessManager`; what may pass pauses the partition, and the same events come again, which does no harm.
  */
 export function fulfilmentOf(
   partition: number,

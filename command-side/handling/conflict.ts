@@ -21,5 +21,5 @@ export async function againOnConflict<Result>(
       if (!(error instanceof WrongExpectedRevision)) throw error;
     }
   }
-  throw new ConcurrentRequest('Others kept changing it at the same time. Try again.');
+  throw new ConcurrentRequest('Other requests kept changing it at the same time. Try again.');
 }

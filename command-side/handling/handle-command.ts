@@ -170,7 +170,7 @@ export class CommandHandler {
 
   async #alone<Result>(ids: readonly string[], work: () => Promise<Result>): Promise<Result> {
     if (ids.some((id) => this.#inFlight.has(id))) {
-      throw new ConcurrentRequest('A request with this Idempotency-Key is being worked on right now.');
+      throw new ConcurrentRequest('A request with this Idempotency-Key is still in progress.');
     }
     for (const id of ids) this.#inFlight.add(id);
     try {

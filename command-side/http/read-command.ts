@@ -38,7 +38,7 @@ export function readNothing(body: unknown): void {
   if (faults.length > 0) throw new InvalidInput(faults);
 }
 
-const unknownField = 'There is no such field.';
+const unknownField = 'This field is not known.';
 
 /** Names what class-transformer would drop in silence, those that every object has, such as `constructor`. */
 function withoutForeign<Value extends object>(

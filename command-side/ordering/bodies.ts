@@ -27,8 +27,8 @@ export class PlaceOrderBody {
   customerId!: string;
 
   @IsNested(() => OrderLineBody, 'a list of lines', { each: true })
-  @ArrayMaxSize(mostLines, { message: `There may be ${mostLines} lines at most.` })
-  @ArrayMinSize(1, { message: 'There must be a line.' })
+  @ArrayMaxSize(mostLines, { message: `There may be at most ${mostLines} lines.` })
+  @ArrayMinSize(1, { message: 'There must be at least one line.' })
   @IsArray({ message: 'It must be a list of lines.' })
   lines!: OrderLineBody[];
 

@@ -33,11 +33,11 @@ export async function orderToPlace(
   const currency = lines[0]?.currency;
   for (const line of lines) {
     if (line.currency === currency) continue;
-    const detail = `It is sold in ${line.currency}, others in ${currency}: order them apart.`;
+    const detail = `It is sold in ${line.currency}, the others in ${currency}: place separate orders.`;
     faults.push({ pointer: `/lines/${line.index}/productId`, detail });
   }
   const total = lines.reduce((sum, { line }) => sum + line.quantity * line.unitPrice, 0);
-  if (!Number.isSafeInteger(total)) faults.push({ pointer: '/lines', detail: 'They come to too much.' });
+  if (!Number.isSafeInteger(total)) faults.push({ pointer: '/lines', detail: 'The total is too large.' });
   if (faults.length > 0 || address === undefined || currency === undefined) throw new InvalidInput(faults);
   return {
     orderId,
@@ -77,7 +77,7 @@ async function orderLines(
       const { merchantId, name, unitPrice, currency } = state;
       return { index, line: { productId, merchantId, name, quantity, unitPrice, freight: null }, currency };
     }
-    const why = state?.status === 'withdrawn' ? 'was withdrawn' : 'is in no catalogue';
+    const why = state?.status === 'withdrawn' ? 'was withdrawn' : 'is not in the catalogue';
     faults.push({ pointer: `/lines/${index}/productId`, detail: `Product ${productId} ${why}.` });
     return [];
   });

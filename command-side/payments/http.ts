@@ -97,7 +97,7 @@ function readNotice(body: unknown): PaymentNoticeBody {
   const notice = readCommand(PaymentNoticeBody, body);
   const type = `payment.${notice.status}`;
   if (notice.type === undefined || notice.type === type) return notice;
-  throw new InvalidInput([{ pointer: '/type', detail: `It must be ${type}, as the status is.` }]);
+  throw new InvalidInput([{ pointer: '/type', detail: `It must be ${type}, to match the status.` }]);
 }
 
 /** What is to be paid for an order; `undefined`: nothing, or it is history. */
@@ -111,7 +111,7 @@ function termsOf(placed: KnownEvent): PaymentTerms | undefined {
 function requireTerms({ amount, currency }: PaymentNoticeBody, terms: PaymentTerms): void {
   if ((amount ?? terms.amount) === terms.amount && (currency ?? terms.currency) === terms.currency) return;
   const { orderId } = terms;
-  throw new RuleViolated('payment-amount', `What is to be paid for order ${orderId} is another amount.`);
+  throw new RuleViolated('payment-amount', `The amount is not the total of order ${orderId}.`);
 }
 
 /** Clocks of others may be wrong: no later than now, and no earlier than the order. RFC 3339 UTC, all of them. */

@@ -249,7 +249,7 @@ describe('the relay', () => {
       if (bench.timer.waits.includes(lookEveryMs)) bench.timer.elapse();
       return bench.faults.length > 0;
     });
-    expect(bench.faults.map(({ message }) => message)).toEqual(['The subscription to the log has fallen silent.']);
+    expect(bench.faults.map(({ message }) => message)).toEqual(['The subscription to the log has stopped delivering.']);
     isSilent = false;
     await until(() => {
       bench.timer.elapse();

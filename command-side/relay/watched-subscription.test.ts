@@ -72,14 +72,14 @@ describe('a subscription that is watched', () => {
     expect(await ended).toBe('ended');
   });
 
-  test('ends a subscription that has fallen silent with a fault', async () => {
+  test('ends a subscription that has stopped delivering with a fault', async () => {
     const log = new MortalLog();
     const { seen, ended, look } = follow(log);
     await log.append();
     await until(() => seen.length === 1);
     log.isSilent = true;
     await log.append();
-    const fault = expect(ended).rejects.toThrow('has fallen silent');
+    const fault = expect(ended).rejects.toThrow('has stopped delivering');
     await look();
     await look();
     await fault;

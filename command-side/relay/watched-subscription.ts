@@ -36,7 +36,7 @@ export async function* watchedSubscription(
     while (!over.aborted) {
       await timer.sleep(lookEveryMs, over);
       if (endWait !== undefined && owed > position) {
-        endWait(new Unavailable('event store', 'The subscription to the log has fallen silent.'));
+        endWait(new Unavailable('event store', 'The subscription to the log has stopped delivering.'));
       }
       await verify().catch((fault: unknown) => {
         if (!(fault instanceof Unavailable)) endWait?.(asError(fault));

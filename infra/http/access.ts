@@ -34,10 +34,10 @@ export function rolesOf(access: Access | 'signed'): readonly Role[] {
 
 /** Lets a caller pass who has a role of the row. Throws `Forbidden`. */
 export function requireRole(caller: Caller, access: Access | 'signed' | undefined): asserts access is Access {
-  if (access === undefined || access === 'signed') throw new Forbidden('Nobody may do this.');
+  if (access === undefined || access === 'signed') throw new Forbidden('No role allows this.');
   if (caller.roles.some((role) => access[role] !== undefined)) return;
   const allowed = rolesOf(access);
-  throw new Forbidden(`This takes ${allowed.length === 1 ? 'the role' : 'one of the roles'} ${allowed.join(', ')}.`);
+  throw new Forbidden(`This requires ${allowed.length === 1 ? 'the role' : 'one of the roles'} ${allowed.join(', ')}.`);
 }
 
 /** A caller, and the row of what they ask for. */

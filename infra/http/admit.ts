@@ -54,7 +54,7 @@ export async function admitSigned(
     if (isWebhookSignature(secret, bytes, signature)) return bytes;
   }
   count(limit, `address ${socket.remoteAddress}`, 'without a valid signature from this address');
-  const why = signature === undefined ? 'The body is not signed' : 'The signature is not that of the body';
+  const why = signature === undefined ? 'The body is not signed' : 'The signature does not match the body';
   throw new RequestRefused('unauthenticated', `${why}: ${signatureHeader} is ${signatureForm}.`, {
     'WWW-Authenticate': `${signatureHeader} realm="waybill"`,
   });

@@ -169,7 +169,7 @@ export function createApi(parts: ApiParts): Api {
     next();
   };
   const notFound: Handler = () => {
-    throw new RequestRefused('no-such-path', 'There is nothing at this path.');
+    throw new RequestRefused('no-such-path', 'This path does not exist.');
   };
   const answerError: ErrorHandler = (error: unknown, request, response, _next) => {
     const { requestId } = response.locals;

@@ -10,7 +10,7 @@ export function mount(app: Express, path: string, handlers: ReadonlyMap<Method, 
   };
   const otherwise: Handler = (request, response) => {
     if (request.method !== 'OPTIONS') {
-      throw new RequestRefused('method-not-allowed', `This path takes ${allow.Allow}.`, allow);
+      throw new RequestRefused('method-not-allowed', `This path supports ${allow.Allow}.`, allow);
     }
     send(response, { status: 204, headers: allow });
   };

@@ -21,7 +21,7 @@ interface ProblemKind {
   readonly ours?: { readonly detail: string };
 }
 
-const faultOfOurs = { detail: 'Something went wrong here. Quote the request id when you report it.' };
+const faultOfOurs = { detail: 'An internal error occurred. Quote the request id when you report it.' };
 
 /**
  * What each kind of refusal and fault becomes outside. The first part is `shared-kernel/errors.ts`, kind by kind; the
@@ -29,30 +29,30 @@ const faultOfOurs = { detail: 'Something went wrong here. Quote the request id w
  */
 export const problemKinds = {
   'invalid-input': { status: 400, title: 'The input is not valid' },
-  'not-found': { status: 404, title: 'There is no such thing' },
-  'rule-violated': { status: 409, title: 'The state of things forbids this' },
-  'limit-reached': { status: 429, title: 'There are as many of these as there may be' },
+  'not-found': { status: 404, title: 'Not found' },
+  'rule-violated': { status: 409, title: 'The current state does not allow this' },
+  'limit-reached': { status: 429, title: 'The limit has been reached' },
   'id-taken': { status: 409, title: 'The id is taken' },
-  forbidden: { status: 403, title: 'The caller may not do this' },
-  unauthenticated: { status: 401, title: 'A valid token, or signature, is needed' },
-  'revision-mismatch': { status: 412, title: 'It is not at the revision that If-Match names' },
-  'idempotency-key-missing': { status: 400, title: 'An Idempotency-Key is needed' },
+  forbidden: { status: 403, title: 'The caller is not allowed to do this' },
+  unauthenticated: { status: 401, title: 'A valid token or signature is required' },
+  'revision-mismatch': { status: 412, title: 'If-Match does not name the current revision' },
+  'idempotency-key-missing': { status: 400, title: 'An Idempotency-Key is required' },
   'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key was used with another payload' },
-  'concurrent-request': { status: 409, title: 'Another request is being worked on' },
-  'wrong-expected-revision': { status: 409, title: 'Somebody else was faster' },
+  'concurrent-request': { status: 409, title: 'The request conflicts with a concurrent one' },
+  'wrong-expected-revision': { status: 409, title: 'The stream was changed by a concurrent request' },
   unavailable: {
     status: 503,
-    title: 'Something that is needed is down',
+    title: 'A required service is unavailable',
     retryAfter: 5,
-    ours: { detail: 'Something that is needed does not answer. Try again later.' },
+    ours: { detail: 'A required service does not answer. Try again later.' },
   },
-  overloaded: { status: 429, title: 'More is asked for than can be carried out', retryAfter: 1 },
-  quarantined: { status: 503, title: 'It cannot be shown until somebody has mended it', retryAfter: 60 },
-  'stream-cut': { status: 410, title: 'Events of it are gone from the event store' },
-  'stream-unreadable': { status: 503, title: 'It cannot be read until somebody has mended it', retryAfter: 60 },
+  overloaded: { status: 429, title: 'The service is overloaded', retryAfter: 1 },
+  quarantined: { status: 503, title: 'The document is quarantined until an operator releases it', retryAfter: 60 },
+  'stream-cut': { status: 410, title: 'Events are missing from the event store' },
+  'stream-unreadable': { status: 503, title: 'An event cannot be read until an operator repairs it', retryAfter: 60 },
   'document-not-storable': { status: 500, title: 'Internal error', ours: faultOfOurs },
   'read-model-behind': { status: 503, title: 'The read model has not reached that write yet', retryAfter: 1 },
-  'log-mismatch': { status: 503, title: 'What is shown was made from another log', retryAfter: 60 },
+  'log-mismatch': { status: 503, title: 'The read model was made from another log', retryAfter: 60 },
   'event-from-the-future': {
     status: 503,
     title: 'The log is newer than this program',
@@ -64,11 +64,11 @@ export const problemKinds = {
 
   'malformed-json': { status: 400, title: 'The body is not JSON' },
   'malformed-request': { status: 400, title: 'The request cannot be read' },
-  'no-such-path': { status: 404, title: 'There is nothing at this path' },
-  'method-not-allowed': { status: 405, title: 'This path does not take that method' },
+  'no-such-path': { status: 404, title: 'This path does not exist' },
+  'method-not-allowed': { status: 405, title: 'This path does not support that method' },
   'body-too-large': { status: 413, title: 'The body is too large' },
-  'unsupported-media-type': { status: 415, title: 'The body has a type, charset or encoding that is not taken' },
-  'request-too-slow': { status: 408, title: 'The request came too slowly' },
+  'unsupported-media-type': { status: 415, title: 'The media type, charset or encoding of the body is not supported' },
+  'request-too-slow': { status: 408, title: 'The request took too long to arrive' },
   'too-many-requests': { status: 429, title: 'Too many requests', retryAfter: 1 },
   internal: { status: 500, title: 'Internal error', ours: faultOfOurs },
 } as const satisfies Record<string, ProblemKind>;
@@ -139,7 +139,7 @@ export function isOurFault(error: unknown): boolean {
 const detailsOfExpressErrors: Partial<Record<ProblemKindName, string>> = {
   'malformed-json': 'The body is not well-formed JSON.',
   'malformed-request': 'The address, a header or the body of the request is malformed.',
-  'body-too-large': 'The body is larger than this service takes.',
+  'body-too-large': 'The body is larger than this service accepts.',
   'unsupported-media-type': 'Send application/json in UTF-8, plain or with gzip, deflate or br.',
 };
 

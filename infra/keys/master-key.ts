@@ -14,7 +14,7 @@ function decode(text: string): Uint8Array | undefined {
 /** The master key of a variable. Throws `BadConfiguration`, whose message does not repeat the text. */
 export function masterKeyOfText(text: string, variable = 'WAYBILL_MASTER_KEY'): Uint8Array {
   const key = decode(text);
-  if (key === undefined) throw new BadConfiguration(`${variable} is no key; it takes 32 bytes as base64.`);
+  if (key === undefined) throw new BadConfiguration(`${variable} is not a key; it takes 32 bytes as base64.`);
   return key;
 }
 

@@ -21,7 +21,7 @@ describe('a connection', () => {
     'to %s is refused in a sentence that does not repeat it',
     (url) => {
       const message =
-        'The address of the read store is none of MongoDB; it takes mongodb://user:password@host:27017/database.';
+        'The address of the read store is not a MongoDB address; it takes mongodb://user:password@host:27017/database.';
       expect(() => connect(url)).toThrow(new BadConfiguration(message));
     },
   );

@@ -52,7 +52,7 @@ export class MongoDbConnection {
     } catch {
       // Neither the address nor the driver's words about it: there is a password in it.
       throw new BadConfiguration(
-        `The address of the ${what} is none of MongoDB; it takes mongodb://user:password@host:27017/database.`,
+        `The address of the ${what} is not a MongoDB address; it takes mongodb://user:password@host:27017/database.`,
       );
     }
   }

@@ -121,11 +121,11 @@ function faultOf({ status, headers, text }: Reply, { step, reference }: Exchange
     case 403:
     case 407:
       // Of us, not of the payment: once it is mended, asking again does help.
-      return new Unavailable('payment gateway', `${said}: it does not let us in. Check WAYBILL_PAYMENT_URL.`);
+      return new Unavailable('payment gateway', `${said}: it refuses our credentials. Check WAYBILL_PAYMENT_URL.`);
     default:
       if (status >= 500) return new PassingFault(`${said}.`, retryAfterOf(headers));
       if (status < 400) {
-        return new Unavailable('payment gateway', `${said}: it is somewhere else. Check WAYBILL_PAYMENT_URL.`);
+        return new Unavailable('payment gateway', `${said}: the address has moved. Check WAYBILL_PAYMENT_URL.`);
       }
       return new RuleViolated('payment-refused', `${said} to ${step} of ${reference}: ${detailIn(text)}`);
   }

@@ -80,7 +80,7 @@ export function openHttpGateway(options: HttpGatewayOptions): PaymentGateway {
   const underWay = new Set<Promise<unknown>>();
   const closing = new AbortController();
   const stopped = (): Unavailable =>
-    new Unavailable('payment gateway', 'The payment gateway is asked nothing more: we stop.');
+    new Unavailable('payment gateway', 'This process is stopping and makes no more calls to the payment gateway.');
 
   const turns = new FairTurns(tuning);
   const breaker = new Breaker(tuning, clock, (state) => {
@@ -116,7 +116,7 @@ export function openHttpGateway(options: HttpGatewayOptions): PaymentGateway {
       watch?.called(exchange.step, outcome, (performance.now() - startedAt) / 1000);
     const calling = turns
       .take(payer, async () => {
-        if (!isWanted()) throw new Unavailable('payment gateway', 'It is not asked for any more.');
+        if (!isWanted()) throw new Unavailable('payment gateway', 'The call is no longer needed.');
         return retrying.execute(() => attemptOnce(exchange, payer));
       })
       .then(
@@ -191,7 +191,7 @@ function explain(error: unknown): readonly [CallOutcome, unknown] {
   const unavailable = (message: string): Unavailable => new Unavailable('payment gateway', message, { cause: error });
   if (error instanceof Unavailable) return ['unavailable', error];
   if (error instanceof TooManyWaiting) {
-    return ['crowded', unavailable('Too many are waiting for the payment gateway.')];
+    return ['crowded', unavailable('Too many calls are waiting for the payment gateway.')];
   }
   if (error instanceof TaskCancelledError) {
     return ['unavailable', unavailable('The payment gateway did not answer in time.')];

@@ -225,7 +225,7 @@ function paymentGateway(valueOf: (name: Variable) => string | undefined): Pick<C
   const webhookSecret = valueOf('WAYBILL_WEBHOOK_SECRET');
   if (paymentUrl !== undefined && webhookSecret === undefined) {
     throw new BadConfiguration(
-      'WAYBILL_PAYMENT_URL is set and WAYBILL_WEBHOOK_SECRET is not; without the secret nobody can tell the webhooks of the gateway from others.',
+      'WAYBILL_PAYMENT_URL is set and WAYBILL_WEBHOOK_SECRET is not; without the secret, webhooks of the gateway cannot be verified.',
     );
   }
   return { paymentUrl, webhookSecret };

@@ -103,8 +103,10 @@ test("refuses another program's file and leaves it as it is", async () => {
 
 test('says of a file that is no SQLite file what to do, in the words of its owner', async () => {
   await writeFile(file, 'no database '.repeat(500));
-  expect(() => open()).toThrow(fault('bad-data-file', 'damaged or no SQLite file. Put it aside'));
-  expect(() => open({ remedy: 'Delete it.' })).toThrow(fault('bad-data-file', 'damaged or no SQLite file. Delete it'));
+  expect(() => open()).toThrow(fault('bad-data-file', 'damaged or not a SQLite file. Put it aside'));
+  expect(() => open({ remedy: 'Delete it.' })).toThrow(
+    fault('bad-data-file', 'damaged or not a SQLite file. Delete it'),
+  );
 });
 
 test('says of a folder that is not there, or in the way, that the file cannot be opened', () => {

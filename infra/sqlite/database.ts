@@ -112,7 +112,7 @@ function explain(error: unknown, file: string, options: DatabaseOptions): unknow
     case 'corrupt':
     case 'notADatabase':
       return new BadDataFile(
-        `${file} is damaged or no SQLite file. ${options.remedy ?? 'Put it aside and restore a backup (npx waybill restore).'}`,
+        `${file} is damaged or not a SQLite file. ${options.remedy ?? 'Put it aside and restore a backup (npx waybill restore).'}`,
         cause,
       );
     case undefined:

@@ -147,7 +147,8 @@ export class PartitionProjector {
     try {
       let lost = await this.#commit([...this.#changed], position);
       for (let round = 0; lost.length > 0; round += 1) {
-        if (round === mostConflicts) throw new Unavailable('read store', 'Other projectors kept winning.');
+        if (round === mostConflicts)
+          throw new Unavailable('read store', 'There were too many conflicts with other projectors.');
         lost = await this.#commit(await this.#foldAgain(lost), position);
       }
     } catch (error) {

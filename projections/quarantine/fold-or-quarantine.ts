@@ -104,7 +104,7 @@ export async function foldOrQuarantine(
     if (written.degraded !== undefined) tellQuarantine(projection, key, written.degraded, dependencies);
     return written;
   }
-  throw new Unavailable('read store', 'Other projectors kept winning.');
+  throw new Unavailable('read store', 'There were too many conflicts with other projectors.');
 }
 
 /**
@@ -146,7 +146,7 @@ export async function releaseDocument(
     });
     if (written !== undefined) return written;
   }
-  throw new Unavailable('read store', 'Projectors kept winning.');
+  throw new Unavailable('read store', 'There were too many conflicts with projectors.');
 }
 
 /** Says that a document was quarantined. */

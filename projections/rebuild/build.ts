@@ -269,7 +269,7 @@ class Build {
       const batch = { collection, partition, writes: [write], position: logBeginning };
       if ((await readStore.commit(batch)).length === 0) return;
     }
-    throw new Unavailable('read store', 'Projectors kept winning.');
+    throw new Unavailable('read store', 'There were too many conflicts with projectors.');
   }
 
   /** The quarantined documents of the version, page by page, and what the live one has of them. */

@@ -31,7 +31,7 @@ export function readQuery<const Takes extends Parameters>(search: string, takes:
     const value = parameter?.parse(text);
     const detail =
       parameter === undefined
-        ? `There is no such parameter; there are ${Object.keys(takes).join(', ') || 'none'}.`
+        ? `This parameter is not known. Known are: ${Object.keys(takes).join(', ') || 'none'}.`
         : name in values
           ? 'It may be given once.'
           : value === undefined

@@ -94,7 +94,7 @@ async function writeOver(
     const batch = { collection: suspendedOrders, partition: partitionOf(orderId), writes: [write] };
     if ((await readStore.commit({ ...batch, position: logBeginning })).length === 0) return true;
   }
-  throw new Unavailable('read store', 'Other process managers kept winning.');
+  throw new Unavailable('read store', 'There were too many conflicts with other process managers.');
 }
 
 /** The document that says so, over the one that is stored. */

@@ -35,7 +35,7 @@ export interface SuspendDependencies extends ProcessManagerDependencies {
 }
 
 /**
- * The events of orders of one partition, each handled by the `Fulfiller`. One that cannot be handled, and would not the
+ * The events of orders of one partition, each handled by the `ProcessManager`. One that cannot be handled, and would not the
  * next time, suspends the fulfilment of its order and of no other: that is said in the fulfilment's own stream,
  * conditionally on its revision, before the position moves. The order's later events pass, and the log holds them.
  *
@@ -46,7 +46,7 @@ export interface SuspendDependencies extends ProcessManagerDependencies {
 export class SuspendingProcessManager {
   readonly #dependencies: SuspendDependencies;
   readonly #manager: ProcessManager;
-  /** Orders of which the fulfiller need not have seen that they were suspended. */
+  /** Orders of which the process manager need not have seen that they were suspended. */
   readonly #suspects = new Set<string>();
 
   constructor(dependencies: SuspendDependencies) {

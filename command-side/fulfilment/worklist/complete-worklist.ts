@@ -152,7 +152,8 @@ export class WorklistCompletion {
       for (const document of page) {
         let stored: StoredDocument | undefined = document;
         for (let round = 0; stored !== undefined; round += 1) {
-          if (round > mostConflicts) throw new Unavailable('read store', 'Other process managers kept winning.');
+          if (round > mostConflicts)
+            throw new Unavailable('read store', 'There were too many conflicts with other process managers.');
           const write = await unlessFault(anew(stored.key, stored));
           // What cannot be read any more stays as it was.
           if (isStreamFault(write)) break;

@@ -83,7 +83,8 @@ export class WorklistWriter {
     let pending: readonly string[] = [...entries.keys()];
     let round = 0;
     do {
-      if (round > mostConflicts) throw new Unavailable('read store', 'Other process managers kept winning.');
+      if (round > mostConflicts)
+        throw new Unavailable('read store', 'There were too many conflicts with other process managers.');
       pending = await this.#write(partition, pending, entries, position);
       round += 1;
     } while (pending.length > 0);

@@ -96,7 +96,8 @@ async function listen(
       await timer.sleep(watchMs, over.signal);
       if (signal.aborted || left.aborted) return;
       if (over.signal.aborted) throw over.signal.reason;
-      if (heard < owed) throw new Unavailable('event store', 'The subscription to EventStoreDB has fallen silent.');
+      if (heard < owed)
+        throw new Unavailable('event store', 'The subscription to EventStoreDB has stopped delivering.');
       owed = lastMet();
       const end = await head();
       if (end !== seen) changes.announce();

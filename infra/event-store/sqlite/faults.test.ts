@@ -132,7 +132,7 @@ const faulty: [string, () => Promise<void>, string][] = [
   [
     'that is no SQLite file',
     () => writeFile(file, 'position,stream\n'.repeat(1_000)),
-    'log.sqlite is damaged or no SQLite file. .*restore',
+    'log.sqlite is damaged or not a SQLite file. .*restore',
   ],
 ];
 

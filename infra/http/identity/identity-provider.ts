@@ -53,7 +53,7 @@ export function trustedProvider(
       return await keys(header, token);
     } catch (error) {
       if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) throw error;
-      throw new Unavailable('identity provider', `The keys of ${issuer} cannot be had from ${jwksUrl}.`, {
+      throw new Unavailable('identity provider', `The keys of ${issuer} cannot be fetched from ${jwksUrl}.`, {
         cause: error,
       });
     }

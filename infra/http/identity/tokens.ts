@@ -39,7 +39,7 @@ function callerOf({ sub, roles }: JWTPayload): Caller {
 
 function refusal(error: unknown): unknown {
   if (error instanceof errors.JWTExpired) return new Unauthenticated('The token has expired.', { cause: error });
-  if (error instanceof errors.JOSEError) return new Unauthenticated('The token does not hold.', { cause: error });
+  if (error instanceof errors.JOSEError) return new Unauthenticated('The token is not valid.', { cause: error });
   return error;
 }
 

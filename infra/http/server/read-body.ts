@@ -25,7 +25,7 @@ export function readBody(request: Incoming, response: ServerResponse): Promise<u
 /** The bytes of a body as they were sent; none where it has none. */
 export async function readBytes(request: Incoming, response: ServerResponse): Promise<Uint8Array> {
   if (request.headers['content-encoding'] !== undefined) {
-    throw new RequestRefused('unsupported-media-type', 'What is signed comes without a Content-Encoding.');
+    throw new RequestRefused('unsupported-media-type', 'A signed body must have no Content-Encoding.');
   }
   const body = await run(take, request, response);
   return body instanceof Uint8Array ? body : new Uint8Array();

@@ -113,7 +113,7 @@ describe('the master key', () => {
       return;
     }
     expect(() => open(given)).toThrow(
-      new BadConfiguration('WAYBILL_MASTER_KEY is no key; it takes 32 bytes as base64.'),
+      new BadConfiguration('WAYBILL_MASTER_KEY is not a key; it takes 32 bytes as base64.'),
     );
   });
 

@@ -142,7 +142,7 @@ export function rotationContract(name: string, emptyPlace: () => KeyStorePlace):
       await expect((async () => (await open(withNew)).rotate())()).rejects.toThrow('WAYBILL_MASTER_KEY is not the one');
       const given = { ...withNew, previousMasterKeyText: 'nonsense' };
       await expect((async () => (await open(given)).rotate())()).rejects.toThrow(
-        'WAYBILL_MASTER_KEY_PREVIOUS is no key; it takes 32 bytes as base64.',
+        'WAYBILL_MASTER_KEY_PREVIOUS is not a key; it takes 32 bytes as base64.',
       );
     });
   });

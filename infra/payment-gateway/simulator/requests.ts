@@ -51,7 +51,7 @@ function faultsOf(body: Readonly<Record<string, unknown>>): readonly FieldFault[
     fits(body[name]) ? [] : [{ pointer: `/${name}`, detail: `It must be ${is}.` }],
   );
   const strange = Object.keys(body).filter((name) => !Object.hasOwn(fields, name));
-  return [...wrong, ...strange.map((name) => ({ pointer: `/${name}`, detail: 'There is no such field.' }))];
+  return [...wrong, ...strange.map((name) => ({ pointer: `/${name}`, detail: 'This field is not known.' }))];
 }
 
 /** The authorisation that a body asks for. Throws `InvalidInput`. */

@@ -117,9 +117,9 @@ function answering(dependencies: Answering): RequestListener {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://simulator.invalid');
     const routed = routeOf(pathname);
-    if (routed === undefined) throw new RequestRefused('no-such-path', 'There is nothing at this path.');
+    if (routed === undefined) throw new RequestRefused('no-such-path', 'This path does not exist.');
     if (request.method !== routed.method) {
-      throw new RequestRefused('method-not-allowed', `This path takes ${routed.method}.`, { Allow: routed.method });
+      throw new RequestRefused('method-not-allowed', `This path supports ${routed.method}.`, { Allow: routed.method });
     }
     const { route } = routed;
     switch (route.to) {
@@ -182,7 +182,7 @@ async function askedBy(
 function shownOf({ answer, payment }: PaymentDecision, { reference }: Asked): GatewayPayment {
   if (answer === 'fault') throw new PlannedFault('payment simulator', 'The token asks for a fault.');
   if (answer === 'mismatch') {
-    throw new RuleViolated('other-amount', `Payment ${reference} was asked for with another amount or currency.`);
+    throw new RuleViolated('other-amount', `Payment ${reference} was requested with another amount or currency.`);
   }
   if (answer !== 'payment' || !isStanding(payment)) throw new NotFound('payment', reference);
   const { status, reason } = payment;

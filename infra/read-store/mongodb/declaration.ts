@@ -30,7 +30,7 @@ export async function declare(db: Db, spec: CollectionSpec, readonly: boolean): 
   }
   if (present.spec !== JSON.stringify(spec)) {
     throw new BadDataFile(
-      `The database holds ${collectionName(spec)} in another form than this program knows. Drop it: it is made again from the log.`,
+      `The database holds ${collectionName(spec)} in a form that this program does not know. Drop it: it is rebuilt from the log.`,
     );
   }
   if (readonly || present.indexesVersion >= indexesVersion) return;

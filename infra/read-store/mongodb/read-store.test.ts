@@ -99,7 +99,7 @@ describeWithServer('with a MongoDB server', () => {
     test('in another form is refused', async () => {
       const other = { ...collection, indexes: [] };
       await expect(open().declare(other)).rejects.toThrow(BadDataFile);
-      await expect(open().declare(other)).rejects.toThrow(`holds ${collection.name}.v1 in another form`);
+      await expect(open().declare(other)).rejects.toThrow(`holds ${collection.name}.v1 in a form`);
     });
 
     test('is not made by who only reads', async () => {

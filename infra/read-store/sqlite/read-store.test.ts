@@ -270,14 +270,14 @@ describe('a file', () => {
     await store.close();
     const next = openSqliteReadStore(file);
     await expect(next.declare({ ...collection, indexes: [] })).rejects.toThrow(
-      `${file} holds orders version 1 in another form than this program knows. Delete it: it is made again from the log.`,
+      `${file} holds orders version 1 in a form that this program does not know. Delete it: it is rebuilt from the log.`,
     );
     await next.close();
   });
 
   test('that is damaged is refused, with what to do', () => {
     writeFileSync(file, 'not a database, but long enough to be looked at'.repeat(100));
-    expect(() => openSqliteReadStore(file)).toThrow(/is damaged or no SQLite file. Delete it: it is made again/);
+    expect(() => openSqliteReadStore(file)).toThrow(/is damaged or not a SQLite file. Delete it: it is rebuilt/);
   });
 
   test('holds equal documents as equal text, however they were put together', async () => {

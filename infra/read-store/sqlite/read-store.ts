@@ -354,7 +354,7 @@ class SqliteReadStore implements ReadStore {
     );
     if (found !== undefined && found[0] !== spec) {
       throw new BadDataFile(
-        `${this.#database.file} holds ${name} version ${version} in another form than this program knows. Delete it: it is made again from the log.`,
+        `${this.#database.file} holds ${name} version ${version} in a form that this program does not know. Delete it: it is rebuilt from the log.`,
       );
     }
     return found !== undefined;

@@ -68,7 +68,7 @@ export function openReadModels(file: string, readonly: boolean): Database {
     readonly,
     synchronous: 'NORMAL',
     cacheMegabytes: 64,
-    remedy: 'Delete it: it is made again from the log.',
+    remedy: 'Delete it: it is rebuilt from the log.',
   });
   if (!readonly) database.exec(writeAheadSettings(checkpointPages));
   return database;

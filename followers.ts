@@ -47,7 +47,7 @@ export interface FollowersData {
   readonly listening: SharedArrayBuffer;
 }
 
-/** What the thread is told: where the payment gateway's notices are taken, to say its metrics, or to stop. */
+/** A message to the thread: where notices of the payment gateway go, a request for its metrics, or to stop. */
 export type FollowersTold = { readonly noticesAt: string } | 'metrics' | 'stop';
 
 /** What the thread says: that it began, or why it cannot; that it follows the log, what of it stands still when that changes, and every fault that made it wait and try again. */
@@ -68,7 +68,7 @@ export type FollowersSay =
   | { readonly says: 'quarantined'; readonly notice: QuarantineNotice };
 
 // Everything that follows the log, in a thread of its own so that requests do not wait for it: relay → broker →
-// projector and fulfilment. It ends when it is told to, whatever is under way finished first.
+// projector and fulfilment. It ends when it is asked to, after finishing what is under way.
 const main = parentPort;
 if (main === null) throw new Error('followers.js is started as a thread by main.js');
 const { config, appender, listening } = workerData as FollowersData;

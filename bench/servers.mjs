@@ -73,7 +73,7 @@ async function startEventStoreDb() {
   return server.url;
 }
 
-/** Starts a program of ours that serves until it is told to end, and prints its address when it does. */
+/** Starts a program of ours that serves until it is asked to end, and prints its address when it does. */
 async function startProgram(file) {
   const server = spawn(process.execPath, [fileURLToPath(new URL(file, import.meta.url))], {
     stdio: ['ignore', 'pipe', 'inherit'],

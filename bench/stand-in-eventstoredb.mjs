@@ -1,4 +1,4 @@
-// What stands in for EventStoreDB where there is none, in a process of its own, which serves until it is told to end.
+// What stands in for EventStoreDB where there is none, in a process of its own, which serves until it is asked to end.
 // `node bench/stand-in-eventstoredb.mjs {port} {folder}` listens there and keeps its log in the folder, over being killed
 // too; `--nodes {port},{port},{port}` behind that makes it one of several nodes, which share the folder (the first leads
 // until another is told to, by `POST /admin/lead`), and other options do nothing. Without arguments it takes a free port,

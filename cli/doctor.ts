@@ -43,9 +43,9 @@ Example:
       const checks = await examine(context);
       const ok = checks.every(({ state }) => state !== 'bad');
       if (json) {
-        const told = checks.map(({ name, state, detail, mend }) => ({ name, state, detail, ...(mend && { mend }) }));
-        await printJson(context, { ok, checks: told });
-      } else await print(context, told(checks));
+        const shown = checks.map(({ name, state, detail, mend }) => ({ name, state, detail, ...(mend && { mend }) }));
+        await printJson(context, { ok, checks: shown });
+      } else await print(context, formatChecks(checks));
       if (!ok) end(checks.some(isDown) ? exitCodes.down : exitCodes.failed);
     });
 }
@@ -77,7 +77,7 @@ function serverRuns({ dataFolder }: Config): boolean {
   try {
     return existsSync(dataFiles(dataFolder).lock) && isServed(dataFolder);
   } catch {
-    // What is wrong with the folder is told by itself.
+    // The check of the folder says what is wrong with it.
     return false;
   }
 }
@@ -88,7 +88,7 @@ function judgeServer(isRunning: boolean): Check {
 
 const marks = { good: 'good', warning: 'WARNING', bad: 'BAD', skipped: '–' } as const;
 
-function told(checks: readonly Check[]): string {
+function formatChecks(checks: readonly Check[]): string {
   const lines = checks.map((check) => {
     const line = table([[marks[check.state].padEnd(7), check.name.padEnd(24), check.detail]]);
     return check.mend === undefined ? line : `${line}           → ${check.mend}\n`;

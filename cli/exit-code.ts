@@ -57,6 +57,6 @@ export function endingOf(error: unknown): Ending {
   if (error instanceof WaybillError) {
     return { exitCode: exitCodeOfKind[error.kind] ?? exitCodes.down, message: error.message };
   }
-  const told = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { exitCode: exitCodes.down, message: `This is a fault of waybill itself; please report it.\n${told}` };
+  const description = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { exitCode: exitCodes.down, message: `This is a fault of waybill itself; please report it.\n${description}` };
 }

@@ -20,7 +20,7 @@ import { addToken } from './token.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string };
 
-/** The command line `waybill`, ready to parse. `end` is told what a verb that ran to its end found. */
+/** The command line `waybill`, ready to parse. `end` is called with what a verb found that ran to its end. */
 function commandLine(context: Context, end: (exitCode: ExitCode) => void): Command {
   const program = new Command('waybill')
     .description('Orders and deliveries as a log of facts: tools for operators.')

@@ -111,7 +111,7 @@ const schemas = {
   }),
   PaymentNotice: object(
     {
-      id: { ...text(200), description: 'The same however often it is told.' },
+      id: { ...text(200), description: 'The same in every delivery of the notice.' },
       type: { ...text(200), description: '`payment.` and the status.' },
       reference: { ...id, description: "The order's id." },
       status: { enum: gatewayStatuses, description: 'How the payment stands.' },

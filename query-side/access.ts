@@ -6,8 +6,8 @@ const any: Grant = { any: 'personal' };
 const anyWithoutPeople: Grant = { any: 'redacted' };
 
 /**
- * The customer sees it whole, so does the courier until it is off their hands (`sight.ts`); a merchant of its lines need
- * not know where to.
+ * The customer sees it whole, so does the courier until it is off their hands (`visibility.ts`); a merchant of its
+ * lines need not know where to.
  */
 const order: Access = {
   customer: own,

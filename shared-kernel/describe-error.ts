@@ -5,6 +5,6 @@ const sealedValue = /sealed\.\d+\.[A-Za-z0-9_.-]+/g;
 
 /** An error in one line for operators: its class and message, without the sealed values that it may quote. */
 export function describeError(error: unknown): string {
-  const told = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return told.replace(sealedValue, 'sealed').replace(/\s+/g, ' ').slice(0, longest);
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return text.replace(sealedValue, 'sealed').replace(/\s+/g, ' ').slice(0, longest);
 }

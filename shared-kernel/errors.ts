@@ -1,6 +1,6 @@
 /**
  * Every refusal and fault that crosses a boundary of ours, as classes that carry data and know nothing of HTTP.
- * `infra/http/problem.ts` maps each to a status, `projections/cli` to an exit code.
+ * `infra/http/problem.ts` maps each to a status, `cli/exit-code.ts` to an exit code.
  */
 export abstract class WaybillError extends Error {
   /** Stable name of the kind, part of the public problem `type`. */
@@ -30,7 +30,7 @@ export class InvalidInput extends WaybillError {
   }
 }
 
-/** There is no such thing, or it is not the caller's to know of. */
+/** The thing does not exist, or the caller may not know that it does. */
 export class NotFound extends WaybillError {
   readonly kind = 'not-found';
   constructor(
@@ -53,20 +53,20 @@ export class RuleViolated extends WaybillError {
   }
 }
 
-/** There are as many of something as there may be. `limit` is stable, for programs. */
+/** A limit has been reached. `limit` is its stable name, for programs. */
 export class LimitReached extends WaybillError {
   readonly kind = 'limit-reached';
   constructor(
     readonly limit: string,
     message: string,
-    /** When there may be more; `undefined`: never. */
+    /** Seconds after which there may be more; `undefined`: never. */
     readonly retryAfterSeconds?: number,
   ) {
     super(message);
   }
 }
 
-/** An id that the caller chose is taken. It says no more than that, whoever has it. */
+/** The id that the caller chose is taken. The message does not say by whom. */
 export class IdTaken extends WaybillError {
   readonly kind = 'id-taken';
   constructor(readonly id: string) {
@@ -79,7 +79,7 @@ export class Forbidden extends WaybillError {
   readonly kind = 'forbidden';
 }
 
-/** No token, or none that holds. */
+/** The request has no token, or one that is not valid. */
 export class Unauthenticated extends WaybillError {
   readonly kind = 'unauthenticated';
 }
@@ -168,7 +168,7 @@ export class Unavailable extends WaybillError {
   }
 }
 
-/** What follows the log carries no more for now. Trying again later helps. */
+/** Fulfilment is too far behind to accept more orders now. Trying again later helps. */
 export class Overloaded extends WaybillError {
   readonly kind = 'overloaded';
   constructor(readonly retryAfterSeconds: number) {
@@ -192,7 +192,7 @@ export class DocumentNotStorable extends WaybillError {
   }
 }
 
-/** An event of it could not be applied before there was anything to show: somebody has to mend and release it. */
+/** The first event of the document could not be applied, so there is nothing to show. An operator has to release it. */
 export class Quarantined extends WaybillError {
   readonly kind = 'quarantined';
   constructor(
@@ -215,10 +215,10 @@ export class ReadModelBehind extends WaybillError {
  */
 export class LogMismatch extends WaybillError {
   readonly kind = 'log-mismatch';
-  /** What is told to who reads. */
+  /** The message for callers of the read API. */
   static readonly forReaders =
     'The read model was made from another log than the current one, or from a later state of it. It can be read again once an operator has rebuilt it: waybill rebuild --all.';
-  /** What mends it, for operators. */
+  /** How operators repair it. */
   static readonly remedy = 'Run waybill rebuild --all: it rebuilds everything derived from this log.';
   constructor(
     /** Whose position does not fit, as the subject of a sentence. */

@@ -13,7 +13,7 @@ export function requestIdOf(caller: string, role: string, method: string, path: 
   return uuidV5(JSON.stringify([caller, role, method, path, key]), requestNamespace);
 }
 
-/** Its id as it was before it told roles apart. For one release a repeat is sought under it too. */
+/** The id as it was before it included the role. For one release a repeat is also looked for under it. */
 export function formerRequestIdOf(caller: string, method: string, path: string, key: string): string {
   return uuidV5(JSON.stringify([caller, method, path, key]), requestNamespace);
 }

@@ -3,7 +3,7 @@ import type { NewEvent, RecordedEvent } from './message.js';
 import type { EventBatch, QueueName } from './ports/broker.js';
 
 /**
- * Told that something begins; what it answers is told that it ended, and of the fault if it ended with one. It is on
+ * Called when something begins. What it returns is called when that ends, with the fault if there was one. It is on
  * the way of everything, so it is quick and never throws.
  */
 export type Watch<Of extends readonly unknown[]> = (...of: Of) => (fault?: unknown) => void;

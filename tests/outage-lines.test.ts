@@ -51,7 +51,7 @@ test('an outage of EventStoreDB is told of in one line as it begins and one as i
   const before = lines().length;
   const faultsBefore = await faults();
   eventStore.kill();
-  // Both connections have met it, and some calls after it was told of. Who follows the log tries on in silence.
+  // Both connections have met it, and some calls after it was told of. Who follows the log tries on silently.
   const refusals: number[] = [];
   await until(async () => {
     refusals.push(await place('2'));

@@ -14,7 +14,7 @@ import { installPackages } from './servers/packages.mjs';
 /** Runs what a person would type, with the servers it takes, counts what passed, and says it on the last line. */
 const scratch = mkdtempSync(join(tmpdir(), 'waybill-ci-'));
 const count = { passed: 0, failed: 0, skipped: 0 };
-/** What failed and how, told once more at the end: between it and here may be half an hour of output. */
+/** What failed and how, printed once more at the end: between it and here may be half an hour of output. */
 const failures = [];
 /** Suites that have the broker's usual queues to themselves; of the others three run at a time, as most of them wait. */
 const usualQueues = '(dist/tests/servers/|projections/dist/cli/(doctor|status|dead-letters)\\.)';

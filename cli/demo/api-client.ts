@@ -45,7 +45,10 @@ export interface ApiAddresses {
   readonly readUrl: string;
 }
 
-/** A client of both APIs. It comes again where it is told to come later (429). What else is refused rejects with `NotFound`, `RuleViolated` or `Unavailable`, tokens that are with `BadConfiguration`. */
+/**
+ * A client of both APIs. It tries again after a 429. Other refusals reject with `NotFound`, `RuleViolated` or
+ * `Unavailable`, refused tokens with `BadConfiguration`.
+ */
 export function apiClient(
   { writeUrl, readUrl }: ApiAddresses,
   tokenOf: (caller: Caller) => Promise<string>,

@@ -4,7 +4,7 @@ import { down, good, skipped, unanswered, type Check } from './check.js';
 const answerWithinMs = 2_000;
 const name = 'payment gateway';
 
-/** Whether a gateway of one's own is there. It is asked for nothing, and not told its password. */
+/** Whether a gateway of one's own is there. No request is made of it, and it is sent no password. */
 export async function checkPaymentGateway({ paymentUrl }: Pick<Config, 'paymentUrl'>): Promise<readonly Check[]> {
   if (paymentUrl === undefined) return [skipped(name, 'the built-in simulator, which takes no money')];
   const where = shown(paymentUrl);

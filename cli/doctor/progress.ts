@@ -26,7 +26,7 @@ import { withLog, withReadModels } from './stores.js';
 const longSeconds = 60;
 /** What counting may take. */
 const countMs = 2_000;
-/** More than so many are told as so many. */
+/** The most that are counted. */
 const mostQuarantined = 1_000;
 const mostOverdue = 1_000;
 /** Milliseconds by which a deadline may be over before it is worth a word: what is done about it is under way. */

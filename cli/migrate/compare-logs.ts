@@ -61,7 +61,7 @@ class Pages {
 
 /**
  * Reads both logs side by side, from their beginnings to the end of one or to the first difference, and compares each
- * event in every field but its position. `advance` is told of the source's position.
+ * event in every field but its position. `advance` is called with the source's position.
  */
 export async function compareLogs(
   source: LogPages,

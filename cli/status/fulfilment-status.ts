@@ -51,8 +51,8 @@ export function formatFulfilment({ states, overdue, oldest }: FulfilmentStatus):
     if (figures === undefined) return [];
     const { count, meanSeconds, overdue: late } = figures;
     const mean = `for ${spanText(meanSeconds)} on average`;
-    const told = late === 0 ? mean : `${mean}; ${counted(late, 'order')} overdue`;
-    return [['fulfilment', state, counted(count, 'order'), told]];
+    const formatted = late === 0 ? mean : `${mean}; ${counted(late, 'order')} overdue`;
+    return [['fulfilment', state, counted(count, 'order'), formatted]];
   });
   if (oldest === null) return rows;
   const { orderId, deadline, dueAt } = oldest;

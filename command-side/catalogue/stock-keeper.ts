@@ -27,7 +27,7 @@ export type Reservation = { readonly reserved: readonly StockItem[] } | { readon
  */
 export type Since = number | (() => Promise<number>);
 
-/** A command that waits for its product, and how its answer is told. */
+/** A command that waits for its product, and the functions that answer it. */
 interface Waiting {
   readonly command: StockCommand;
   readonly cause: Cause;

@@ -11,7 +11,7 @@ const erasure: EventType = 'CustomerErased';
 export interface CarryingOut {
   /** Asked before each page whether to go on. */
   readonly betweenPages?: () => Promise<boolean>;
-  /** Told of each event of a customer that cannot be read, which may be their erasure. */
+  /** Called with each event of a customer that cannot be read, which may be their erasure. */
   readonly unreadable?: (fault: StreamUnreadable) => void;
 }
 

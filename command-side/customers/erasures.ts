@@ -83,7 +83,7 @@ export class Erasures {
 
   /**
    * Carries out whatever of the log's erasures is left to do, from the keys' own note on. Until `signal` aborts.
-   * `unreadable`: told of each event of a customer that cannot be read, which may be their erasure.
+   * `unreadable`: called with each event of a customer that cannot be read, which may be their erasure.
    */
   finish(signal: AbortSignal, unreadable: (fault: StreamUnreadable) => void): Promise<void> {
     const { store, keys, timer } = this.#dependencies;

@@ -137,7 +137,7 @@ export function customerRoutes(dependencies: CustomerRoutesDependencies): readon
     return commandAnswer(200, handled, { customerId: id });
   };
 
-  /** One whose stream cannot be read any more, for those who are told so. */
+  /** A customer whose stream can no longer be read, for callers who may know that. */
   const eraseUnreadable = async (
     request: ApiRequest,
     { correlationId, traceparent, matches }: CommandRequest,

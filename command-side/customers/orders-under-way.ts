@@ -19,14 +19,14 @@ export interface OrdersUnderWayDependencies {
 const answerTimeoutMs = 10_000;
 
 /**
- * Which orders of a customer are under way, by the log alone: a fold that stays in memory and is continued from where it
- * stood whenever it is asked. It holds the orders under way and nothing of those that ended. The first question reads
- * the whole log. That price is paid by who asks for an erasure, which is seldom, and not by every order, which an index
- * in the log would cost; and it counts orders that were placed before anybody thought of erasing. Where another log, or an
- * older state of it, was put in its place, it begins anew.
+ * Which orders of a customer are under way, by the log alone: a fold that stays in memory and is continued from where
+ * it stood whenever it is asked. It holds the orders under way and nothing of those that ended. The first question
+ * reads the whole log. That price is paid by who asks for an erasure, which is seldom, and not by every order, which an
+ * index in the log would cost; and it counts orders that were placed before anybody thought of erasing. Where another
+ * log, or an older state of it, was put in its place, it begins anew.
  *
- * Whose an order is whose `OrderPlaced` cannot be read, or is gone, is told by the request that placed it, its fulfilment or its
- * delivery, for which the log is read once more.
+ * The owner of an order whose `OrderPlaced` cannot be read, or is gone, is found from the request that placed it, its
+ * fulfilment or its delivery, for which the log is read once more.
  */
 export class OrdersUnderWay {
   readonly #dependencies: OrdersUnderWayDependencies;

@@ -194,7 +194,7 @@ function mayHaveReported(request: Asker, state: DeliveryState, at: string): bool
 
 type OwnersOf = (state: DeliveryState) => Owners;
 
-/** What nobody has is refused, or silence, by its status. */
+/** A command on a delivery that nobody has is refused or a no-op, by its status. */
 function whoHasIt(state: DeliveryState): Owners {
   const courierId = state.status === 'none' ? null : courierOf(state);
   return courierId === null ? { open: true } : { courier: courierId };

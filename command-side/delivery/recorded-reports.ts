@@ -62,42 +62,42 @@ export class RecordedReports {
   async #upToDate(deliveryId: string): Promise<ReportIndex> {
     const kept = this.#kept.get(deliveryId);
     this.#kept.delete(deliveryId);
-    const told = (kept && (await this.#readOn(deliveryId, kept))) ?? (await this.#readOn(deliveryId, nothingTold()))!;
-    this.#kept.set(deliveryId, told);
-    return told;
+    const index = (kept && (await this.#readOn(deliveryId, kept))) ?? (await this.#readOn(deliveryId, emptyIndex()))!;
+    this.#kept.set(deliveryId, index);
+    return index;
   }
 
   /** `undefined`: the log no longer has the event that this ends with. An older one was restored. */
-  async #readOn(deliveryId: string, told: ReportIndex): Promise<ReportIndex | undefined> {
-    const { last } = told;
+  async #readOn(deliveryId: string, index: ReportIndex): Promise<ReportIndex | undefined> {
+    const { last } = index;
     let isBorneOut = last === undefined;
     for await (const event of this.#eventsOf(deliveryId, last?.revision ?? 0)) {
-      if (isBorneOut) note(told, event);
+      if (isBorneOut) note(index, event);
       else if (event.id === last?.id) isBorneOut = true;
       else return undefined;
     }
-    return isBorneOut ? told : undefined;
+    return isBorneOut ? index : undefined;
   }
 }
 
-function nothingTold(): ReportIndex {
+function emptyIndex(): ReportIndex {
   return { bySecond: new Map(), size: 0, state: delivery.initialState, last: undefined };
 }
 
-function note(told: ReportIndex, event: KnownEvent): void {
+function note(index: ReportIndex, event: KnownEvent): void {
   const { id, type, data, actor, revision, position } = event;
-  told.last = { id, revision };
+  index.last = { id, revision };
   if (type !== 'DeliveryPositionReported') {
     // A stream holds the events of its category and no others.
-    told.state = delivery.evolve(told.state, event as KnownEvent & DeliveryHistory);
+    index.state = delivery.evolve(index.state, event as KnownEvent & DeliveryHistory);
     return;
   }
-  const { state } = told;
+  const { state } = index;
   const courierId = state.status === 'none' ? null : courierOf(state);
   const report = { at: data.at, actor, revision, position, courierId, state };
   const second = secondOf(data.at);
-  const others = told.bySecond.get(second);
-  if (others === undefined) told.bySecond.set(second, [report]);
+  const others = index.bySecond.get(second);
+  if (others === undefined) index.bySecond.set(second, [report]);
   else others.push(report);
-  told.size += 1;
+  index.size += 1;
 }

@@ -34,10 +34,10 @@ export type FulfilmentCommand =
   | { readonly type: 'RecordDelivery'; readonly orderId: string }
   | { readonly type: 'RecordDeliveryFailure'; readonly orderId: string; readonly reason: string };
 
-/** What is to be done in this state once it was told this: now for the first time, or again. */
-export function dueCommands(state: FulfilmentState, told: ManagerInput): readonly FulfilmentCommand[] {
+/** The commands that are due in this state after this input, whether it comes for the first time or again. */
+export function dueCommands(state: FulfilmentState, input: ManagerInput): readonly FulfilmentCommand[] {
   if (state.status === 'none') return [];
-  return [...byState(state), ...byWhatWasTold(state, told)];
+  return [...byState(state), ...byInput(state, input)];
 }
 
 function byState(state: BegunFulfilment): readonly FulfilmentCommand[] {
@@ -73,17 +73,17 @@ function payment({ orderId, charge }: BegunFulfilment, asked: Asked | undefined)
   return [{ type: 'RequestPayment', orderId, step: asked.step, ...charge }];
 }
 
-function byWhatWasTold(state: BegunFulfilment, told: ManagerInput): readonly FulfilmentCommand[] {
+function byInput(state: BegunFulfilment, input: ManagerInput): readonly FulfilmentCommand[] {
   const { orderId, deliveryId } = state;
   const ending = isEnding(state);
-  switch (told.type) {
+  switch (input.type) {
     case 'OrderConfirmed':
     case 'FulfilmentRetryRequested':
       return deliveryId === undefined || ending ? [] : [{ type: 'ScheduleDelivery', orderId, deliveryId }];
     case 'OrderDispatched':
       // The pick-up may have died between the order's stream and the delivery's.
       if (deliveryId === undefined || ending) return [];
-      return [{ type: 'RecordPickUp', orderId, deliveryId, courierId: told.data.courierId }];
+      return [{ type: 'RecordPickUp', orderId, deliveryId, courierId: input.data.courierId }];
     case 'OrderCancelled':
     case 'OrderRejected':
     // It was being scheduled as the order was cancelled.
@@ -93,13 +93,13 @@ function byWhatWasTold(state: BegunFulfilment, told: ManagerInput): readonly Ful
     case 'DeliveryCompleted':
       return state.status === 'delivering' ? [] : [{ type: 'RecordDelivery', orderId }];
     case 'DeliveryFailed':
-      if (told.data.next === 'retry' || state.status === 'delivering') return [];
-      return [{ type: 'RecordDeliveryFailure', orderId, reason: told.data.reason }];
+      if (input.data.next === 'retry' || state.status === 'delivering') return [];
+      return [{ type: 'RecordDeliveryFailure', orderId, reason: input.data.reason }];
     case 'DeliveryReturned':
       if (state.status !== 'compensating' || !owesStock(state)) return [];
       return [releaseOf(state)];
     case 'FulfilmentDeadlineMissed': {
-      if (told.data.deadline !== 'courier' || ending) return [];
+      if (input.data.deadline !== 'courier' || ending) return [];
       return [{ type: 'CancelOrder', orderId, reason: 'No courier picked it up in time.', by: 'system' }];
     }
     case 'PaymentDeclined':
@@ -109,7 +109,7 @@ function byWhatWasTold(state: BegunFulfilment, told: ManagerInput): readonly Ful
       if (state.status !== 'confirming' && state.status !== 'delivering') return [];
       return [{ type: 'CancelOrder', orderId, reason: 'It is no longer paid for.', by: 'system' }];
     case 'FulfilmentCompensationRequested':
-      return ending ? [] : [{ type: 'CancelOrder', orderId, reason: told.data.reason, by: 'operator' }];
+      return ending ? [] : [{ type: 'CancelOrder', orderId, reason: input.data.reason, by: 'operator' }];
     default:
       return [];
   }

@@ -163,10 +163,12 @@ function asked(state: BegunFulfilment, { step, attempt, retryAt, until }: Paymen
 }
 
 function paid(state: BegunFulfilment, { status }: PaymentSettled): BegunFulfilment {
-  const told = { ...state, money: status };
-  if (told.status === 'compensating') return undone({ ...told, asked: undefined });
-  if (told.status !== 'authorising') return told;
-  return owesMoney(told) ? { ...carried(told), status: 'confirming' } : rejecting(told, `The payment was ${status}.`);
+  const settled = { ...state, money: status };
+  if (settled.status === 'compensating') return undone({ ...settled, asked: undefined });
+  if (settled.status !== 'authorising') return settled;
+  return owesMoney(settled)
+    ? { ...carried(settled), status: 'confirming' }
+    : rejecting(settled, `The payment was ${status}.`);
 }
 
 function rejecting(state: BegunFulfilment, reason: string): BegunFulfilment {

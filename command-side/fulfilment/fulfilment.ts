@@ -22,30 +22,30 @@ import {
 } from './fulfilment-state.js';
 import { later, timeLimits, extendedTimeLimits, retryAt } from './deadlines/time-limits.js';
 
-// What carries an order from its placement to its end: stock, payment, delivery, and the undoing of each. Pure: what
-// happened and what came of commands goes in, facts about the fulfilment (here) and commands to others
-// (`due-commands.ts`) come out. What is due follows from the state and from what it is told, whether or not it was told
-// that before, so after a crash at any point the same events again make up for what was not done. Every command it asks
-// for is silence the second time.
+// The process manager carries an order from its placement to its end: stock, payment, delivery, and undoing each. It is
+// pure: events and outcomes of commands go in; events of the fulfilment (here) and commands to others
+// (`due-commands.ts`) come out. What is due follows from the state and the input, whether or not the input came
+// before. So after a crash at any point the same events, given again, lead to what was not done. Every command is a
+// no-op the second time.
 //
 // Undoing begins at the order's stream, which is the arbiter: what fails here only asks for the order to be rejected,
 // and what was done is undone when the order says that it is rejected, or cancelled.
 
-/** What came of a command at once. */
+/** The immediate outcome of a command. */
 export type CommandOutcome =
   | { readonly type: 'StockWasReserved'; readonly data: { readonly items: readonly StockItem[] } }
   | { readonly type: 'StockWasRefused'; readonly data: { readonly productId: string } }
   | { readonly type: 'StockWasReleased'; readonly data: object };
 
-/** What it is told: an event of the log, what came of a command, or that it is later than it was. */
+/** The input: an event of the log, the outcome of a command, or that time has passed. */
 export type ManagerInput = WaybillEvent | CommandOutcome | { readonly type: 'TimePassed'; readonly data: object };
 
-/** What it is told, and when. Times are milliseconds since 1970-01-01T00:00:00Z. */
+/** An input and when it came. Times are milliseconds since 1970-01-01T00:00:00Z. */
 export interface Notice {
   readonly input: ManagerInput;
-  /** As is believed. */
+  /** The time as it is believed (`BelievedTime`). */
   readonly now: number;
-  /** All is told that was recorded up to here: of an event, when it was recorded itself. */
+  /** Everything recorded up to this time has been given; for an event, the time it was recorded. */
   readonly recordedUpTo: number;
   /** Whether the time is known well enough for what cannot be undone. */
   readonly isProven: boolean;
@@ -239,7 +239,7 @@ function missed(orderId: string, dueAt: string): FulfilmentEvent {
   return { type: 'FulfilmentDeadlineMissed', data: { orderId, deadline: 'payment', dueAt, again: null } };
 }
 
-/** The process manager as an aggregate: what it is told is the command, what it decides are facts of its own. */
+/** The process manager as an aggregate: its input is the command, its decisions are events of its own. */
 export const fulfilment: Decider<Notice, FulfilmentState, FulfilmentEvent> = {
   initialState: { status: 'none' },
   decide: react,

@@ -4,7 +4,7 @@ import { requireWhole } from '@waybill/shared-kernel/stream-faults.js';
 import { deliveryIdOf, streamName } from '@waybill/shared-kernel/stream.js';
 import { orderConcerned } from './fulfilment.js';
 
-/** By what deadlines of a partition are judged. */
+/** What the deadlines of a partition are judged by. */
 export interface Judging {
   /** Everything that was recorded up to then is handled: milliseconds since 1970, by the log's clock and by ours. */
   readonly upToMs: number;
@@ -12,16 +12,15 @@ export interface Judging {
   readonly position: number;
 }
 
-/** Streams of others in which it is told what becomes of an order. */
+/** The other streams that say what becomes of an order. */
 export function streamsOfOthers(orderId: string): readonly string[] {
   return [streamName('order', orderId), streamName('payment', orderId), streamName('delivery', deliveryIdOf(orderId))];
 }
 
 /**
- * Whether something was recorded of an order, by a deadline where one is given, that the process manager has yet to
- * handle: then the deadline is not missed, and nothing need be asked for again, whoever is behind. Read from the order's
- * own streams, the last word before what cannot be undone. `dueAt`: RFC 3339. Throws `StreamCut` where events of them are
- * gone: what they said nobody knows.
+ * Whether the order's streams hold an event that the process manager has yet to handle; with `dueAt` (RFC 3339), one
+ * that was recorded by then. If so, the deadline is not missed and nothing has to be requested again, however late we
+ * are. The streams are read just before what cannot be undone. Throws `StreamCut` where their events are gone.
  */
 export async function hasUnhandled(
   store: StreamReader,

@@ -8,26 +8,26 @@ export interface LazyCheckpointsDependencies {
   readonly positions: ConsumerProgress;
   readonly timer: Timer;
   readonly randomness: Randomness;
-  /** Told of each save that failed; `of`: `<consumer>/position`. */
+  /** Called with each save that failed; `of`: `<consumer>/position`. */
   readonly report?: (fault: Error, of: string) => void;
-  /** Writes what has to be in the store before the partition's position is, of all that is done by now. */
+  /** Writes what has to be stored before the partition's position is. */
   readonly prepare?: (partition: number, position: LogPosition) => Promise<void>;
 }
 
-/** Milliseconds for which positions may wait to be saved, all of a process together. */
+/** Milliseconds for which positions may wait to be saved; all of a process are saved together. */
 const delayMs = 250;
 const backOff: BackOff = { first: 2 * delayMs, most: 10_000 };
 
 /**
- * The positions of a consumer in its partitions, saved a little behind what is done, never ahead of it: whoever begins
- * at one is given again what was done since, which must do no harm. A save that fails holds up nobody and is tried
- * again with what is done by then.
+ * The checkpoints of a consumer, one per partition. They are saved a little late and are never ahead of the work:
+ * whoever begins at one gets the events since then again, and handling them again must be a no-op. A save that fails
+ * holds up nothing; it is tried again with the position reached by then.
  */
 export class LazyCheckpoints {
   readonly #consumer: string;
   readonly #dependencies: LazyCheckpointsDependencies;
   readonly #unsaved = new Map<number, LogPosition>();
-  /** Partition → the saves of it that are on their way. */
+  /** Partition → its saves under way. */
   readonly #onTheWay = new Map<number, Set<Promise<void>>>();
   #nap = new AbortController();
   #isSaving = false;
@@ -44,8 +44,8 @@ export class LazyCheckpoints {
   }
 
   /**
-   * Saves that of a partition which is about to be given away. Where that fails, it stays where it was saved last, and
-   * whoever has it next does again what was done since. Never rejects.
+   * Saves the checkpoint of a partition that is about to be given away. If that fails, the last saved one counts, and
+   * the next process handles the events since then again. Never rejects.
    */
   async flush(partition: number): Promise<void> {
     await this.#save([partition]);
@@ -54,8 +54,8 @@ export class LazyCheckpoints {
   }
 
   /**
-   * The partition begins anew where it was saved: what is not saved is not, and nothing of it is on its way any more
-   * when this resolves. Never rejects.
+   * Drops what is not saved: the partition begins again at its saved checkpoint. No save is under way when this
+   * resolves. Never rejects.
    */
   async forget(partition: number): Promise<void> {
     this.#unsaved.delete(partition);
@@ -74,7 +74,7 @@ export class LazyCheckpoints {
     this.#isSaving = false;
   }
 
-  /** All in one turn, so that a store can write them together. Whether all are saved. */
+  /** Saves all in one turn, so that a store can write them together. Answers whether all are saved. */
   async #save(partitions: readonly number[]): Promise<boolean> {
     try {
       await Promise.all(

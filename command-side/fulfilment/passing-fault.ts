@@ -11,14 +11,14 @@ import { appendSurely } from '../handling/append-surely.js';
 
 type Log = AggregateLog;
 
-/** A fault of the log rather than of what stands in it, whatever an adapter threw. */
+/** A fault of the log itself, not of its events. */
 class LogFault extends Error {
   constructor(readonly fault: unknown) {
     super('The log could not be used.');
   }
 }
 
-/** The same log, whose faults are told from those of deciding on what it holds. */
+/** The same log, with its faults marked, so that they differ from faults of deciding on its events. */
 export function withLogFaults(log: Log): Log {
   return {
     append: (...asked) => appendSurely(log, ...asked).catch(tellApart),
@@ -33,7 +33,7 @@ function tellApart(error: unknown): never {
   throw new LogFault(error);
 }
 
-/** The fault, where trying again may help; `undefined`: the same would come of it every time. */
+/** The fault, if trying again may help; `undefined`: it would fail in the same way every time. */
 export function passingFault(error: unknown): { readonly fault: unknown } | undefined {
   if (error instanceof LogFault) return error;
   const passes = [Unavailable, ConcurrentRequest, EventFromTheFuture].some((kind) => error instanceof kind);

@@ -31,23 +31,23 @@ export interface ProcessManagerDependencies {
   /** Without them, long streams are read from their beginning. */
   readonly snapshots?: AggregateSnapshots | undefined;
   readonly stock: Pick<StockKeeper, 'reserve' | 'release'>;
-  /** Asks without waiting; what comes of it comes along the log, or is asked for again. */
+  /** Sends a payment request without waiting. Its outcome comes along the log, or the request is sent again. */
   readonly askPayment: (request: PaymentRequest) => void;
-  /** Told how far each fulfilment has come. */
+  /** Called with how far each fulfilment has come. */
   readonly worklist: Pick<WorklistWriter, 'note'>;
 }
 
-/** Asked where a fulfilment was suspended: whether it still is. */
+/** Asked when a fulfilment was suspended: whether the event has to wait. */
 export type MustWait = () => Promise<boolean>;
 
-/** What is asked before it is noted what something means for a fulfilment. */
+/** Questions asked before events of the fulfilment are appended. */
 interface Asked {
   readonly mustWait: MustWait;
-  /** Whether what would be noted because time has passed may be noted. */
+  /** Whether events that follow from passed time may be appended. */
   readonly mayNote?: (fact: FulfilmentEvent) => Promise<boolean>;
 }
 
-/** How a fulfilment stands, and what was noted of it just now. */
+/** The state of a fulfilment, and the events appended to it just now. */
 interface Noted {
   readonly loaded: Loaded<Fulfilment>;
   readonly facts: readonly FulfilmentEvent[];
@@ -58,17 +58,17 @@ const kept = 5000;
 const namespace = 'a7f4b4f2-2f4e-4f0c-8f43-7a3c3f6d9b02';
 
 /**
- * Does what the process manager decides, for one partition. On the way of most orders little is read: what it sees and
- * appends itself it knows already, and what it assumes to be new it appends as new. An assumption that does not hold is a
- * conflict, upon which it reads and decides again, and what was done before is no event the second time. So it may be
- * done again, and for a moment another may work on its partition too: who is second finds what the first did.
+ * Carries out what the process manager decides, for one partition. It reads little for most orders: it remembers what
+ * it has seen and appended, and appends what it assumes to be new as new. A wrong assumption is a conflict: it reads
+ * and decides again, and what was done before is a no-op. So events may be handled again, and another process may work
+ * on the same partition for a moment: the second finds what the first did.
  */
 export class ProcessManager {
   readonly #dependencies: ProcessManagerDependencies;
   readonly #fulfilments: AggregateStreams<Notice, Fulfilment, FulfilmentHistory>;
   readonly #orders;
   readonly #deliveries;
-  /** Events up to here may have been worked on before this began. */
+  /** Events up to this position may have been handled before this began. */
   #redoneUpTo = Infinity;
 
   constructor(dependencies: ProcessManagerDependencies) {
@@ -81,14 +81,15 @@ export class ProcessManager {
     });
   }
 
-  /** What is handled from here on nobody has worked on before: the log ended at this position when it began. */
+  /** Nobody has handled events after this position: the log ended here when this began. */
   beginAt(head: number): void {
     this.#redoneUpTo = head;
   }
 
   /**
-   * Notes what an event means for the order it is about, and does what is due after it. Again does no harm. Where the
-   * fulfilment was suspended, it asks whether the event has to wait: if so, nothing is done, and the answer is false.
+   * Handles an event of an order: appends what it means for the fulfilment, then sends the commands that are due. A
+   * repeat is a no-op. If the fulfilment was suspended, `mustWait` says whether the event has to wait: if so, nothing
+   * is done, and the answer is false.
    */
   async handle(orderId: string, event: KnownEvent, mustWait: MustWait): Promise<boolean> {
     if (event.stream === this.#orders.streamOf(orderId)) this.#orders.see(orderId, event);
@@ -97,7 +98,7 @@ export class ProcessManager {
     const loaded = this.#known(orderId, event) ?? (await this.#fulfilments.load(orderId));
     // What is not begun hears of its beginning first.
     if (loaded.revision === noStream && event.type !== 'OrderPlaced') await this.#fulfilments.requireNeverWas(orderId);
-    // Should it fail, it is worked on again.
+    // If this fails, the event is handled again.
     this.#redoneUpTo = Math.max(this.#redoneUpTo, position);
     const stockSince = event.type === 'DeliveryReturned' ? position : undefined;
     const cause = { id, occurredAt, correlationId, traceparent, actor, recordedUpTo, stockSince, position };
@@ -130,8 +131,8 @@ export class ProcessManager {
   }
 
   /**
-   * Asks once more for the payment that an order waits for: whoever was asked may be gone. Nothing is noted by it, and a
-   * fulfilment that is suspended is left alone.
+   * Requests again the payment that an order waits for: the process that was asked before may be gone. It appends
+   * nothing, and leaves a suspended fulfilment alone.
    */
   async askAgain(orderId: string, mustWait: MustWait): Promise<void> {
     const { state, revision, occurredAt } = await this.#fulfilments.load(orderId);
@@ -145,8 +146,8 @@ export class ProcessManager {
   }
 
   /**
-   * The fulfilment, where it is known without reading. What its own stream tells was appended by somebody else, and
-   * what may have been done before was done at another time than now, which the log knows.
+   * The fulfilment, if it is known without reading. It is not known after an event of its own stream, which another
+   * appended, nor if it may have been handled before: the log knows when that was.
    */
   #known(orderId: string, { stream, type, position }: KnownEvent): Loaded<Fulfilment> | undefined {
     if (stream === this.#fulfilments.streamOf(orderId)) return undefined;
@@ -172,7 +173,7 @@ export class ProcessManager {
       else await this.#doWhatIsDue(orderId, due, { ...cause, ...stockSinceOf(noted) }, noted.loaded);
       return true;
     } catch (error) {
-      // Whether an append that failed is in the log, and since when, the log knows.
+      // Only the log knows whether a failed append is in it, and since when.
       this.#fulfilments.forget(orderId);
       throw error;
     }
@@ -202,7 +203,7 @@ export class ProcessManager {
     }, this.#dependencies);
   }
 
-  /** Each command once; what comes of one at once may make others due. */
+  /** Sends each due command once; the immediate outcome of one may make others due. */
   async #doWhatIsDue(orderId: string, input: ManagerInput, cause: Causing, loaded: Loaded<Fulfilment>): Promise<void> {
     const done = new Set<string>();
     const tellings: ManagerInput[] = [input];
@@ -224,7 +225,7 @@ export class ProcessManager {
     this.#tellWorklist(orderId, current);
   }
 
-  /** Has the worklist say how a fulfilment stands that others moved on. */
+  /** Brings the worklist up to a fulfilment that others have moved on. */
   async keepListed(orderId: string): Promise<void> {
     this.#tellWorklist(orderId, await this.#fulfilments.load(orderId));
   }
@@ -292,8 +293,8 @@ export class ProcessManager {
   }
 
   /**
-   * What is asked of the stock was not asked before this position of the log: known where it follows from what was noted or
-   * told just now, else the fulfilment's own stream says when it came to that.
+   * What is asked of the stock was not asked before this position of the log: known where it follows from what was
+   * noted or given just now; else the fulfilment's own stream says when it came to that.
    */
   #since(command: StockAsking, { stockSince }: Causing): Since {
     const wasReserved = command.type === 'ReserveStock' || command.isCertain;
@@ -344,7 +345,7 @@ export class ProcessManager {
   ): Promise<void> {
     let loaded: Loaded<State> | undefined = streams.lastSeen(id) ?? streams.unwritten();
     const attempt = async (): Promise<boolean> => {
-      // What the command is for is there, or was.
+      // What the command asks for is done, or was.
       const current = loaded ?? (await streams.loadExpected(id));
       loaded = undefined;
       const events = decideUnlessRefused(streams.decider, command, current.state);
@@ -360,7 +361,7 @@ export class ProcessManager {
     await againOnConflict(attempt, this.#dependencies);
   }
 
-  /** What follows from something happens after it, also where the clock has not come so far. */
+  /** An event is never dated before its cause, even if the clock is behind. */
   #causeOf(
     { id, occurredAt: causedAt, correlationId, traceparent, recordedUpTo }: Causing,
     actor: Actor | undefined,
@@ -383,9 +384,9 @@ type OnDelivery = Asking & { readonly deliveryId: string };
 type StockAsking = Extract<FulfilmentCommand, { type: 'ReserveStock' | 'ReleaseStock' }>;
 
 /**
- * `toldUpTo`: as in `Notice`. `occurredAt`: of the event, or of the last one of the fulfilment where time has passed.
- * `stockSince`: position of the log up to which this was not asked of the stock, where known. `position`: of the event. `isFirstAsked`: the payment
- * was asked for by nobody before.
+ * `recordedUpTo`: as in `Notice`. `occurredAt`: of the event, or of the last one of the fulfilment where time has
+ * passed. `stockSince`: position of the log up to which the stock was not asked for this, where known. `position`: of
+ * the event. `isFirstAsked`: nobody has requested the payment before.
  */
 type Causing = Pick<Cause, 'id' | 'correlationId' | 'traceparent' | 'actor'> &
   Pick<Notice, 'recordedUpTo'> & {
@@ -395,7 +396,7 @@ type Causing = Pick<Cause, 'id' | 'correlationId' | 'traceparent' | 'actor'> &
     readonly isFirstAsked?: true;
   };
 
-/** What was noted just now is what stock is first set aside for, or given back for: nobody can have asked before. */
+/** A fulfilment that has just begun or been cancelled: nobody can have asked the stock for it before. */
 function stockSinceOf({ loaded, facts }: Noted): Pick<Causing, 'stockSince'> {
   const isNew = facts.some(({ type }) => type === 'FulfilmentStarted' || type === 'FulfilmentCancelled');
   return isNew ? { stockSince: loaded.position } : {};

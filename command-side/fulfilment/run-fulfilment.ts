@@ -53,7 +53,9 @@ import { epochMs } from '@waybill/shared-kernel/ports/clock.js';
 /** Name of the process manager's queues and of its positions. */
 export const fulfilmentConsumer = 'fulfilment';
 
-/** Whose events it reacts to; of its own those by which somebody has it go on, do it again or undo it. */
+/**
+ * The categories whose events it reacts to; of its own, those by which an operator resumes, retries or undoes an order.
+ */
 export const fulfilmentCategories: readonly Category[] = ['order', 'payment', 'delivery', 'fulfilment'];
 
 export interface FulfilmentDependencies
@@ -68,7 +70,7 @@ export interface FulfilmentDependencies
     LogIdentityStore;
   /** Told of each order that is suspended. */
   readonly quarantined?: ReportQuarantine;
-  /** Told of each batch that is worked on. */
+  /** Called with each batch that is worked on. */
   readonly watchBatch?: WatchBatch;
   /** By which it waits and judges. */
   readonly believedTime: BelievedTime;
@@ -78,7 +80,7 @@ export interface FulfilmentDependencies
   readonly carriesPayments?: boolean;
 }
 
-/** What all partitions of a process share. */
+/** What the partitions of a process share. */
 export interface SharedByPartitions {
   readonly late: Pick<LazyCheckpoints, 'done' | 'forget'>;
   readonly stock: ProcessManagerDependencies['stock'];
@@ -107,7 +109,7 @@ export function sharedByPartitions(
     writer: worklist,
     consumer: fulfilmentConsumer,
   });
-  // A read store that is down holds up nobody: what is due is found once it is back.
+  // A read store that is down holds up no order: what is due is found once it is back.
   const late = new LazyCheckpoints(fulfilmentConsumer, {
     ...dependencies,
     prepare: (partition, position) =>
@@ -123,8 +125,8 @@ export function sharedByPartitions(
 /** One partition of the process manager. */
 export interface FulfilmentTarget extends PartitionTarget {
   /**
-   * Does what is due because a deadline has passed, for some of those of which one has. `handledUntilMs`: everything
-   * that was recorded before is applied, milliseconds since 1970; what was due later is not looked at yet.
+   * Handles some of the orders whose deadline has passed. `handledUntilMs`, milliseconds since 1970: every event
+   * recorded before it is applied; deadlines after it are not looked at yet.
    */
   lookAtDeadlines(handledUntilMs: number): Promise<void>;
 }
@@ -133,10 +135,11 @@ export interface FulfilmentTarget extends PartitionTarget {
 const lookedAtOnce = 100;
 
 /**
- * One partition of the process manager. Orders are worked on side by side, so that their appends are grouped; the
- * events of one order one after the other. `late` is told of a batch when everything due after each of its events is in
- * the log, or asked for, and saves the position soon after. An event that cannot be handled suspends its order, see
- * `SuspendingProcessManager`; what may pass pauses the partition, and the same events come again, which does no harm.
+ * One partition of the process manager. Several orders are handled at once, so that their appends are grouped; the
+ * events of one order are handled in order. When everything due after a batch is in the log, or requested, `late` takes
+ * its position and saves it soon after. An event that cannot be handled suspends its order
+ * (`SuspendingProcessManager`). A passing fault pauses the partition; the same events then come again, which is a
+ * no-op.
  */
 export function fulfilmentOf(
   partition: number,
@@ -172,7 +175,7 @@ export function fulfilmentOf(
       worklist.forget(partition);
       const position = await fittingPosition(partition, handled, dependencies, renew);
       completion.forget(partition);
-      // What it remembers is from before, and perhaps of another log.
+      // Its memory is older, and perhaps of another log.
       manager = begin();
       manager.beginAt(await dependencies.store.head());
       const last = await lastEvent(dependencies.store);
@@ -212,9 +215,9 @@ export function fulfilmentOf(
 }
 
 /**
- * Where a partition goes on in this log. Of one that was made from another log, or from a later state of this one, that
- * is where both are the same: what is handled again from there on is handled as it stands in this log, and what was done
- * already is not done twice. `handled`: how far it had come in this process, which may be further than is noted.
+ * The position from which a partition goes on in this log. If its stored position belongs to another log, or to a later
+ * state of this one, it goes on from where both logs are the same; what was done already is not done twice. `handled`:
+ * how far it had come in this process, which may be further than what is stored.
  */
 async function fittingPosition(
   partition: number,
@@ -239,7 +242,7 @@ async function fittingPosition(
   const position = sharedPart(noted, judgement);
   const name = `${fulfilmentConsumer}/${partition}`;
   report?.(new Error(`Its position is not of this log (${why ?? fit}). It goes on from ${position.through}.`), name);
-  // Before it takes anything from its queue: what is there may be of the other log.
+  // Before it takes messages from its queue, which may be of the other log.
   await renewIdentity({ store, readStore: positions }, randomness);
   await positions.resetConsumerPosition(fulfilmentConsumer, partition, noted, position);
   renew();

@@ -99,7 +99,7 @@ export interface Handled<State> {
   readonly unchanged: boolean;
 }
 
-/** Told how each command ended: `recorded`, `unchanged`, `replayed`, or the kind of the refusal or fault. */
+/** Called with how each command ended: `recorded`, `unchanged`, `replayed`, or the kind of the refusal or fault. */
 export type CountCommand = (route: string, outcome: string) => void;
 
 export interface CommandDependencies {

@@ -1,24 +1,24 @@
 import { beginning } from '@waybill/shared-kernel/ports/event-store.js';
 
-/** A request that recorded events in a stream: its id, the revision of the last of them, and when, milliseconds. */
+/** A request that recorded events in a stream: its id, the revision of its last event, and its time in milliseconds. */
 export type KnownRequest = readonly [id: string, revision: number, at: number];
 
-/** How long a request is known whatever came since, milliseconds: the contract's promise to clients. */
+/** Milliseconds for which every request is remembered: the contract's promise to clients. */
 const promised = 24 * 60 * 60 * 1000;
 
-/** How many of the latest are known however long ago they were. */
+/** How many of the latest requests are remembered, however old they are. */
 const atLeast = 1_000;
 
-/** A request that nobody sent, whose id follows from what it asks for: its revision, and its position in the log. */
+/** A request by rule: no client sent it, its id follows from its purpose. Its revision and its position in the log. */
 export type RuledRequest = readonly [id: string, revision: number, position: number];
 
-/** The latest of those, and up to which position of the log others are forgotten. */
+/** The latest requests by rule, and the position up to which older ones are forgotten. */
 export interface RuledRequests {
   readonly known: readonly RuledRequest[];
   readonly forgottenThrough: number;
 }
 
-/** How many requests by rule are known: of a product that everybody buys, those of some minutes. */
+/** How many requests by rule are remembered: some minutes' worth for a product that everybody buys. */
 const latestRuled = 5_000;
 
 /** What it takes before there is a request, and more with each: its id, where it stands, and its place in the map. */
@@ -26,21 +26,20 @@ const bytesOfNone = 500;
 const bytesOfOne = 150;
 
 /**
- * Which requests recorded events in a stream, and where. A request is forgotten once a thousand came after it of which
- * each is a day newer: one host whose clock is fast makes nobody forgotten. Of requests by rule, which may be as many as a
- * product has orders, the latest are known, and what is older is to be looked for in the log. So it depends on the stream
- * alone, and a snapshot that carries this stays small.
+ * The requests that recorded events in a stream, and where. A request is forgotten once a thousand later requests are
+ * each at least a day newer, so one host with a fast clock makes the stream forget nothing. A product may have as many
+ * requests by rule as orders: only the latest are remembered, and older ones are looked up in the log. What is
+ * remembered follows from the stream alone, and stays small in a snapshot.
  */
 export class KnownRequests {
   /** In the order in which they came. */
   readonly #known = new Map<string, { readonly revision: number; readonly at: number }>();
   /**
-   * When the earliest of the latest thousand was: of those, in the order in which they came, each that no later one is
-   * earlier than. Not known before somebody may have to be forgotten.
+   * The time of the earliest among the latest thousand requests. `undefined` until a request may have to be forgotten.
    */
   #earliest: Times | undefined;
 
-  /** Those by rule, in the order in which they came. */
+  /** Requests by rule, in the order in which they came. */
   readonly #ruled = new Map<string, { readonly revision: number; readonly position: number }>();
   readonly #latestRuled: number;
   #forgottenThrough = beginning;
@@ -67,9 +66,9 @@ export class KnownRequests {
     return this.#forgottenThrough;
   }
 
-  /** `position`: of its event, or of one behind it. */
+  /** `position`: of its event, or of a later one. */
   noteRuled(id: string, revision: number, position: number): void {
-    // Read again, by another who loads.
+    // Another load has read it before.
     if (position <= this.#forgottenThrough) return;
     this.#ruled.set(inOnePiece(id), { revision, position });
     if (this.#ruled.size <= this.#latestRuled) return;
@@ -78,7 +77,7 @@ export class KnownRequests {
     this.#forgottenThrough = oldest![1].position;
   }
 
-  /** Of several events of one request the last counts, and when the first was. */
+  /** If a request has several events, the revision of the last and the time of the first count. */
   note(id: string, revision: number, at: number): void {
     const before = this.#known.get(id);
     this.#known.set(inOnePiece(id), { revision, at: before?.at ?? at });
@@ -92,12 +91,12 @@ export class KnownRequests {
     }
   }
 
-  /** Where the last event of a request stands; `undefined`: it recorded none here, or is forgotten. */
+  /** The revision of a request's last event; `undefined`: it recorded none here, or is forgotten. */
   revisionOf(id: string): number | undefined {
     return (this.#known.get(id) ?? this.#ruled.get(id))?.revision;
   }
 
-  /** Those by rule whose events stand up to a revision; `undefined`: there never were any. */
+  /** The requests by rule up to a revision; `undefined`: there never were any. */
   ruledUpTo(last: number): RuledRequests | undefined {
     if (this.#ruled.size === 0) return undefined;
     const known: RuledRequest[] = [];
@@ -107,7 +106,7 @@ export class KnownRequests {
     return { known, forgottenThrough: this.#forgottenThrough };
   }
 
-  /** Those whose events stand up to a revision, in the order in which they came. */
+  /** The requests up to a revision, in the order in which they came. */
   upTo(last: number): readonly KnownRequest[] {
     const those: KnownRequest[] = [];
     for (const [id, { revision, at }] of this.#known) if (revision <= last) those.push([id, revision, at]);
@@ -132,7 +131,9 @@ function inOnePiece(text: string): string {
 
 /** The earliest of the latest thousand times, at the price of each coming and going once. */
 class Times {
-  /** Those that may yet become the earliest, with how many had come: each is later than those before it. */
+  /**
+   * Times that may yet become the earliest, each later than the one before it, with their number in order of coming.
+   */
   readonly #rising: { readonly at: number; readonly nth: number }[] = [];
   #count = 0;
 

@@ -16,21 +16,21 @@ export interface Sought {
   readonly roles: readonly string[];
 }
 
-/** To which new aggregate a request went, and with which payload. */
+/** The new aggregate that a request made, and the hash of its payload. */
 export interface Pointer extends Omit<RequestDirected, 'stream'> {
   readonly requestId: string;
   /** Of the aggregate. */
   readonly id: string;
-  /** Where it stands in the log. */
+  /** Its position in the log. */
   readonly position: number;
 }
 
 /**
- * Streams `request-<request id>`: for a request that makes a new aggregate, the arbiter of which one that is. The caller
- * may choose its id, and could choose another under the same key, so neither aggregate's stream can tell. The pointer is
- * appended before the aggregate's first event, to no stream only; from then on the key is bound to its target and
- * payload, whatever becomes of them. One caller may come in several roles at once, each of which has a stream: of those
- * the pointer that came first in the log counts. Before there was an arbiter, such a stream could hold several.
+ * The streams `request-<request id>`. Each decides which new aggregate its request makes. The aggregate's own stream
+ * cannot decide that: its caller may choose the id, and may choose another id under the same key. So the pointer is
+ * appended first, and only if the request's stream does not exist. From then on the key is bound to that id and
+ * payload, whether the aggregate is made or not. A caller may send the request in several roles at once, and each role
+ * has a stream: the pointer that comes first in the log counts. Streams of older releases may hold several pointers.
  */
 export class RequestPointers {
   readonly #store: AggregateLog;
@@ -41,14 +41,14 @@ export class RequestPointers {
     this.#randomness = randomness;
   }
 
-  /** Those that stand, of one request the latest first. */
+  /** The pointers in the log; of one request the latest first. */
   async find(sought: readonly Sought[]): Promise<readonly Pointer[]> {
     return (await Promise.all(sought.map((request) => this.#of(request)))).flat();
   }
 
   /**
-   * Rejects with `WrongExpectedRevision` where the request was directed already. `others`: the same request in other
-   * roles; it rejects too where one of those was directed before, unless that is the pointer it was `bound` to.
+   * Appends the pointer. Rejects with `WrongExpectedRevision` if the request has a pointer already. `others`: the ids
+   * of the same request in other roles; it also rejects if one of those has an earlier pointer, unless that is `bound`.
    */
   async direct(
     mark: RequestMark,
@@ -77,7 +77,7 @@ export class RequestPointers {
   }
 }
 
-/** The one that binds: of those that were appended to no stream only, the first in the log. */
+/** The pointer that counts: the first in the log among those appended to a stream that did not exist. */
 export function firstOf(pointers: readonly Pointer[]): Pointer | undefined {
   const arbitrated = pointers.filter(({ subject }) => subject !== null);
   return arbitrated.toSorted((one, other) => one.position - other.position)[0];

@@ -40,7 +40,7 @@ export function readNothing(body: unknown): void {
 
 const unknownField = 'This field is not known.';
 
-/** Names what class-transformer would drop in silence, those that every object has, such as `constructor`. */
+/** Names what class-transformer would drop silently, those that every object has, such as `constructor`. */
 function withoutForeign<Value extends object>(
   value: Value,
   pointer: string,

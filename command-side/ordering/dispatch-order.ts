@@ -5,7 +5,7 @@ import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 
 /**
  * Records on the order's stream, where it races with a cancellation, that the parcel leaves; the delivery's own event
- * follows. Done before by the same courier it is silence. Throws `RuleViolated` when the order may not leave.
+ * follows. Done before by the same courier it is a no-op. Throws `RuleViolated` when the order may not leave.
  */
 export async function dispatchOrder(
   orders: Aggregates['orders'],

@@ -14,8 +14,8 @@ export interface PaymentRecordsDependencies {
   readonly timer: Timer;
 }
 
-/** How it came that the gateway said something, as the events of it tell. */
-export interface Told {
+/** What caused an answer or a notice of the gateway, as its events record it. */
+export interface FactOrigin {
   readonly correlationId: string;
   readonly causationId: string;
   readonly traceparent: string | undefined;
@@ -61,7 +61,7 @@ export class PaymentRecords {
   record(
     terms: PaymentTerms,
     said: Omit<GatewayPayment, 'reference'>,
-    told: Told,
+    origin: FactOrigin,
     known?: LoadedPayment,
   ): Promise<PaymentState> {
     const { orderId } = terms;
@@ -72,7 +72,7 @@ export class PaymentRecords {
       before = undefined;
       const facts = command === undefined ? [] : payment.decide(command, loaded.state);
       if (facts.length === 0) return loaded.state;
-      const { causationId: id, actor, ...story } = told;
+      const { causationId: id, actor, ...story } = origin;
       const cause = { id, actor, request: undefined, ...story };
       const events = facts.map((fact) => envelope(fact, paymentEventIdOf(orderId, fact), orderId, cause));
       await this.#payments.appendByRule(orderId, loaded, events);
@@ -108,7 +108,7 @@ function factOf(
 /** Storage format: ids are made with it by rule. */
 const namespace = '7d0c5a6e-5f0b-4c83-9d53-2f9b1c8e6a40';
 
-/** Each thing happens once to a payment: whoever is told of it, by an answer or a notice, records the same event. */
+/** Each thing happens to a payment once: whether an answer or a notice brings it, the same event is recorded. */
 function paymentEventIdOf(orderId: string, { type }: Pick<DomainEvent, 'type'>): string {
   return uuidV5(`${type} ${orderId}`, namespace);
 }

@@ -12,7 +12,9 @@ import { PaymentRecords, type LoadedPayment } from './payment-records.js';
 import { readPaymentRequest } from './payment-request-body.js';
 import { paymentCorrelationId, paymentService, type PaymentAnswer, type PaymentRequest } from './payment-request.js';
 
-/** Told of each request: how it was answered; `unavailable`: the gateway was away, `failed`: something else was wrong. */
+/**
+ * Called with how each request was answered; `unavailable`: the gateway was away, `failed`: something else was wrong.
+ */
 export type CountPayment = (step: PaymentStep, outcome: PaymentAnswer['status'] | 'unavailable' | 'failed') => void;
 
 export interface PaymentServiceDependencies {

@@ -4,7 +4,7 @@ import type { PaymentAmount, PaymentEvent } from '@waybill/shared-kernel/events/
 import type { GatewayCall } from '@waybill/shared-kernel/ports/payment-gateway.js';
 
 /**
- * What the gateway says of an order's payment. Facts: they are never refused. Each is told again and again, by answers
+ * What the gateway says of an order's payment. Facts: they are never refused. Each comes again and again, by answers
  * and by notices, and they overtake one another.
  */
 export type PaymentCommand =
@@ -24,7 +24,7 @@ export interface PaymentTerms {
 
 export interface PaymentState {
   readonly status: PaymentStatus;
-  /** Of another time and another gateway: nothing is told of it, or asked for it, any more. */
+  /** Paid in imported history: the gateway knows nothing of it and is asked for nothing. */
   readonly imported: boolean;
 }
 

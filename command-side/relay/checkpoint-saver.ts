@@ -4,7 +4,7 @@ import type { Timer } from '@waybill/shared-kernel/ports/clock.js';
 export interface CheckpointSaverDependencies {
   readonly save: (position: LogPosition) => Promise<void>;
   readonly timer: Timer;
-  /** Told why a save failed. */
+  /** Called with the reason why a save failed. */
   readonly failed: (reason: unknown) => void;
 }
 

@@ -14,7 +14,7 @@ export interface LeadRelay extends Relay {
 /**
  * One of several relays of a log, of which one works at a time. A deposed one may be late, and does no harm: what it
  * publishes, position and `previous` alike, follows from the log alone, so each of its messages is a copy of one of
- * its successor's, and duplicates are silence; and its checkpoint cannot put a later one back (see `RelayCheckpoints`), nor
+ * its successor's, and duplicates are no-ops; and its checkpoint cannot put a later one back (see `RelayCheckpoints`), nor
  * would that do more than have some events published once more. One that has something to relay and does not move,
  * because it does not reach the broker or the log, leaves the lead to another.
  */

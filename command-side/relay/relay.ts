@@ -25,7 +25,7 @@ export interface RelayDependencies {
   readonly checkpoints: RelayCheckpoints & LogIdentityStore;
   readonly timer: Timer;
   readonly randomness: Randomness;
-  /** Told of each fault after which it tries again. */
+  /** Called with each fault after which it tries again. */
   readonly report?: (fault: Error, of: string) => void;
   /** Told of each page behind a position before it is published. */
   readonly seen?: ((after: number, page: LogPage) => void) | undefined;

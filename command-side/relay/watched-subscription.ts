@@ -41,7 +41,7 @@ export async function* watchedSubscription(
       await verify().catch((fault: unknown) => {
         if (!(fault instanceof Unavailable)) endWait?.(asError(fault));
       });
-      // That the log cannot be asked is no silence: who reads it meets that fault.
+      // A log that cannot be asked does not end the subscription: whoever reads it meets that fault.
       const held = await nextEvent().catch(() => position);
       if (endWait !== undefined) owed = held;
     }

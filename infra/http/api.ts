@@ -113,7 +113,7 @@ function mountRoutes(app: Express, { routes, ...entrance }: Pick<ApiParts, 'rout
   for (const [path, handlers] of paths) mount(app, path, handlers);
 }
 
-/** RFC 6750 §3.1: whoever sent a token is told that it was the token, and nobody else. */
+/** RFC 6750 §3.1: only a caller who sent a token learns that the token was at fault. */
 function challenge(answer: Answer, error: unknown, { headers }: IncomingMessage): Answer {
   if (!(error instanceof Unauthenticated) || !/^Bearer\b/i.test(headers.authorization ?? '')) return answer;
   return {

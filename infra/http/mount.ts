@@ -3,7 +3,7 @@ import { RequestRefused } from './problem.js';
 import type { Method } from './route.js';
 import { send, type Handler } from './send.js';
 
-/** Mounts a path with all its methods. Any other is refused (405), OPTIONS is told which there are. */
+/** Mounts a path with all its methods. Any other is refused (405); OPTIONS is answered with those there are. */
 export function mount(app: Express, path: string, handlers: ReadonlyMap<Method, Handler>): void {
   const allow = {
     Allow: [...handlers.keys()].flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', '),

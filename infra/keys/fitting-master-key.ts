@@ -18,7 +18,7 @@ export interface MasterKeySource {
 const proofLabel = '';
 const proofText = new Uint8Array(dataKeyLength);
 
-/** What a store keeps from its first use on, by which its master key is told from all others. */
+/** What a store keeps from its first use on, to recognise its master key. */
 export function proofOf(masterKey: Uint8Array, randomness: Randomness): Uint8Array {
   return wrapKey(masterKey, proofLabel, proofText, randomness);
 }

@@ -20,7 +20,7 @@ import { openMemoryLeaseStore, type MemoryLeases } from './memory/lease-store.js
 interface Acting {
   readonly process: number;
   readonly partition: number;
-  /** It stood still meanwhile, so it may be late: it counts until it is told to stop only. */
+  /** It stood still meanwhile, so it may be late: it counts only until it is asked to stop. */
   mayBeLate: boolean;
   isAsleep: boolean;
 }

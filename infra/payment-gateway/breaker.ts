@@ -18,17 +18,17 @@ export interface BreakerTuning {
 export class Breaker {
   readonly #tuning: BreakerTuning;
   readonly #clock: SteadyClock;
-  readonly #told: (state: BreakerState) => void;
+  readonly #onChange: (state: BreakerState) => void;
   /** Payer → how their last attempt ended, and when; the latest last. */
   readonly #last = new Map<string, { readonly at: number; readonly failed: boolean }>();
   #failed = 0;
   #state: BreakerState = 'closed';
 
-  /** `clock`: never set back. `told`: of each state that it comes to. */
-  constructor(tuning: BreakerTuning, clock: SteadyClock, told: (state: BreakerState) => void) {
+  /** `clock`: never set back. `onChange`: called with each new state. */
+  constructor(tuning: BreakerTuning, clock: SteadyClock, onChange: (state: BreakerState) => void) {
     this.#tuning = tuning;
     this.#clock = clock;
-    this.#told = told;
+    this.#onChange = onChange;
   }
 
   get state(): BreakerState {
@@ -61,7 +61,7 @@ export class Breaker {
       this.#last.clear();
       this.#failed = 0;
     }
-    this.#told(state);
+    this.#onChange(state);
   }
 
   #note(payer: string, failed: boolean): void {

@@ -23,7 +23,7 @@ import { attemptsAt, PassingFault, type Exchange } from './http-exchange.js';
  */
 export type CallOutcome = GatewayPayment['status'] | 'refused' | 'unavailable' | 'crowded';
 
-/** Who is told of what happens between us and the gateway. */
+/** Called with what happens between us and the gateway. */
 export interface WatchGateway {
   /** `seconds`: with all attempts and the waits between them. */
   called(step: GatewayCall, outcome: CallOutcome, seconds: number): void;
@@ -112,7 +112,7 @@ export function openHttpGateway(options: HttpGatewayOptions): PaymentGateway {
 
   function call(exchange: Exchange, payer = exchange.reference, isWanted = () => true): Promise<GatewayPayment> {
     const startedAt = performance.now();
-    const told = (outcome: CallOutcome): void =>
+    const end = (outcome: CallOutcome): void =>
       watch?.called(exchange.step, outcome, (performance.now() - startedAt) / 1000);
     const calling = turns
       .take(payer, async () => {
@@ -121,12 +121,12 @@ export function openHttpGateway(options: HttpGatewayOptions): PaymentGateway {
       })
       .then(
         (payment) => {
-          told(payment.status);
+          end(payment.status);
           return payment;
         },
         (error: unknown) => {
           const [outcome, fault] = explain(error);
-          told(outcome);
+          end(outcome);
           throw fault;
         },
       );

@@ -19,7 +19,7 @@ export interface GatewayDependencies {
 export interface OpenedGateway extends PaymentGateway {
   /** Where it is, as it may be shown. */
   readonly url: string;
-  /** Tells the built-in simulator where its webhooks go. A real gateway is told so where it is administered. */
+  /** Tells the built-in simulator where its webhooks go. For a real gateway that is configured at the gateway. */
   notifyAt(url: string): void;
 }
 

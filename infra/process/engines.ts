@@ -30,7 +30,7 @@ import { openSqliteSnapshotStore } from '../snapshots/sqlite/snapshot-store.js';
 // Which adapter is behind a port, by the configuration. Servers are connected to when they are first used, and again
 // whenever they were gone: that one is down stops nobody from starting.
 
-/** Told of a fault that was met and is tried again; `of`: where. */
+/** Called with a fault that was met and is tried again; `of`: where. */
 export type ReportFault = (fault: Error, of: string) => void;
 
 export interface EventStoreDependencies {
@@ -38,7 +38,7 @@ export interface EventStoreDependencies {
   /** A port of the thread that writes the log, where there is one. */
   readonly appender?: MessagePort | undefined;
   readonly report?: ReportFault;
-  /** Told when what was reported is over, in a sentence; `of`: where. */
+  /** Called when what was reported is over, in a sentence; `of`: where. */
   readonly recovered?: (text: string, of: string) => void;
 }
 

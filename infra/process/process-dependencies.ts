@@ -18,8 +18,8 @@ export interface ProcessDependencies {
   readonly randomness: Randomness;
   readonly timer: Timer;
   /**
-   * Logs a fault that is tried again, and counts it. One of an outage that was told of is only counted, whoever of the
-   * process told of it.
+   * Logs a fault that is tried again, and counts it. A fault of an outage that was logged before is only counted,
+   * whichever part of the process logged it.
    */
   readonly report: ReportFault;
   /** Logs that what was reported is over, when it is for all that reported it. */

@@ -40,7 +40,7 @@ const apis = {
   'read-api': { title: 'read API', port: 'readPort', portVariable: 'WAYBILL_READ_PORT', usesFolder: apiUsesDataFolder },
 } as const;
 
-/** Runs an API as a process of its own, until it is told to stop. */
+/** Runs an API as a process of its own, until it is asked to stop. */
 export function runApi(
   name: keyof typeof apis,
   open: (part: ApiPart) => OpenedApi | Promise<OpenedApi>,

@@ -22,7 +22,7 @@ export interface FollowerProcess extends Part {
   readonly store: EventStore;
   /** Holds the read models, and how far each follower has come. */
   readonly readStore: ReadStore;
-  /** By which messages of that log are told. */
+  /** Recognises messages of that log. */
   readonly identity: LogIdentity;
   /** Looks at the head of that log for all of its consumers. */
   readonly headWatch: HeadWatch;

@@ -1,7 +1,7 @@
 import process from 'node:process';
 import { WaybillError } from '@waybill/shared-kernel/errors.js';
 
-/** A part of Waybill that runs until it is told to stop. */
+/** A part of Waybill that runs until it is asked to stop. */
 export interface Running {
   /** What a person who started it should read, with a line break at its end. */
   readonly greeting: string;

@@ -9,7 +9,7 @@ export interface WrittenLog {
   readonly events: EventStore;
   /** A new way to that thread for another one, if it is there: whoever asks for one must read what comes along it. */
   appender(): MessagePort | undefined;
-  /** Resolves, with a sentence, when that thread ended without being told to. */
+  /** Resolves, with a sentence, when that thread ended without being asked to. */
   readonly broken?: Promise<string>;
   close(): Promise<void>;
 }

@@ -287,7 +287,7 @@ function isCurrent(database: Database, { schema, readonly = false }: DatabaseOpt
   return version === schema.version;
 }
 
-/** Makes a connection, and the file if need be, what `options` say. Doing it again is silence. */
+/** Makes a connection, and the file if need be, what `options` say. A repeat is a no-op. */
 function setUp(database: Database, options: DatabaseOptions): void {
   const { schema } = options;
   database.exec(

@@ -14,8 +14,8 @@ const fresh = 2_000;
 const answerTimeoutMs = 1_000;
 
 /**
- * Has them in `registry` as gauges. They are measured when it is asked, at most every two seconds and one question of a
- * kind at a time; what cannot be had within a second is left out, and all else is told.
+ * Adds the figures to `registry` as gauges. They are measured when the registry is read, at most every two seconds and
+ * each measure once at a time. A figure that takes longer than a second is left out; the others are shown.
  */
 export function tellFigures(
   registry: Registry,

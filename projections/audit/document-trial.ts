@@ -102,7 +102,7 @@ export class DocumentTrial {
   async #readEvents(): Promise<readonly RecordedEvent[]> {
     const events: RecordedEvent[] = [];
     for (const { stream, last } of Object.values(this.folded.streams)) {
-      // What cannot be read, and what follows it, is told beside the differences.
+      // What cannot be read, and what follows it, is reported beside the differences.
       const { events: own } = await whatCanBeRead(this.store, stream);
       events.push(...own.filter((event) => event.position <= last && folds(this.projection, event)));
     }

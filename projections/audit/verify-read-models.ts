@@ -33,7 +33,7 @@ export interface AuditDependencies {
 export interface AuditOptions {
   /** Documents of each read model that are held in memory at once; the rest waits on disk. */
   readonly capacity?: number;
-  /** Told the position that was reached in the log, page by page. */
+  /** Called with the position that was reached in the log, page by page. */
   readonly onProgress?: (position: number, head: number) => void;
   /** Ends it early: it then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -42,7 +42,7 @@ export interface AuditOptions {
 export interface ComparisonOptions extends AuditOptions {
   /**
    * Documents of a read model whose differences are explained, each by reading its streams again. Of those after them
-   * one is told as a whole where the log is at hand for it, and blamed on no event. All of them unless told.
+   * one is reported as a whole where the log is at hand for it, without naming an event. By default all of them.
    */
   readonly explained?: number;
 }

@@ -21,18 +21,18 @@ export interface CatchUpDependencies {
 }
 
 export interface CatchUpOptions {
-  /** Told after each page of the log how far it got, and how far it goes. */
+  /** Called after each page of the log with how far it got, and how far it goes. */
   readonly progress?: (position: number, head: number) => void;
-  /** Ends it early, with what was read so far written. */
+  /** Ends it early; what was read so far is written. */
   readonly signal?: AbortSignal;
-  /** Only these; all of them unless told. */
+  /** Only these; by default all of them. */
   readonly partitions?: readonly number[];
 }
 
 /**
- * A partition of a projection that stands still because what comes next is for a newer program; or, with `LogMismatch`
- * and at the beginning, because what is written of the projection is not of this log. An event that cannot be applied
- * halts nothing: it quarantines its document (see `PartitionProjector`).
+ * A halted partition of a projection: its next event is for a newer program; or, with `LogMismatch` and at the
+ * beginning, the projection was made from another log. An event that cannot be applied halts nothing: it quarantines
+ * its document (see `PartitionProjector`).
  */
 export interface Halted {
   readonly projection: string;
@@ -72,9 +72,9 @@ interface Lane {
 }
 
 /**
- * Projects what the log held when it was called, without a broker: reads it once for all projections and partitions,
- * from where the one furthest behind stands. Memory is bounded. May run beside a running projector: writes are
- * conditional. Rejects with `Unavailable` and goes on from what was written when called again.
+ * Projects everything the log holds when it is called, without a broker. It reads the log once for all projections and
+ * partitions, from the position that is furthest behind. Memory is bounded. It may run beside a projector, because
+ * writes are conditional. Rejects with `Unavailable`; called again, it goes on from what was written.
  */
 export async function catchUp(
   projections: readonly Projection[],

@@ -29,7 +29,7 @@ export interface FollowDependencies extends Omit<ConsumerDependencies, 'store'> 
   readonly readStore: Collections & DocumentStore & PartitionCheckpoints & CollectionCheckpoints;
   /** Told of each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;
-  /** Told of each batch that is applied once it follows. */
+  /** Called with each batch that is applied once it follows. */
   readonly watchBatch?: WatchBatch | undefined;
 }
 
@@ -93,7 +93,7 @@ export class PartitionFollower {
     this.#fault = fault;
   }
 
-  /** It takes part in this; `stop` waits for its end. */
+  /** The catch-up it takes part in; `stop` waits for its end. */
   takePart(catchingUp: Promise<void>): void {
     this.#catchingUp = catchingUp;
   }
@@ -122,9 +122,9 @@ export class PartitionFollower {
 }
 
 /**
- * Catches them up with one reading of the log, then lets each follow; tries until that works. When one of them is to
- * stop meanwhile, what was read so far is written and the others go on from there. Those whose read model is not of
- * this log hold up nobody: it resolves without them, and they try on by themselves.
+ * Catches several followers up with one reading of the log, then lets each follow; tries until that works. If one of
+ * them is stopped meanwhile, what was read so far is written and the others go on from there. A follower whose read
+ * model is of another log holds up nobody: this resolves without it, and it tries on by itself.
  */
 export async function followTogether(
   followers: readonly PartitionFollower[],

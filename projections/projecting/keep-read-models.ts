@@ -41,7 +41,7 @@ export function keepReadModels(
   );
   const stopping = new AbortController();
   const { signal } = stopping;
-  let told = '';
+  let lastNames = '';
   let done = '';
   /** By partition, while it is held: whose queues were removed. */
   let removed = new Map<number, Set<string>>();
@@ -51,7 +51,7 @@ export function keepReadModels(
     for (const { collection } of projections) found.push(await changeVersions(collection, dependencies.readStore));
     follow(found);
     // Only when their consumers have stopped: one that lost its queue would declare it again.
-    if (done === told) await removeQueues(found);
+    if (done === lastNames) await removeQueues(found);
     if (!projector.held().includes(0)) return;
     for (const [index, rebuilder] of rebuilders.entries()) await rebuilder.tend(found[index]!);
   }
@@ -61,8 +61,8 @@ export function keepReadModels(
       followedVersions(found[index]!).map((version) => atVersion(projection, version)),
     );
     const names = wanted.map(({ collection }) => queueOf(collection)).join();
-    if (names === told) return;
-    told = names;
+    if (names === lastNames) return;
+    lastNames = names;
     removed = new Map();
     void projector.setProjections(wanted).then(() => {
       done = names;

@@ -27,7 +27,7 @@ export interface ProjectionDependencies {
   readonly readStore: DocumentStore;
   readonly store: StreamReader;
   readonly clock: WallClock;
-  /** Told of each document that is quarantined. */
+  /** Called with each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;
 }
 
@@ -41,21 +41,21 @@ interface OpenDraft extends Draft {
   readonly streams: Map<Category, string>;
 }
 
-/** How many documents a partition keeps in memory, unless told otherwise. */
+/** How many documents a partition keeps in memory, by default. */
 const remembered = 1000;
 
-/** Rounds of one write in which other projectors may win. */
+/** How many write conflicts with other projectors one write may meet. */
 const mostConflicts = 10;
 
 /**
- * One partition of one projection, folded in memory by document and written at once. Every write is conditional on
- * the revisions the document had, so what is remembered between batches is never trusted, and two projectors of one
- * partition do no harm. Not for concurrent calls.
+ * One partition of one projection. It folds a batch in memory by document and writes the documents at once. Every write
+ * is conditional on the revisions that the document had, so memory between batches is never trusted, and two projectors
+ * of one partition do no harm. Not for concurrent calls.
  *
- * What may pass (the stores, an event for a newer program) fails the batch. An event that cannot be applied, or that
- * makes a document which the read store can never hold, quarantines that document alone: it is written as it was
- * before the event, degraded, before the position moves. Of its later events only how far they go is written, and that
- * conditionally too: who passes one by has just been told by the read store that the document still is quarantined.
+ * A passing fault (a store is down, an event is for a newer program) fails the batch. An event that cannot be applied,
+ * or that makes a document which the read store can never hold, quarantines that document alone: the document as it was
+ * before the event is written, degraded, before the position moves. For later events only their revisions are written,
+ * conditionally too: the write confirms that the document still is quarantined.
  */
 export class PartitionProjector {
   readonly #projection: Projection;
@@ -83,14 +83,14 @@ export class PartitionProjector {
     return this.#changed.size;
   }
 
-  /** Folds a batch and writes it. After a failure nothing is remembered, and the same batch may come again. */
+  /** Folds a batch and writes it. After a failure it remembers nothing, and the same batch may come again. */
   async apply(events: readonly RecordedEvent[], position: LogPosition): Promise<void> {
     await this.fold(events);
     await this.write(position);
   }
 
   /**
-   * Folds events of the projection's categories, in memory but for what must be quarantined: duplicates are silence,
+   * Folds events of the projection's categories, in memory but for what must be quarantined: duplicates are no-ops,
    * gaps are read from the log.
    */
   async fold(events: readonly RecordedEvent[]): Promise<void> {
@@ -199,7 +199,7 @@ export class PartitionProjector {
     }
   }
 
-  /** Notes how far the log goes of which nothing is folded. */
+  /** Notes revisions that are not folded, of a quarantined document. */
   #pass(draft: OpenDraft, degraded: Degraded, stream: string, revision: number): void {
     const category = categoryOf(stream)!;
     draft.degraded = { ...degraded, seen: { ...degraded.seen, [category]: revision } };
@@ -290,7 +290,7 @@ export class PartitionProjector {
     }
   }
 
-  /** Somebody else wrote these documents: takes them as they are now, and of the log what they lack. */
+  /** Another projector wrote these documents: reads them as they are now, and what they lack from the log. */
   async #foldAgain(lost: readonly OpenDraft[]): Promise<OpenDraft[]> {
     const keys = lost.map((draft) => draft.key);
     const found = await this.#dependencies.readStore.load(this.#projection.collection, keys);
@@ -312,7 +312,9 @@ export class PartitionProjector {
     return again.filter(this.#isChanged);
   }
 
-  /** A draft cannot be written, or not be folded on with `event`: see `settleDocument`. Answers with its successor. */
+  /**
+   * A draft cannot be written, or not be folded on with `event`: see `foldOrQuarantine`. Answers with its successor.
+   */
   async #settle(draft: OpenDraft, event?: RecordedEvent, doubted?: StreamFault): Promise<OpenDraft> {
     const { key, streams } = draft;
     const known = new Map(Array.from(streams, ([category, stream]) => [stream, lastTaken(draft, category)]));
@@ -339,7 +341,7 @@ function lastTaken({ revisions, degraded }: OpenDraft, category: Category): numb
   return Math.max(revisions[category] ?? -1, degraded?.seen[category] ?? -1);
 }
 
-/** This program can do nothing about it, however often it tries, and it is of one document. */
+/** Whether the fault is of one document and stays, however often it is tried. */
 function standsInTheWay(error: unknown): boolean {
   return error instanceof CannotApply || isStreamFault(error);
 }

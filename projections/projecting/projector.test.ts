@@ -205,7 +205,7 @@ describe('a projector among others', () => {
   let projector: Projector;
   /** Where each reading of the log began. */
   let readings: number[];
-  /** Told of each. */
+  /** Called with each. */
   let onReading = (_after: number): void => {};
   const orderIds = Array.from({ length: 40 }, (_, index) => `o${index}`);
 

@@ -26,7 +26,7 @@ export interface Projector {
   progress(): readonly Progress[];
   /**
    * Keeps up these from now on, each known by name and version of its collection: the new ones are caught up first,
-   * together; those that are left out finish what is being written and stop. Resolves when all is as told.
+   * together; those that are left out finish what is being written and stop. Resolves when all of that is so.
    */
   setProjections(projections: readonly Projection[]): Promise<void>;
   /** Finishes what is being written, then stops. */

@@ -1,18 +1,18 @@
 import type { CutStream, Degraded, FailedEvent } from '@waybill/shared-kernel/ports/read-store.js';
 
-/** What readers are told of a document that stands still. */
+/** What the API says of a quarantined document. */
 export interface DegradedView {
   /** RFC 3339 UTC. */
   readonly since: string;
   readonly reason: string;
 }
 
-/** What it stands still on account of. */
+/** The event or stream that quarantined it. */
 type Named =
   | { readonly event: Pick<FailedEvent, 'type' | 'revision' | 'stream'>; readonly cut?: never }
   | { readonly cut: CutStream; readonly event?: never };
 
-/** Names the event or the stream and nothing else: what went wrong with it is for operators. */
+/** Names only the event or the stream: what went wrong with it is for operators. */
 export function degradedView({ since, ...named }: Pick<Degraded, 'since'> & Named): DegradedView {
   return { since, reason: reasonOf(named) };
 }

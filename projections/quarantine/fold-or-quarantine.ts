@@ -39,7 +39,7 @@ export interface FoldOrQuarantineDependencies {
   readonly readStore: DocumentStore;
   readonly store: StreamReader;
   readonly clock: WallClock;
-  /** Told of each document that is quarantined. */
+  /** Called with each document that is quarantined. */
   readonly quarantined?: ReportQuarantine | undefined;
 }
 

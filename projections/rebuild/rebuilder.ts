@@ -11,7 +11,7 @@ import { atVersion, claimed, forgotten, released } from './versions.js';
 export interface RebuilderDependencies extends BuildDependencies {
   readonly readStore: BuildDependencies['readStore'] & DroppableCollections;
   readonly randomness: Randomness;
-  /** Told of each fault after which it tries again. */
+  /** Called with each fault after which it tries again. */
   readonly report?: (fault: Error) => void;
 }
 

@@ -15,7 +15,7 @@ export interface RequestOptions {
   readonly alone: boolean;
   /** One of the same kind that is under way already is waited for, not refused. */
   readonly joins?: boolean;
-  /** Told again and again how far it is. */
+  /** Called again and again with the progress so far. */
   readonly onProgress?: (rebuild: Rebuild) => void;
   /** Ends the watching, and the work where it is done here. */
   readonly signal?: AbortSignal;

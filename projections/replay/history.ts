@@ -12,9 +12,9 @@ import type { Past } from './view-past.js';
 export interface HistoryOptions {
   /** Events that wait in memory at once; more wait on disk. */
   readonly capacity?: number;
-  /** Told page by page how far the log was read: 0 to the second number, its length in positions. */
+  /** Called after each page with how far the log was read: 0 to the second number, its length in positions. */
   readonly onProgress?: (read: number, length: number) => void;
-  /** Told at the end of each order that was left out, as not all events of it can be had. */
+  /** Called at the end with each order that was left out because not all of its events can be read. */
   readonly onLeftOut?: (orderId: string, fault: StreamFault) => void;
 }
 

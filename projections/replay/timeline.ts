@@ -28,7 +28,7 @@ export interface TimelineRange {
   readonly turn?: Turn;
 }
 
-/** So many events of each stream are read at least: whether one is expected is told by the others. */
+/** The least number of events read of each stream: the other streams say whether one is expected. */
 const fewestRead = 100;
 
 /**

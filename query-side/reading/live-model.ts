@@ -73,7 +73,7 @@ export function readLiveOf(projection: Projection, dependencies: Dependencies): 
     for (;;) {
       const model = wish === undefined ? await present() : await showing(wish);
       const answer = await read(model);
-      // Nothing is told of a version that everybody is to have left: see `waitForVersion`.
+      // No answer is given from a version that everybody should have left: see `waitForVersion`.
       if ((await live()) === model.projection) return answer;
     }
   };

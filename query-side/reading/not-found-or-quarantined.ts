@@ -19,8 +19,8 @@ export function notFoundOrQuarantined(what: string, id: string, found: Found | u
 }
 
 /**
- * Why there is no document of an aggregate. Operators and auditors are told that its stream was cut where the log says so: of a
- * stream of which nothing is left and nothing was projected nobody knows whose it was.
+ * Why there is no document of an aggregate. Operators and auditors learn that its stream was cut where the log says so:
+ * of a stream of which nothing is left and nothing was projected nobody knows whose it was.
  */
 export async function notThere(
   what: Category,

@@ -25,7 +25,8 @@ interface Kept extends Rendered {
 }
 
 /**
- * Each document of a version of its collection as `sight` shows it; `undefined` where there is nothing to show yet.
+ * Each document of a version of its collection as `visibility` shows it; `undefined` where there is nothing to show
+ * yet.
  */
 export type Render = (
   version: number,

@@ -23,7 +23,7 @@ const intervalMs = 4;
 interface Waiting {
   /** Of the write. */
   readonly position: number;
-  /** When its patience ends, milliseconds. */
+  /** When its wait ends, milliseconds. */
   readonly until: number;
   readonly resolve: (projection: Projection) => void;
   readonly reject: (reason: unknown) => void;

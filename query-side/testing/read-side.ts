@@ -68,7 +68,7 @@ export class ReadSide {
   waited = 0;
   /** How many events each read of a stream by the API brought. */
   readonly reads: number[] = [];
-  /** Told of each of them. */
+  /** Called with each of them. */
   whenRead: (events: number) => void = () => {};
 
   readonly #log: MemoryEventStore;
@@ -214,7 +214,7 @@ export class ReadSide {
     this.#log.tombstone(stream);
   }
 
-  /** Projects what has happened, onto the versions that are read unless told otherwise. */
+  /** Projects what has happened, by default onto the versions that are read. */
   async project(onto?: readonly Projection[]): Promise<void> {
     const dependencies = { store: this.#log, readStore: this.#readStore, clock: this.clock };
     const { halted } = await catchUp(onto ?? (await liveProjections(projections, this.#readStore)), dependencies);
@@ -263,7 +263,7 @@ export class ReadSide {
     return issueDevelopmentToken(this.#key, { sub, roles, expiresIn: 24 * 3600 }, clock);
   }
 
-  /** A GET; as an operator unless told otherwise. */
+  /** A GET; as an operator by default. */
   async get<Body = Record<string, unknown>>(path: string, as: CallAs = {}): Promise<Reply<Body>> {
     const { sub = 'olive', roles = ['operator'], ...call } = as;
     return this.#client.call<Body>('GET', path, { token: await this.token(sub, roles), ...call });

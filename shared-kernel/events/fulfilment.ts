@@ -15,7 +15,10 @@ export type FulfilmentEvent =
   | { readonly type: 'FulfilmentRetryRequested'; readonly data: AskedByHand }
   | { readonly type: 'FulfilmentCompensationRequested'; readonly data: AskedByHand };
 
-/** That it stands still, and goes on: in the same stream, told apart because what it has come to does not change by it. */
+/**
+ * Suspension and resumption: in the same stream, but a type of their own, as they do not change how far the fulfilment
+ * has come.
+ */
 export type SuspensionEvent =
   | { readonly type: 'FulfilmentSuspended'; readonly data: FulfilmentSuspended }
   | { readonly type: 'FulfilmentResumed'; readonly data: FulfilmentResumed };

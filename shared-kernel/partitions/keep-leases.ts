@@ -7,7 +7,7 @@ export interface LeaseDependencies {
   /** The clock of the leases: steady, never set back or forth. */
   readonly clock: SteadyClock;
   readonly timer: Timer;
-  /** Told of each fault after which it tries again, and of the lease that it concerns. */
+  /** Called with each fault after which it tries again, and the lease that it concerns. */
   readonly report?: (fault: Error, lease: string) => void;
 }
 

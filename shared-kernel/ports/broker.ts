@@ -1,9 +1,9 @@
 import type { RecordedEvent } from '../message.js';
 import type { Category } from '../stream.js';
 
-/** What a partition held before a batch, as far as whoever made the batch has read it. */
+/** What the partition holds before a batch, as far as the relay has read the log. */
 export interface PreviousEvents {
-  /** The log was read from here on: of a category that is not in `positions`, there may be any event up to here. */
+  /** The log was read from this position on. Categories that are not in `positions` may have events up to here. */
   readonly since: number;
   /** Category, as stream names begin with it → position of the last event of it after `since` and before the batch. */
   readonly positions: Readonly<Record<string, number>>;
@@ -11,10 +11,10 @@ export interface PreviousEvents {
 
 /** Events of one partition on their way from the relay to the queues, at least one. */
 export interface EventBatch {
-  /** Identity of the log that they are of (`identityOf`): a queue may outlive a log. */
+  /** Identity of the events' log: a queue may outlive a log. */
   readonly log: string;
   readonly partition: number;
-  /** By which a consumer, whatever categories it takes, notices that something is missing before this batch. */
+  /** Shows a consumer, whatever categories it takes, that events are missing before this batch. */
   readonly previous: PreviousEvents;
   /** In the order of the log. */
   readonly events: readonly RecordedEvent[];
@@ -22,19 +22,19 @@ export interface EventBatch {
   readonly through: number;
 }
 
-/** A queue: what one consumer (a projection at a version, or the process manager) reads of one partition. */
+/** The queue of one partition for one consumer (a projection at a version, or the process manager). */
 export interface QueueName {
   readonly consumer: string;
   readonly partition: number;
 }
 
-/** Works on batches that a queue hands out together, in its order. They leave the queue when this resolves. */
+/** Handles batches that a queue hands out together, in order. They leave the queue when this resolves. */
 export type OnBatches = (batches: readonly EventBatch[]) => Promise<void> | void;
 
 export interface Consumer {
   /**
-   * Stops taking. Resolves when the batches being worked on are done with; only then comes the turn of the next
-   * consumer. So `onBatches` must not wait for it.
+   * Takes no more batches. Resolves when those being handled are done; the next consumer has its turn only then. So
+   * `onBatches` must not wait for it.
    */
   close(): Promise<void>;
   /**
@@ -44,12 +44,12 @@ export interface Consumer {
   readonly stopped: Promise<void>;
 }
 
-/** What a queue holds at most. What is oldest is dropped for what is younger. */
+/** Bounds of a queue. The oldest batches are dropped for newer ones. */
 export interface QueueBounds {
   readonly maxBatches: number;
   /** Of events as JSON. */
   readonly maxBytes: number;
-  /** How long a queue lasts that nobody consumes and nobody declares, milliseconds. */
+  /** Milliseconds for which a queue lasts that nobody consumes or declares. */
   readonly expiresMs: number;
 }
 
@@ -69,18 +69,18 @@ export interface BatchPublisher {
  * - What a queue holds is handed out until it is done with: at least once, usually in order.
  * - A queue is bounded (`QueueBounds`): what is oldest is dropped.
  * - One queue has one active consumer at a time; others wait their turn.
- * - What was not done, by a throw or by a lost connection, is handed out again.
+ * - A batch that was not done, because of a throw or a lost connection, is handed out again.
  * - A queue that nobody uses goes away.
  */
 export interface BatchQueues {
   /** Declares a queue; again is a no-op, and more categories are added. Batches published before are not in it. */
   declare(queue: QueueName, categories: readonly Category[]): Promise<void>;
   /**
-   * Hands out what is waiting, at most `prefetch` batches at once. `onBatches` is not called before this resolved, nor
-   * again before it has resolved. A throw stops the consumer. Rejects where the queue is not declared.
+   * Hands out waiting batches, at most `prefetch` at once. `onBatches` is first called after this has resolved, and
+   * again only after its last call has. If it throws, the consumer stops. Rejects if the queue is not declared.
    */
   consume(queue: QueueName, prefetch: number, onBatches: OnBatches): Promise<Consumer>;
-  /** Deletes a queue and what is in it; its consumers stop, once they are done. */
+  /** Deletes a queue and its batches; its consumers stop once they are done. */
   remove(queue: QueueName): Promise<void>;
   /** Batches that wait in the queue; those handed out may be among them. Rejects where the queue is not declared. */
   depth(queue: QueueName): Promise<number>;

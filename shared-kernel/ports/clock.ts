@@ -1,12 +1,14 @@
 /** Time and chance, injected so that a test, or a seed, decides them. */
 
-/** What people read, and what is stored. Set forwards and back at any moment, so no duration is measured by it. */
+/**
+ * The time that people read and events store. It may be set forwards or back at any moment, so it measures no duration.
+ */
 export interface WallClock {
-  /** Now. A `Date`, of which the compiler lets nobody subtract one from another. */
+  /** Now. The compiler refuses to subtract one such `Date` from another. */
   time(): Date;
 }
 
-/** What passes: every duration, time-out, lease, cache and rate is measured by it. Never set; says nothing to people. */
+/** Measures every duration, time-out, lease, cache and rate. It is never set, and tells no date. */
 export interface SteadyClock {
   /** Milliseconds since a moment that is the same for the life of the process. */
   now(): number;

@@ -41,7 +41,7 @@ export interface Rebuild {
   readonly version: number;
   readonly step: RebuildStep;
   readonly progress: RebuildProgress;
-  /** Who builds; none before somebody began, and again when that one stopped. */
+  /** The process that builds; none before one has begun and after it has stopped. */
   readonly builder?: RebuildBuilder;
 }
 
@@ -56,7 +56,7 @@ export interface RebuildProgress {
 
 export interface RebuildBuilder {
   readonly id: string;
-  /** Grows as long as it is at work: where it stands still for long, another goes on. */
+  /** Grows as long as it is at work: if it does not for long, another process takes over. */
   readonly beat: number;
 }
 

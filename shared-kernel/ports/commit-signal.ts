@@ -1,8 +1,8 @@
 /**
- * Tells those who wait for read models of what was written just now. A help: it may be late, come for nothing or not at
- * all, and whoever waits looks for themselves now and then.
+ * Wakes reads that wait for a read model when a partition was committed. It is only a help: it may be late, come for
+ * nothing or not at all, so a waiting read also looks by itself now and then.
  */
 export interface CommitSignal {
-  /** Has `wake` called after commits to a partition, of whichever read model, until the function is called that it answers. */
+  /** Calls `wake` after each commit to a partition of any read model, until the returned function is called. */
   listen(partition: number, wake: () => void): () => void;
 }

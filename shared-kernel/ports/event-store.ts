@@ -1,6 +1,6 @@
 import type { NewEvent, RecordedEvent } from '../message.js';
 
-/** The revision that "the stream has no events yet" stands for. */
+/** The revision of a stream without events. */
 export const noStream = -1;
 
 /** Where a log begins: the position before its first event. */
@@ -13,16 +13,16 @@ export interface Appended {
   readonly position: number;
 }
 
-/** The most records that one question looks at. */
+/** The most records that one read looks at. */
 export const largestPage = 1_000;
 
 /**
- * A record about a stream of ours from which no event can be had, or after which events of it may be gone. Its stream is
- * in doubt, no other.
+ * A record about a stream of ours that cannot be read as an event, or after which events of the stream may be gone.
+ * Only that stream is in doubt.
  */
 export interface StreamMark {
   readonly stream: string;
-  /** Of the record that says it. */
+  /** Position of the record. */
   readonly position: number;
   /**
    * `metadata`: the stream's metadata were set, which say what is truncated (`$tb`, `$maxCount`, `$maxAge`), or that
@@ -38,21 +38,20 @@ export interface StreamMark {
 }
 
 /**
- * What one look at a part of the log found. Other programs may write to the same store, so the records that were looked
- * at need not be events of ours: a page without events is not the end of the log, and no event of ours is not "nothing".
+ * What one read of the log found. Other programs may write to the same store, so a record need not be an event of ours:
+ * a page without events is not the end of the log.
  */
 export interface LogPage {
   /** The events of ours among the records that were looked at, in the order of reading. */
   readonly events: readonly RecordedEvent[];
-  /** What else is said about streams of ours by the records that were looked at, in the order of reading. */
+  /** The marks of streams of ours among the records that were looked at, in the order of reading. */
   readonly marks: readonly StreamMark[];
   /**
-   * Position of the last record that was looked at, whoever wrote it; the position that was asked from where there was
-   * none. Nothing of ours will ever appear between that and this but what is in `events`
-   * and `marks`.
+   * Position of the last record that was looked at, whoever wrote it; without any, the position that was read from. No
+   * other event or mark of ours will ever appear in between.
    */
   readonly through: number;
-  /** As this was read, the log had no further record in the direction of reading. */
+  /** At the time of reading the log had no further record in the direction of reading. */
   readonly isEnd: boolean;
 }
 
@@ -104,8 +103,8 @@ export interface StreamEvents {
 /** Tells a stream that never was from one of which events are gone. `Unavailable` when the store cannot be reached. */
 export interface StreamCuts {
   /**
-   * Whether events of a stream are gone; `undefined` where it begins at revision 0 or never was. To be asked by those who
-   * know that it had some and find none.
+   * Which events of a stream are gone; `undefined` if it begins at revision 0 or never existed. Ask it when a stream
+   * that must have events has none.
    */
   cutOf(stream: string): Promise<Cut | undefined>;
 }
@@ -133,7 +132,7 @@ export interface BackwardsStreamReader {
  */
 export interface LogPages {
   /**
-   * One look at the log after a position (exclusive), in position order: at most `limit` records, and never more than
+   * One read of the log after a position (exclusive), in position order: at most `limit` records, and never more than
    * `largestPage`. `after` is the position of a record or `beginning`.
    */
   readAll(after: number, limit: number): Promise<LogPage>;
@@ -153,9 +152,9 @@ export interface LogHead {
 /** What is at a position, by which a follower knows whether one that it remembers is of this log. */
 export interface LogPositions extends LogHead {
   /**
-   * The record at a position at which an event once was. `unreadable`: there is one, and nobody can say which. `absent`:
-   * there is none, but the log goes on behind it, so it was truncated. `none`: no record of this log can be there, as
-   * where it ends before.
+   * The record at a position where an event once was. `unreadable`: there is one that cannot be read. `absent`: there
+   * is none, but the log goes on behind it, so it was truncated. `none`: no record of this log can be there, for
+   * instance because the log ends before it.
    */
   recordAt(position: number): Promise<{ readonly id: string } | 'unreadable' | 'absent' | 'none'>;
 }

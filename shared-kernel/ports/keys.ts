@@ -37,7 +37,7 @@ export interface ErasableKeys extends NotedErasures {
 /** Customers' data keys. What each role promises every adapter keeps, checked by `keys.contract.ts`. */
 export interface KeyStore extends DataKeys, ErasableKeys {}
 
-/** An event as it is told from all others, those of other logs included, and of other times of this one. */
+/** What identifies an event among all others, those of other logs and of other states of this log included. */
 export type EventMark = Pick<RecordedEvent, 'id' | 'stream' | 'revision' | 'position'>;
 
 /** Length of a data key in bytes: AES-256. */

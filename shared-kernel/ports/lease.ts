@@ -1,10 +1,10 @@
-/** The right to do something alone, for a while. */
+/** The right of one owner to do something alone for a while. */
 export interface Lease {
   readonly name: string;
   readonly owner: string;
   /**
-   * Fencing token: greater than that of every lease of this name before. What is guarded may remember the greatest it
-   * has met and refuse lesser ones, since a holder can be late without knowing.
+   * Fencing token: greater than that of every earlier lease of this name. The guarded resource may remember the
+   * greatest and refuse lesser ones, because a holder can be late without knowing.
    */
   readonly token: number;
 }
@@ -12,8 +12,8 @@ export interface Lease {
 /** A lease that this process got. */
 export interface HeldLease extends Lease {
   /**
-   * Until when nobody else can have it, milliseconds on this process's own clock, counted from before it was asked
-   * for. Whoever holds it stops acting by then unless it was renewed.
+   * The time until which nobody else can get it, in milliseconds of this process's own clock, counted from before the
+   * request. The holder stops acting by then unless it has renewed the lease.
    */
   readonly heldUntil: number;
 }
@@ -22,22 +22,22 @@ export interface HeldLease extends Lease {
  * Leases, such as that of the relay's leader or of a partition. Promises of every adapter, checked by
  * `lease.contract.ts`:
  *
- * - At any time a lease has at most one holder, whatever the clocks of machines say; they need but run equally fast.
- * - A lease whose holder is gone can be had by others once they have watched it stand still for as long as it was
- *   taken for. So whoever wants it asks again and again, and gets it that long, and a question more, after the end.
+ * - A lease has at most one holder at any time, whatever the clocks of machines say, as long as they run equally fast.
+ * - Others can take the lease of a holder that is gone once they have seen it unchanged for the time it was taken for.
+ *   So they ask again and again, and get it after that time and one more request.
  * - Tokens of a name only ever rise.
  *
  * A name is remembered for ever: take names from a small set, such as numbered seats, not from ids of processes.
  */
 export interface LeaseStore {
-  /** Takes a lease that nobody holds for `ttl` milliseconds; `undefined`: somebody holds it, perhaps this owner. */
+  /** Takes a free lease for `ttl` milliseconds; `undefined`: it is held, perhaps by this owner. */
   acquire(name: string, owner: string, ttl: number): Promise<HeldLease | undefined>;
   /**
-   * Holds them `ttl` milliseconds from now on, all with one question, and answers with those that it holds; one that
-   * is not among them somebody else has, or it was released. Each is renewed or not for itself.
+   * Renews leases for `ttl` milliseconds from now, in one request. Answers with those that were renewed; the others
+   * were released, or another owner has them.
    */
   renew(leases: readonly Lease[], ttl: number): Promise<readonly HeldLease[]>;
-  /** Gives it back, so that another can have it at once. Silence if it is another's already. */
+  /** Gives the lease back, so that others can take it at once. A no-op if another owner has it. */
   release(lease: Lease): Promise<void>;
   /** Leases whose names begin with `prefix` and which, as far as this process has watched, are held; by name. */
   held(prefix: string): Promise<readonly Lease[]>;

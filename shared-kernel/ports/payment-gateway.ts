@@ -23,7 +23,7 @@ export interface Authorisation {
   /** Minor units, more than 0. */
   readonly amount: number;
   readonly currency: string;
-  /** What the customer's browser got from the gateway in place of a card. */
+  /** The gateway's token for the customer's card. */
   readonly token: string;
 }
 
@@ -36,12 +36,12 @@ export interface Authorisation {
  * - `capture` takes the whole amount that was authorised, `refund` gives all of it back that was taken.
  * - `void` of a payment that the gateway has never heard of is remembered: an authorisation that arrives later is
  *   answered `voided`. Of one that was taken it changes nothing, and the answer says so.
- * - It rejects with `Unavailable` when there was no answer in time, when the gateway is faulty, and when too many wait to
- *   ask it. Anything else that it rejects with means that asking again will not help.
+ * - It rejects with `Unavailable` when there was no answer in time, when the gateway is faulty, and when too many wait
+ *   to ask it. Anything else that it rejects with means that asking again will not help.
  *
  * `payer`: who pays. One payer has a share of the calls at once, however many payments of theirs get no answer; without
- * one, each reference is a payer of its own. `isWanted` is asked when an authorisation that had to wait has its turn: it
- * rejects with `Unavailable`, and nothing is asked, where that is not so any more.
+ * one, each reference is a payer of its own. `isWanted` is asked when an authorisation that had to wait has its turn:
+ * it rejects with `Unavailable`, and nothing is asked, where that is not so any more.
  */
 export interface GatewayCalls {
   authorise(authorisation: Authorisation, payer?: string, isWanted?: () => boolean): Promise<GatewayPayment>;

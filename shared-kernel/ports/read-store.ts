@@ -2,8 +2,8 @@ import type { LogPosition } from '../subscriptions/log-position.js';
 import type { CollectionVersions } from './collection-versions.js';
 
 /**
- * What a document is made of. Each section is written by the events of one stream; `revisions` says up to which
- * revision of that stream it has been folded. What is derived from sections is in `fields` and computed on reading.
+ * A document. The events of one stream make each section; `revisions` says up to which revision of its stream a section
+ * is folded. Values derived from sections are in `fields`, or computed on reading.
  */
 export interface StoredDocument {
   readonly key: string;
@@ -15,17 +15,17 @@ export interface StoredDocument {
   readonly sections: Readonly<Record<string, unknown>>;
   /** When it was written last, RFC 3339 UTC. Not part of what audits and rebuilds compare. */
   readonly projectedAt: string;
-  /** Set while it is quarantined: it stands as it was before an event that could not be applied. */
+  /** Set while the document is quarantined: it is as it was before an event that could not be applied. */
   readonly degraded?: Degraded;
 }
 
 /** Why a document is quarantined, and what waits until it is released. Times are RFC 3339 UTC. */
 export type Degraded = DegradedBy & {
   readonly since: string;
-  /** When it was tried last, and what went wrong then: for operators. */
+  /** When it was last tried, and the fault: for operators. */
   readonly triedAt: string;
   readonly error: string;
-  /** Section name → last revision that the log was seen to have. What lies behind the document's `revisions` waits. */
+  /** Section name → last revision seen in the log. Events after the document's `revisions` wait. */
   readonly seen: Readonly<Record<string, number>>;
 };
 
@@ -40,7 +40,7 @@ export interface CutStream {
   readonly firstRevision: number | null;
 }
 
-/** The stream on whose account a document is quarantined. */
+/** The stream that quarantined a document. */
 export function troubledStream({ event, cut }: DegradedBy): string {
   return (event ?? cut).stream;
 }
@@ -75,7 +75,7 @@ export interface Fields {
   readonly shares?: readonly Share[];
 }
 
-/** What a sum is of, such as the orders of all merchants (owner `''`) that were delivered on a day, by their currency. */
+/** The key of a sum, such as the orders of all merchants (owner `''`) delivered on a day, by currency. */
 export interface SumKey {
   readonly owner: string;
   readonly day: string;
@@ -94,7 +94,7 @@ export interface Sum {
   readonly total: bigint;
 }
 
-/** A sum that is not that of the documents. */
+/** A stored sum that differs from the documents. */
 export interface WrongSum extends SumKey {
   readonly kept: Sum;
   readonly counted: Sum;
@@ -184,7 +184,7 @@ export interface Place {
   readonly key: string;
 }
 
-/** Documents that are looked at for a page at most, where no index answers its whole query. */
+/** The most documents that are looked at for a page if no index answers its whole query. */
 export const mostCandidates = 10_000;
 
 export interface PageQuery extends ListQuery {
@@ -224,7 +224,7 @@ export interface Group {
 /** Category → a position after which one partition has none of it, as far as somebody looked; one that is not there has none. */
 export type CategoryHeads = Readonly<Record<string, number>>;
 
-/** Where a relay stands: everything up to there is with the broker. */
+/** The checkpoint of the relay: the broker has everything up to it. */
 export interface RelayCheckpoint extends LogPosition {
   /** Partition → its last events up to there: asked for by consumers of the release before this one. */
   readonly heads: Readonly<Record<number, CategoryHeads>>;
@@ -251,8 +251,8 @@ export interface DocumentReader {
 /**
  * Documents as who folds events into them reads and writes them.
  *
- * - A write goes in only if the document's revisions still are `expected` and it is as `expectedDegraded`; the batch's
- *   other writes do, and `commit` answers with the keys that did not.
+ * - A write succeeds only if the document still has the `expected` revisions and `expectedDegraded`. The other writes
+ *   of the batch succeed all the same, and `commit` answers with the keys of those that did not.
  * - A document that it can never hold makes `commit` reject with `DocumentNotStorable`, the position unmoved: sections
  *   that are larger than `largestSections` or no JSON, values of fields that are not of the spec's kind.
  * - The partition's position moves when all writes of the batch are in and never before them; never backwards by
@@ -328,7 +328,7 @@ export interface AuditableDocuments {
 export interface CollectionVersionStore {
   /** Which versions of the collections of a name there are; `undefined` before anybody wrote it. */
   versions(name: string): Promise<CollectionVersions | undefined>;
-  /** Writes them in place of those of the revision before. False: another was quicker, and nothing is written. */
+  /** Replaces those of the revision before. False: another writer was first, and nothing is written. */
   saveVersions(name: string, versions: CollectionVersions): Promise<boolean>;
 }
 
@@ -336,7 +336,7 @@ export interface CollectionVersionStore {
 export interface RelayCheckpoints {
   /** The relay's checkpoint, the beginning where it has none. */
   relayCheckpoint(): Promise<RelayCheckpoint>;
-  /** Never backwards: where the present one is as far or further, that stays, whole. */
+  /** Never moves backwards: a stored position that is as far or further stays as it is. */
   saveRelayCheckpoint(checkpoint: RelayCheckpoint): Promise<void>;
   /** As `resetConsumerPosition`. */
   resetRelayCheckpoint(expected: LogPosition, checkpoint: RelayCheckpoint): Promise<boolean>;
@@ -353,8 +353,8 @@ export interface ConsumerCheckpoints extends ConsumerProgress {
   /** What the consumer has done of a partition; `logBeginning` at first. */
   consumerPosition(consumer: string, partition: number): Promise<LogPosition>;
   /**
-   * Puts it where it is told, backwards too, if it still is at `expected.through`: of a log that turned out to be another
-   * than it was made from. False: it has moved, and nothing is changed.
+   * Sets it to `position`, backwards too, if it still is at `expected.through`: for a position that turned out to
+   * belong to another log. False: it has moved, and nothing is changed.
    */
   resetConsumerPosition(
     consumer: string,
@@ -368,7 +368,7 @@ export interface ConsumerCheckpoints extends ConsumerProgress {
 export interface LogIdentityStore {
   /** The identity of the log that all this was made from (`log-identity.ts`); `undefined` until it is noted. */
   madeFrom(): Promise<string | undefined>;
-  /** Notes it, once: where one is noted already, that stays, unless it is `insteadOf`. */
+  /** Notes the identity once: an identity noted before stays, unless it is `insteadOf`. */
   noteMadeFrom(log: string, insteadOf?: string): Promise<void>;
 }
 

@@ -4,13 +4,13 @@ export interface StoredSnapshot {
   readonly revision: number;
   /** Of what `text` holds. */
   readonly schemaVersion: number;
-  /** Opaque here, as is whatever makes sure that it is whole. */
+  /** Opaque to the store, its checksum included. */
   readonly text: string;
 }
 
 /**
- * Snapshots of aggregates, one for each stream at most. They only save reading: nothing is lost with them, and who
- * loads one holds it to the log before believing it. Promises of every adapter, checked by `snapshots.contract.ts`:
+ * Snapshots of aggregates, one for each stream at most. They only save reading: nothing is lost with them, and a
+ * loader compares one with the log before using it. Promises of every adapter, checked by `snapshots.contract.ts`:
  *
  * - What is loaded is what was saved last, unchanged, by whichever process; but of one schema version the later
  *   revision stays, whatever order saves of it arrive in. One of another schema version always gives way.
@@ -21,7 +21,7 @@ export interface StoredSnapshot {
 export interface SnapshotStore {
   load(stream: string): Promise<StoredSnapshot | undefined>;
   save(stream: string, snapshot: StoredSnapshot): Promise<void>;
-  /** Forgets what it has of a stream. Silence where that is nothing. */
+  /** Forgets what it has of a stream. A no-op where it has nothing. */
   remove(stream: string): Promise<void>;
   close(): Promise<void>;
 }

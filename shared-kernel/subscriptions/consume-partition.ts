@@ -17,7 +17,7 @@ import { streamsInDoubt, type StreamInDoubt } from '../stream-faults.js';
 import { categoryNameOf, type Category } from '../stream.js';
 import type { HeadFollower, HeadWatch } from './watch-head.js';
 
-/** What is done with the events of one partition. */
+/** What handles the events of one partition. */
 export interface PartitionTarget {
   /** Name of its queue, such as `orders.v2` or `fulfilment`. */
   readonly consumer: string;
@@ -27,15 +27,15 @@ export interface PartitionTarget {
   /** Everything of its categories in the partition up to here is applied. */
   position(): Promise<LogPosition>;
   /**
-   * Applies the events that come next, then, or together with them, records `position`: at once or later, never before
-   * they are applied. Nothing of them is in flight when it resolves. Without events only the position is to be recorded.
-   * Whatever it throws pauses the partition, and the same events come again: it must bear that. None of them is from the
-   * future; to upcast them is the target's business, which knows what to do where that fails.
+   * Applies the next events and records `position`, with them or later, never before them. Nothing of them is in flight
+   * when it resolves. Without events only the position is recorded. If it throws, the partition pauses and the same
+   * events come again: applying them again must be a no-op. No event is of a newer version than this program knows. The
+   * target upcasts them itself, and decides what to do if that fails.
    */
   apply(events: readonly RecordedEvent[], position: LogPosition): Promise<void>;
   /**
-   * Notes that not every event of these streams of its categories can be read, for their keys alone; again is a no-op. It
-   * is told before the position moves over what says so.
+   * Marks these streams, not every event of which can be read, for their keys alone; a repeat is a no-op. It is called
+   * before the position moves past the mark.
    */
   doubt(streams: readonly StreamInDoubt[]): Promise<void>;
 }
@@ -47,13 +47,16 @@ export interface ConsumerDependencies {
   readonly identity: LogIdentity;
   /** The one of this process. */
   readonly headWatch: HeadWatch;
-  /** The one of this process; without it one of its own. */
+  /** The one of this process; by default a new one. */
   readonly deliveryOwners?: DeliveryOwners;
-  /** By which `handledUntilMs` is told. */
+  /** The clock of `handledUntilMs`. */
   readonly clock: WallClock;
   readonly timer: Timer;
   readonly randomness: Randomness;
-  /** Told of each fault that pauses a partition or parts it from its queue, and of messages of another log; `of`: `<consumer>/<partition>`. */
+  /**
+   * Called with each fault that pauses a partition or parts it from its queue, and with messages of another log; `of`:
+   * `<consumer>/<partition>`.
+   */
   readonly report?: (fault: Error, of: string) => void;
 }
 
@@ -92,11 +95,11 @@ export interface PartitionConsumer {
 }
 
 /**
- * Consumes one partition, strictly in order and each event at least once, until it is stopped. The log is the truth and
- * says alone whether the consumer is up to date; the broker only wakes and carries. It reads the log up to the head that
- * was asked for before, then follows messages; a gap between them is read from the log, and what no message brings is
- * noticed by the process's `HeadWatch`. Without a broker it goes on by that alone. Messages that come while it reads the
- * log, or stands still, are let go.
+ * Consumes one partition until it is stopped: strictly in order, each event at least once. Only the log says whether
+ * the consumer is up to date; the broker wakes and carries. The consumer asks for the log's head, reads up to it, then
+ * follows messages. It reads a gap between messages from the log. The process's `HeadWatch` notices events that no
+ * message brought; without a broker that alone moves it on. Messages that come while it reads the log, or is paused,
+ * are dropped.
  */
 export function consumePartition(
   target: PartitionTarget,
@@ -127,9 +130,9 @@ class PartitionSubscription implements HeadFollower {
 
   // While following, messages are applied as they come, in turn; else the loop reads the log. So one thing is applied at a time.
   #mode: ConsumerState['mode'] = 'catching-up';
-  /** Where it stands; `undefined` until it is known. */
+  /** Its position; `undefined` until it is known. */
   #trail: Trail | undefined;
-  /** The position that the target was last told. */
+  /** The position that the target was last given. */
   #saved: number | undefined;
   /** When the last event that was passed was recorded. */
   #recordedUntilMs: number | undefined;
@@ -192,7 +195,7 @@ class PartitionSubscription implements HeadFollower {
     this.#mode = 'stopped';
   }
 
-  /** Has a queue, whenever the broker is to be had. */
+  /** Takes a queue whenever the broker is available. */
   async #stayAttached(): Promise<void> {
     const { broker } = this.#dependencies;
     const queue = { consumer: this.#target.consumer, partition: this.partition };
@@ -277,7 +280,7 @@ class PartitionSubscription implements HeadFollower {
     await this.#work;
   }
 
-  /** Works on something if it still follows when its turn has come. */
+  /** Runs a piece of work if the consumer still follows when its turn has come. */
   #whenFree(work: () => Promise<void>): void {
     // In turn, because a consumer that was lost may still be working when the next one begins.
     this.#work = this.#work.then(async () => {

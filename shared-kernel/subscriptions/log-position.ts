@@ -2,15 +2,15 @@ import { LogMismatch } from '../errors.js';
 import type { RecordedEvent } from '../message.js';
 import { beginning, type LogPositions } from '../ports/event-store.js';
 
-/** An event of ours, by which a log is known again: its position, and its id. */
+/** An event of ours by which a log is recognised: its position and its id. */
 export type Anchor = readonly [position: number, id: string];
 
 /**
- * How far a log was looked at, and which log that was. A number alone would mean something in any log: in an older one
- * that is restored from a backup, or in another. Part of what is stored: golden value in the test.
+ * How far a log was looked through, and which log that was. A number alone would fit any log, even another one or an
+ * older state of this one restored from a backup. Storage format: the test holds a golden value.
  */
 export interface LogPosition {
-  /** Everything up to here was looked at, ours or not. */
+  /** Every record up to this position was looked at, ours or not. */
   readonly through: number;
   /**
    * Events of ours up to there, the latest first: the last one, others about 10, 100 and 1,000 events before it, and the
@@ -19,20 +19,20 @@ export interface LogPosition {
   readonly anchors: readonly Anchor[];
 }
 
-/** Nothing was looked at. It is a position of every log. */
+/** Nothing was looked at yet. It fits every log. */
 export const logBeginning: LogPosition = { through: beginning, anchors: [] };
 
-/** Behind an event, of which alone it is known that it was met. */
+/** The position right behind one event, which is its only anchor. */
 export function after({ position, id }: Pick<RecordedEvent, 'position' | 'id'>): LogPosition {
   return { through: position, anchors: [[position, id]] };
 }
 
-/** The further of two. */
+/** The later of two positions. */
 export function further(one: LogPosition, other: LogPosition): LogPosition {
   return other.through > one.through ? other : one;
 }
 
-/** The one that is less far. */
+/** The earlier of two positions. */
 export function nearer(one: LogPosition, other: LogPosition): LogPosition {
   return other.through < one.through ? other : one;
 }
@@ -46,7 +46,9 @@ interface Mark {
   readonly number: number;
 }
 
-/** A position on its way along the log, with what it takes to keep its anchors. Never changed: each step is another. */
+/**
+ * A position on its way along the log, with what it needs to keep its anchors. Immutable: each step makes a new one.
+ */
 export class Trail {
   readonly through: number;
   readonly #first: Anchor | undefined;
@@ -113,7 +115,9 @@ export function cutAt({ through, anchors }: LogPosition, end: number): LogPositi
   return { through: Math.min(through, end), anchors: anchors.filter(([position]) => position <= end) };
 }
 
-/** What a position is to a log: of it; of a later state of it, or of another log; or there is no telling. */
+/**
+ * Whether a position belongs to a log (`fits`), to another log or a later state of it (`differs`), or is undecidable.
+ */
 export type Fit = 'fits' | 'differs' | 'unknown';
 
 export interface Judgement {
@@ -131,11 +135,15 @@ export function sharedPart(position: LogPosition, { fit, shared }: Judgement): L
 }
 
 /**
- * Holds a position to a log: it fits where all its anchors are there. No record at one though the log goes on: that event
- * was truncated, and the others decide; so they do of one that cannot be read, and where there is nothing else, it is
- * taken for the one that was met, as one event's trouble is not that of all who have met it. Another event or none, or a log that ends before, or where no record is up to
- * which it looked: it is of a log that went on differently. All are asked, because one that fits does not speak for those
- * before it: a log that was restored and has grown again may have been followed for a while.
+ * Compares a position with a log. It fits if all its anchors are there.
+ *
+ * - An anchor without a record, in a log that goes on, was truncated: the other anchors decide.
+ * - So they do for an anchor whose record cannot be read. If there is no other, that record counts as the anchor's
+ *   event: one unreadable event must not stop everybody who has met it.
+ * - The position differs if another event is at an anchor, if the log ends before it, or if no record is at `through`.
+ *
+ * All anchors are checked. One that fits says nothing of earlier ones: a restored log that has grown again may have
+ * been followed for a while.
  */
 export async function judgePosition(log: LogPositions, { through, anchors }: LogPosition): Promise<Judgement> {
   if (through === beginning) return { fit: 'fits', shared: undefined };
@@ -162,7 +170,7 @@ export async function judgePosition(log: LogPositions, { through, anchors }: Log
   }
   if (why !== undefined) return { fit: 'differs', shared, why };
   if (shared !== undefined) return { fit: 'fits', shared };
-  // One that has met nothing of ours has nothing to be told by; all that it says is how far it looked.
+  // A position that has met no event of ours has no anchor; it only says how far it looked.
   if (anchors.length === 0 || found.includes('unreadable')) return { fit: 'fits', shared: undefined };
   return {
     fit: 'unknown',

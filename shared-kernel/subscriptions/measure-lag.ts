@@ -105,8 +105,8 @@ export function projectionFollower(
 
 /**
  * The lag of one, by reading at most about `most` events of what it has not done: where there are more, `lagEvents`
- * counts only those. `undefined` where none of them is its own, so that it cannot be told. Throws `Unavailable` while the log does
- * not show its end.
+ * counts only those. `undefined` where none of them is its own, so that the lag is unknown. Throws `Unavailable` while
+ * the log does not show its end.
  */
 export async function measureLagOf(
   follower: LagSubject,

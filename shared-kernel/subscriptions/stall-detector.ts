@@ -5,26 +5,26 @@ import type { SteadyClock } from '../ports/clock.js';
 /** How far something that follows the log has come. */
 export interface Progress {
   readonly name: string;
-  /** Everything up to here is done; `undefined` while that is not known. */
+  /** Everything up to this position is done; `undefined` while that is not known. */
   readonly position: number | undefined;
-  /** Whether nothing is left to be done for now. */
+  /** Whether nothing is left to do for now. */
   readonly isUpToDate: boolean;
   /** Why not, where that is known. */
   readonly fault?: Error | undefined;
 }
 
-/** When it was first seen where it is. */
+/** When it was first seen at this position. */
 interface Moved {
   readonly position: number | undefined;
   readonly at: number;
 }
 
-/** Milliseconds after which what has something to do and does not move is said to stand still. */
+/** Milliseconds after which a follower that has work and does not move counts as stalled. */
 export const stallTimeoutMs = 10_000;
 
 /**
- * Tells what stands still, whatever the reason, be it a subscription that died without a word: by looking now and then
- * how far each has come, and at nothing else.
+ * Finds followers that are stalled, for whatever reason, such as a subscription that died without an error. It looks at
+ * nothing but how far each has come.
  */
 export class StallDetector {
   readonly #clock: SteadyClock;
@@ -37,7 +37,7 @@ export class StallDetector {
     this.#answerTimeoutMs = answerTimeoutMs;
   }
 
-  /** A sentence about each that stands still, by its name. To be asked every few seconds. */
+  /** A sentence about each stalled follower, by name. Ask every few seconds. */
   look(progresses: readonly Progress[]): Readonly<Record<string, string>> {
     const now = this.#clock.now();
     const moved = new Map<string, Moved>();
@@ -60,8 +60,8 @@ export class StallDetector {
 type AskProgress = () => readonly Progress[] | Promise<readonly Progress[]>;
 
 /**
- * Tells whether one work stands still, by asking it at each look and judging by what it answered since the last. One
- * that does not answer, or does not know, is where it was and has something to do as far as anybody can tell.
+ * Finds whether one follower is stalled, by asking it at each look for its progress. One that does not answer, or does
+ * not know, counts as not having moved and as having work.
  */
 export class WorkWatch {
   readonly #ask: AskProgress;
@@ -75,7 +75,7 @@ export class WorkWatch {
     this.#stallDetector = new StallDetector(clock, answerTimeoutMs);
   }
 
-  /** A sentence about what stands still, if something does. To be asked several times within the patience. */
+  /** A sentence if it is stalled. Ask several times within the time limit. */
   look(): string | undefined {
     const standing = this.#stallDetector.look(
       this.#isAsked ? this.#doubted(new Error('It does not say.')) : this.#found,

@@ -11,17 +11,17 @@ export interface HeadFollower {
   readonly categories: ReadonlySet<string>;
   /** Now by its clock, milliseconds since 1970. */
   now(): number;
-  /** How far it has looked, while it follows and works on nothing; else `undefined`, and it takes no part. */
+  /** How far it has looked, while it follows and is idle; else `undefined`, and the watch leaves it alone. */
   standing(): number | undefined;
   /** The same, with the events by which its log is known again. */
   position(): LogPosition | undefined;
   /** Whether it has a queue from which messages come. */
   isFed(): boolean;
-  /** Nothing of its kind lies between where it stands and where this page of the log ends. */
+  /** Moves it: nothing of its categories lies between its position and the end of this page of the log. */
   passOver(page: LogPage): void;
   /** It has handled everything up to a head of the log that was asked for at this time by its clock. */
   isLevelSince(askedAtMs: number): void;
-  /** It is to look at the log itself: an event of its kind is there that no message brought, or it may be another log. */
+  /** Has it read the log itself: no message brought it an event that is there, or the log may be another. */
   readLog(): void;
   /** Saves a position that it was moved to, if it has not. Never throws; soon rather than now. */
   save(): void;
@@ -30,29 +30,29 @@ export interface HeadFollower {
 export interface HeadWatchDependencies {
   readonly store: LogReader;
   readonly timer: Timer;
-  /** Told when the log cannot be looked at, once until it can. */
+  /** Called when the log cannot be looked at, once until it can. */
   readonly report?: (fault: Error, of: string) => void;
 }
 
 /** Milliseconds between two looks. */
 export const lookEveryMs = 1000;
 
-/** At every so many looks those that follow are held to the log: whether it still is the one that they have read. */
+/** Every so many looks the followers' positions are checked: whether this still is the log that they have read. */
 const looksPerVerification = 10;
 
 /** What the last look found of a follower. */
 interface Found {
   /** Where it stood. */
   readonly position: number | undefined;
-  /** Position of an event of its kind, or of a mark of a stream of it, that it did not have. */
+  /** Position of an event of its categories, or of a mark of one of their streams, that it had not handled. */
   readonly owed: number | undefined;
 }
 
 /**
- * One look at the log's head for all consumers of a process, every second. Those that were quiet and stand before the
- * head are moved over what is not of their kind, with one reading of it for all of them; one that is owed an event and
- * does not get it by message until the next look reads the log itself. It feeds nobody events. So whether a consumer is
- * up to date is asked of the log alone, and a relay or a broker that is slow, stopped or wrong makes it late at most.
+ * Asks for the log's head once a second for all consumers of a process. It moves idle consumers over records that are
+ * not of their categories, and reads those once for all of them. A consumer that misses an event, and has not got it by
+ * message at the next look, is made to read the log itself. The watch hands out no events. So only the log says whether
+ * a consumer is up to date: a slow, stopped or wrong relay or broker makes it late at most.
  */
 export class HeadWatch {
   readonly #dependencies: HeadWatchDependencies;
@@ -66,7 +66,7 @@ export class HeadWatch {
     this.#dependencies = dependencies;
   }
 
-  /** Looks for it from now on, until what is answered is called. */
+  /** Watches for a follower until the returned function is called. */
   add(follower: HeadFollower): () => void {
     this.#followers.set(follower, { position: undefined, owed: undefined });
     if (!this.#isRunning) void this.#run();
@@ -120,7 +120,7 @@ export class HeadWatch {
     return [...this.#followers.keys()].some((follower) => (follower.standing() ?? beginning) > head);
   }
 
-  /** Has those look themselves that this log does not bear out. Most have the same anchors: each is asked for once. */
+  /** Makes the followers read the log whose anchors are not in it. Most share anchors: each is read once. */
   async #verify(followers: readonly HeadFollower[], isOf: typeof mayMoveOn): Promise<void> {
     const { store } = this.#dependencies;
     const asked = new Map<number, ReturnType<EventStore['recordAt']>>();

@@ -97,7 +97,7 @@ function report(world: World, by: string, at: string) {
   return done(world, { times: [...times, { at, by, holder }], latest: isNewest ? { at, holder } : latest });
 }
 
-/** From one status to the next; silence where it got there already. */
+/** From one status to the next; a no-op where it got there already. */
 function step(world: World, from: World['status'], to: World['status'], holder = world.holder) {
   if (world.status === to) return answer(world, 200);
   return world.status === from ? done(world, { status: to, holder }) : answer(world, 409);

@@ -20,7 +20,8 @@ const callers = [
 /**
  * Has Schemathesis ask both APIs of a whole server, from outside, as several callers: no 5xx, and no answer that the
  * OpenAPI document does not name. `installed` is where the fuzzer is or will be, `scratch` a folder for all else.
- * `note(name, ok, detail)` is told each result; what is wrong, and how to ask it again, has been printed by then.
+ * `note(name, ok, detail)` is called with each result; what is wrong, and how to ask it again, has been printed by
+ * then.
  */
 export async function fuzzApis({ installed, scratch, seed = randomInt(2 ** 31) }, note) {
   const program = await installSchemathesis(installed);

@@ -10,9 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export const cacheFolder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'waybill');
 
 /**
- * Runs a server on a loopback port until this process is told to end, and prints its address when it takes connections.
- * The command line is `[port] [folder]`: any free port and a folder that is deleted at the end, unless they are named.
- * `commandOf(port, folder)` gives the program and its arguments.
+ * Runs a server on a loopback port until this process is asked to end, and prints its address when it takes
+ * connections. The command line is `[port] [folder]`: any free port and a folder that is deleted at the end, unless
+ * they are named. `commandOf(port, folder)` gives the program and its arguments.
  */
 export async function serve(scheme, commandOf) {
   const [wanted, named] = process.argv.slice(2);

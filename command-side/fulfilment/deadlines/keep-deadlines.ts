@@ -5,7 +5,7 @@ import { backOffDelay, type BackOff } from '@waybill/shared-kernel/back-off.js';
 export interface DeadlineDependencies {
   readonly timer: Timer;
   readonly randomness: Randomness;
-  /** Told of each look that failed. */
+  /** Called with each look that failed. */
   readonly report?: (fault: Error, of: string) => void;
 }
 
@@ -14,8 +14,9 @@ const pause = 1_000;
 const backOff: BackOff = { first: pause, most: 30_000 };
 
 /**
- * Has the deadlines of a partition looked at, again and again until it is stopped, by what the partition's consumer has
- * handled; never while that is unknown. A look that fails is made again. `handledUntilMs`: as in `ConsumerState`.
+ * Calls `look` for the deadlines of a partition every second until it is stopped, with the time up to which the
+ * partition's consumer has handled events; not while that is unknown. A look that fails is repeated after a pause.
+ * `handledUntilMs`: as in `ConsumerState`.
  */
 export function keepDeadlines(
   of: string,

@@ -20,12 +20,12 @@ export interface NotingDependencies {
   readonly clock: WallClock;
 }
 
-/** Rounds in which other writers may win. */
+/** How many write conflicts are met before it gives up. */
 const mostConflicts = 10;
 
 /**
- * Notes how the fulfilment of an order stands after the last suspension that its stream tells of. What is noted never
- * goes back to an earlier one; again is silence. `error`: what went wrong, where more is known of it than the log says.
+ * Writes the last suspension of an order's fulfilment into the list of suspended orders. The list never goes back to an
+ * earlier suspension; a repeat is a no-op. `error`: the fault, if more is known of it than the log says.
  */
 export async function noteSuspension(
   orderId: string,
@@ -41,8 +41,8 @@ export async function noteSuspension(
 }
 
 /**
- * Notes that the stream of a fulfilment takes nothing any more, or cannot be read, so that it cannot say itself that it stands
- * still. Again is a no-op.
+ * Writes into the list that a fulfilment's stream takes no more events or cannot be read, so that the stream itself
+ * cannot say that the order is suspended. A repeat is a no-op.
  */
 export async function noteFault(
   orderId: string,
@@ -67,7 +67,7 @@ export async function noteFault(
   return isNew ? 'noted' : 'known';
 }
 
-/** Takes it back: the stream is whole again. */
+/** Removes that fault from the list: the stream is whole again. */
 export async function takeFaultBack(
   orderId: string,
   { readStore, clock }: Pick<NotingDependencies, 'readStore' | 'clock'>,

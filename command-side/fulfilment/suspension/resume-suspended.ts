@@ -13,15 +13,15 @@ export interface ResumeDependencies {
   readonly store: Appender & StreamEvents;
   readonly clock: WallClock;
   readonly actor: Actor;
-  /** Why it is thought to go well now. */
+  /** The operator's reason, for the log. */
   readonly reason: string | null;
 }
 
 /**
- * Has the suspended fulfilment of an order go on, from the event at which it stands: the process manager does it when
- * it comes to this in the log. `undefined`: it is not suspended. Of several at once one is in the log, for all of them.
- * Rejects with `WrongExpectedRevision` where something else was quicker. `mark`: its stream could not say that it stood
- * still, so what was noted beside it is said there now.
+ * Resumes the suspended fulfilment of an order, from the event that suspended it. The process manager does so when it
+ * comes to the appended event. `undefined`: the order is not suspended. Of several calls at once one is in the log, for
+ * all of them. Rejects with `WrongExpectedRevision` if another event was appended meanwhile. `mark`: the suspension
+ * that only the list knew, because the stream could not take it; it is appended now.
  */
 export async function resumeSuspended(
   orderId: string,

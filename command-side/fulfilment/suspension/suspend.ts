@@ -35,18 +35,18 @@ export interface SuspendDependencies extends ProcessManagerDependencies {
 }
 
 /**
- * The events of orders of one partition, each handled by the `ProcessManager`. One that cannot be handled, and would not the
- * next time, suspends the fulfilment of its order and of no other: that is said in the fulfilment's own stream,
- * conditionally on its revision, before the position moves. The order's later events pass, and the log holds them.
+ * Handles the events of one partition's orders by the `ProcessManager`. An event that can never be handled suspends the
+ * fulfilment of its order alone. `FulfilmentSuspended` is appended to the fulfilment's own stream, on condition of its
+ * revision, before the position moves. Later events of the order are passed over; the log keeps them.
  *
- * `FulfilmentResumed` comes along the log as they do, so it stands behind all that had to wait and before all that has
- * not: it has the order handled again from the event at which it stands up to here, in the order of the log. What was
- * done then is known as done, as after any crash.
+ * `FulfilmentResumed` comes along the log: every event before it had to wait, no event after it does. So it has the
+ * order handled again from the event that suspended it up to here, in the order of the log. What was done before is a
+ * no-op, as after any crash.
  */
 export class SuspendingProcessManager {
   readonly #dependencies: SuspendDependencies;
   readonly #manager: ProcessManager;
-  /** Orders of which the process manager need not have seen that they were suspended. */
+  /** Orders whose suspension the process manager may not have seen. */
   readonly #suspects = new Set<string>();
 
   constructor(dependencies: SuspendDependencies) {
@@ -54,12 +54,12 @@ export class SuspendingProcessManager {
     this.#manager = new ProcessManager({ ...dependencies, store: withLogFaults(dependencies.store) });
   }
 
-  /** The log ended here when this began: what is behind it nobody has worked on before. */
+  /** The log ended here when this began: nobody has handled later events. */
   beginAt(head: number): void {
     this.#manager.beginAt(head);
   }
 
-  /** Rejects with what may pass. */
+  /** Rejects with passing faults only. */
   async handle(orderId: string, event: RecordedEvent): Promise<void> {
     if (event.type !== 'FulfilmentResumed') {
       await this.#attempt(orderId, event, event);
@@ -79,7 +79,7 @@ export class SuspendingProcessManager {
     return this.#unlessSuspended(orderId, (mustWait) => this.#manager.look(orderId, judging, mustWait));
   }
 
-  /** Asks once more for the payment that an order waits for. Rejects as `handle` does. */
+  /** Requests again the payment that an order waits for. Rejects as `handle` does. */
   askAgain(orderId: string): Promise<void> {
     return this.#unlessSuspended(orderId, (mustWait) => this.#manager.askAgain(orderId, mustWait));
   }
@@ -102,7 +102,7 @@ export class SuspendingProcessManager {
     }
   }
 
-  /** Notes of which orders the fulfilment's own stream cannot be gone on with. Rejects as `handle` does. */
+  /** Marks the orders whose fulfilment stream cannot be continued. Rejects as `handle` does. */
   async doubt(streams: readonly StreamInDoubt[]): Promise<void> {
     for (const { stream, partitionKey, fault } of streams) {
       if (categoryOf(stream) !== 'fulfilment' || (await this.#isOfNobody(partitionKey, fault))) continue;
@@ -117,7 +117,7 @@ export class SuspendingProcessManager {
     return events.length === 0 && another === undefined;
   }
 
-  /** Where the stream of the fulfilment takes nothing any more, the list alone says that it stands still. */
+  /** If the fulfilment's stream takes no more events, only the list says that the order is suspended. */
   async #unlessCut(orderId: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -139,7 +139,7 @@ export class SuspendingProcessManager {
     });
   }
 
-  /** Has the worklist say how the fulfilment of an order stands, as far as that can be read. Rejects as `handle` does. */
+  /** Brings the worklist up to the fulfilment, as far as that can be read. Rejects as `handle` does. */
   async keepListed(orderId: string): Promise<void> {
     try {
       await this.#manager.keepListed(orderId);
@@ -149,7 +149,7 @@ export class SuspendingProcessManager {
     }
   }
 
-  /** False: the order stands still. `at`: the event on whose account it is handled. */
+  /** False: the order is suspended. `at`: the event that is being handled. */
   async #attempt(orderId: string, event: RecordedEvent, at: RecordedEvent): Promise<boolean> {
     const mustWait = () => this.#mustWait(orderId, at);
     try {
@@ -224,7 +224,7 @@ export class SuspendingProcessManager {
     await this.#keepListed(orderId, await readSuspensions(this.#dependencies.store, orderId));
   }
 
-  /** From the event at which it stands up to where it was resumed, in the order of the log. */
+  /** Its events from the one that suspended it up to where it was resumed, in the order of the log. */
   async #waiting(orderId: string, resumed: RecordedEvent): Promise<readonly RecordedEvent[]> {
     const { store } = this.#dependencies;
     const events: RecordedEvent[] = [];
@@ -239,7 +239,7 @@ export class SuspendingProcessManager {
       if (revision >= resumed.revision) break;
       if (type === 'FulfilmentSuspended') suspended = String(data['eventId']);
     }
-    // Where it is none of these, from the beginning: what was done is known as done.
+    // If it is none of these, from the beginning: what was done before is a no-op.
     return events.slice(
       Math.max(
         0,

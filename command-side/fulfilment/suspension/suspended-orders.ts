@@ -4,9 +4,8 @@ import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 
 /**
- * Where operators find the orders whose fulfilment is suspended: by key, as the quarantined documents of a collection
- * like any other. A read model of the fulfilments' streams, of those of their events alone that tell of suspensions, which
- * the process manager keeps itself.
+ * The list of suspended orders, where operators find them by key, as the quarantined documents of a collection. It is a
+ * read model of the suspensions in fulfilment streams. The process manager writes it itself.
  */
 export const suspendedOrders: CollectionSpec = {
   name: 'fulfilment',
@@ -20,9 +19,9 @@ export const suspendedOrders: CollectionSpec = {
 /** What it folds; no revision tells of other events. */
 export const suspensionTypes: ReadonlySet<string> = new Set(['FulfilmentSuspended', 'FulfilmentResumed']);
 
-/** How an order's last suspension stands, as the section `fulfilment` of its document. */
+/** The last suspension of an order: the section `fulfilment` of its document. */
 export interface SuspendedSection {
-  /** When it was suspended first, if it was resumed since only to fail again. RFC 3339 UTC. */
+  /** When it was first suspended, if every resumption since then failed. RFC 3339 UTC. */
   readonly since: string;
   readonly isSuspended: boolean;
   /** The event that could not be handled. */

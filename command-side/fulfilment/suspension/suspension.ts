@@ -6,11 +6,11 @@ import { streamName } from '@waybill/shared-kernel/stream.js';
 
 /** The last time that the fulfilment of an order was suspended. */
 export interface Suspension {
-  /** As the log has it: its type says that it is one, whatever became of its payload. */
+  /** The event as stored: its type marks a suspension even if its payload cannot be read. */
   readonly suspended: RecordedEvent;
-  /** What ended it; `undefined`: it lasts. */
+  /** The event that ended it; `undefined`: it lasts. */
   readonly resumed: RecordedEvent | undefined;
-  /** When it was suspended first, if it was resumed since only to fail again. RFC 3339 UTC. */
+  /** When it was first suspended, if every resumption since then failed. RFC 3339 UTC. */
   readonly since: string;
 }
 
@@ -25,8 +25,8 @@ export interface Suspensions {
 }
 
 /**
- * Reads whether the fulfilment of an order is suspended. Of its stream it looks at nothing else, so that it can tell
- * where the rest cannot be read.
+ * Reads whether the fulfilment of an order is suspended. It looks at the suspensions in the stream only, so it works
+ * even if other events of the stream cannot be read.
  */
 export async function readSuspensions(store: StreamEvents, orderId: string): Promise<Suspensions> {
   let revision = noStream;

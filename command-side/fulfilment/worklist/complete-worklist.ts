@@ -33,28 +33,28 @@ export interface CompletingDependencies {
   readonly store: StreamEvents & LogReader;
   readonly readStore: WorklistStore & CollectionCheckpoints & AuditableDocuments & ConsumerCheckpoints;
   readonly clock: WallClock;
-  /** Of those who handle events; what it has noted of a partition may be forgotten at any time. */
+  /** The writer of the partitions; what it has noted of one may be forgotten at any time. */
   readonly writer: Pick<WorklistWriter, 'forgetWritten'>;
   /** Name of the process manager's positions. */
   readonly consumer: string;
 }
 
-/** Documents that are looked at together. */
+/** Documents that are checked together. */
 const pageSize = 100;
-/** Rounds in which other writers may win. */
+/** How many write conflicts are met before it gives up. */
 const mostConflicts = 10;
 
 /**
- * Sees to it that the worklist, and the list of suspended orders, hold all that the process manager has handled. They
- * do but where they are of a new version, were thrown away, tell of another log, or an older program worked on meanwhile;
- * then what is missing is made from the log, read once for all partitions. What tells of another log is mended in place:
- * others rely on what they have written, and save their positions behind it.
+ * Makes sure that the worklist and the list of suspended orders hold everything that the process manager has handled.
+ * They lack something only if they are of a new version, were deleted, belong to another log, or an older program was
+ * at work. Then the missing documents are made from the log, which is read once for all partitions. Documents of
+ * another log are repaired in place, because other processes rely on what they have written.
  */
 export class WorklistCompletion {
   readonly #dependencies: CompletingDependencies;
   readonly #complete = new Set<number>();
   #working: Promise<void> | undefined;
-  /** How often the log turned out to be another, and how many of these times the lists were mended since. */
+  /** How often the log turned out to be another, and for how many of these times the lists were repaired. */
   #renewals = 0;
   #mended = 0;
 
@@ -66,7 +66,7 @@ export class WorklistCompletion {
     return this.#complete.has(partition);
   }
 
-  /** Another works on the partition: what the list has of it is to be looked at anew. */
+  /** Another process works on the partition: its part of the list is to be checked again. */
   forget(partition: number): void {
     this.#complete.delete(partition);
   }
@@ -77,7 +77,7 @@ export class WorklistCompletion {
     this.#renewals += 1;
   }
 
-  /** Resolves when the lists hold all of the partition. Rejects where a store is down, and is to be called again. */
+  /** Resolves when the lists hold all of the partition. Rejects if a store is down; call it again then. */
   async complete(partition: number): Promise<void> {
     if (this.#complete.has(partition)) return;
     this.#working ??= this.#work().finally(() => (this.#working = undefined));
@@ -141,7 +141,7 @@ export class WorklistCompletion {
     return sharedPart(position, await judgePosition(this.#dependencies.store, position));
   }
 
-  /** Writes anew what of a list is not as this log has it, on condition that it still is as it was read. */
+  /** Rewrites the documents that differ from this log, on condition that they are still as they were read. */
   async #mend(
     collection: CollectionSpec,
     anew: (orderId: string, stored: StoredDocument) => Promise<DocumentWrite>,
@@ -199,7 +199,7 @@ export class WorklistCompletion {
     if (last !== undefined) await noteSuspension(orderId, last, this.#dependencies);
   }
 
-  /** As its stream says, as far as that makes sense. Rejects with what keeps it from being read. */
+  /** The document as its stream says, as far as that can be applied. Rejects with what keeps it from being read. */
   async #standing(
     orderId: string,
   ): Promise<{ readonly standing: Standing; readonly revision: number; readonly wasSuspended: boolean }> {
@@ -220,7 +220,7 @@ export class WorklistCompletion {
   }
 }
 
-/** What comes of it, or why a stream cannot be read. */
+/** The result, or why a stream cannot be read. */
 async function unlessFault<T>(work: Promise<T>): Promise<T | StreamFault> {
   try {
     return await work;

@@ -15,7 +15,7 @@ import type {
 } from '@waybill/shared-kernel/ports/read-store.js';
 import { fieldsOf, itemOf, overdue, placeAfter, placeOf, worklist, type WorklistSection } from './worklist.js';
 
-/** How a fulfilment stands at a revision of its stream: the fold of the stream up to there. */
+/** A fulfilment at a revision of its stream: the fold of the stream up to there. */
 export interface WorklistNote extends WorklistSection {
   readonly orderId: string;
   readonly revision: number;
@@ -34,15 +34,15 @@ interface Entry {
   readonly section: WorklistSection;
 }
 
-/** What the store has of a document, as far as is known. */
+/** What is known of the stored document. */
 type Written = Pick<StoredDocument, 'revisions' | 'degraded'>;
 
-/** Fulfilments of which is remembered up to which revision they are written. */
+/** For how many fulfilments the written revision is remembered. */
 const remembered = 20_000;
-/** Rounds in which other writers may win. */
+/** How many write conflicts are met before it gives up. */
 const mostConflicts = 10;
 
-/** What a process manager writes of its fulfilments, and by which it finds those that are due. */
+/** Writes the worklist of a process manager, and finds the orders that are due. */
 export class WorklistWriter {
   readonly #dependencies: WorklistDependencies;
   /** Partition → order → what is to be written. */
@@ -62,7 +62,7 @@ export class WorklistWriter {
     return noted?.revision ?? revisionOf(this.#written.get(orderId));
   }
 
-  /** Keeps in mind how a fulfilment stands, until `flush`. Earlier than what is known is silence. */
+  /** Notes the state of a fulfilment until `flush`. An earlier revision than the known one is a no-op. */
   note({ orderId, revision, ...section }: WorklistNote): void {
     const partition = partitionOf(orderId);
     const noted = this.#noted.get(partition) ?? new Map<string, Entry>();
@@ -71,9 +71,9 @@ export class WorklistWriter {
   }
 
   /**
-   * Writes what was noted of a partition. Call it before the consumer's position moves behind what was noted: what is
-   * not written when it rejects stays noted. `position`: with it, all of the partition's fulfilments up to there are in
-   * the list.
+   * Writes what was noted of a partition. Call it before the consumer's position moves past the noted events. What
+   * could not be written when it rejects stays noted. `position`: once written, the list holds all of the partition's
+   * fulfilments up to it.
    */
   async flush(partition: number, position = logBeginning): Promise<void> {
     const noted = this.#noted.get(partition) ?? new Map<string, Entry>();
@@ -97,15 +97,15 @@ export class WorklistWriter {
     this.#asked.delete(partition);
   }
 
-  /** Forgets what was written: the list was thrown away. */
+  /** Forgets what was written: the list was deleted. */
   forgetWritten(): void {
     this.#written.clear();
   }
 
   /**
-   * Orders of a partition whose deadline is past, as of the last flush, those first that are so for longest; at most
-   * `limit`. Asked again, it goes on with those that come next, and begins again when there were fewer than that: so
-   * those that stay due keep no others from their turn. `now`: milliseconds since 1970.
+   * At most `limit` orders of a partition whose deadline is past, as of the last flush, the longest overdue first. The
+   * next call continues behind them, and begins again once fewer than `limit` were found: orders that stay due do not
+   * keep others from their turn. `now`: milliseconds since 1970.
    */
   async due(partition: number, now: number, limit: number): Promise<readonly string[]> {
     const { readStore } = this.#dependencies;
@@ -137,7 +137,7 @@ export class WorklistWriter {
     }
   }
 
-  /** Writes those that the store is behind of; answers with those of which it held something else than was known. */
+  /** Writes the documents that the store lacks; answers with those whose stored state was not as known. */
   async #write(
     partition: number,
     orderIds: readonly string[],

@@ -5,7 +5,7 @@ import type { CollectionSpec, Fields, ListQuery, StoredDocument } from '@waybill
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { streamName } from '@waybill/shared-kernel/stream.js';
 
-/** What a fulfilment can be at while it is not completed, in the order of the way from the cart to the door. */
+/** The states of a fulfilment that is not completed, in the order in which an order passes them. */
 export const openStates = [
   'reserving',
   'authorising',
@@ -17,7 +17,7 @@ export const openStates = [
 ] as const;
 export type OpenState = (typeof openStates)[number];
 
-/** How a fulfilment stands, as the section `fulfilment` of its document. Times are RFC 3339 UTC. */
+/** A fulfilment in the worklist: the section `fulfilment` of its document. Times are RFC 3339 UTC. */
 export interface WorklistItem {
   readonly state: OpenState | 'completed';
   /** What it waits for, and until when; both null: for nothing that has a deadline. */
@@ -33,12 +33,12 @@ export interface WorklistSection extends WorklistItem {
 }
 
 /**
- * The fulfilments by state and deadline: a document per order, so that the process manager finds what is due and
- * operators see what is stuck. A read model of the fulfilments' streams, which the process manager keeps itself: it
- * must find what is due whoever else stands still.
+ * The fulfilments by state and deadline, a document per order: the process manager finds what is due, and operators see
+ * what is stuck. It is a read model of the fulfilment streams. The process manager writes it itself, because it must
+ * find what is due even if the projector stands still.
  *
- * Lists begin with what is due first, overdue before not yet due; what has no deadline comes last, the longest there
- * first. A completed one is in no list and in no group.
+ * Lists are sorted by deadline, the earliest first. Fulfilments without a deadline come last, oldest first. Completed
+ * ones are in no list and in no group.
  */
 export const worklist: CollectionSpec = {
   name: 'worklist',
@@ -47,7 +47,7 @@ export const worklist: CollectionSpec = {
   multiple: [],
   order: 'urgency',
   indexes: [['partition'], ['state']],
-  // Seconds: what is waited on average is told without reading a document.
+  // In seconds, so that the average wait is computed without reading a document.
   groups: [{ by: 'state', and: 'deadline', sum: 'since' }],
 };
 
@@ -76,12 +76,12 @@ function urgencyOf(milliseconds: number): string {
   return String(lastMoment - milliseconds);
 }
 
-/** The part of a list whose deadline is past. `now`: milliseconds since 1970. */
+/** The part of a list with deadlines in the past. `now`: milliseconds since 1970. */
 export function overdue(now: number): Pick<ListQuery, 'from'> {
   return { from: urgencyOf(now) };
 }
 
-/** The place in lists behind which come the deadlines after a time, milliseconds since 1970. */
+/** The place in lists before the deadlines after a time, milliseconds since 1970. */
 export function placeAfter(time: number): NonNullable<ListQuery['after']> {
   return { order: urgencyOf(time), key: '' };
 }

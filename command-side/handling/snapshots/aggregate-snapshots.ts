@@ -9,9 +9,9 @@ export interface SnapshotDependencies {
   readonly timer: Timer;
   /** Never set back. */
   readonly clock: SteadyClock;
-  /** Told why a snapshot is not used, and of faults of the store. */
+  /** Called with the reason why a snapshot is not used, and with faults of the store. */
   readonly report: (fault: Error, of: string) => void;
-  /** Told how each look for one ended; `miss`: there is none, or it did not come in time. */
+  /** Called with how each look for one ended; `miss`: there is none, or it did not come in time. */
   readonly count?: ((result: 'hit' | 'miss' | 'ignored') => void) | undefined;
 }
 
@@ -47,7 +47,7 @@ const what = 'snapshot store';
 
 /**
  * Snapshots as commands use them: a help that may fail. Nothing here rejects, and a store that is down or hangs costs
- * one command in `rest` its `patience`, the others nothing.
+ * one command in `rest` its time limit, the others nothing.
  */
 export class AggregateSnapshots {
   readonly #dependencies: SnapshotDependencies;

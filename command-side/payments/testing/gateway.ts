@@ -34,7 +34,7 @@ export type FateOfCall = (call: GatewayCall, reference: string, nth: number) => 
 export class GatewayOfTests implements PaymentGateway {
   readonly ledger: Booking[] = [];
   fate: FateOfCall = () => 'done';
-  /** Told what a webhook would say: as often as the simulator would, and whenever an answer is lost. */
+  /** Called with what a webhook would say: as often as the simulator would, and whenever an answer is lost. */
   notify: (notice: GatewayPayment) => void = () => {};
   readonly #payments = new Map<string, Payment>();
   readonly #calls = new Map<string, number>();

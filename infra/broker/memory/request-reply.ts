@@ -37,7 +37,7 @@ class Answerer implements Answering {
 
 class MemoryRequestReply implements RequestReply {
   readonly #services = new Map<string, Answerer[]>();
-  /** How each who waits for an answer is told that none will come. */
+  /** Rejects for each caller that waits for an answer, when none will come. */
   readonly #waiting = new Set<() => void>();
   #isClosed = false;
 

@@ -37,7 +37,7 @@ export class Connection {
     return this.#closing.signal.aborted;
   }
 
-  /** The server asked for silence: whatever is sent now only fills buffers. */
+  /** The server asked us to stop sending: whatever is sent now only fills buffers. */
   get isBlocked(): boolean {
     return this.#isBlocked;
   }

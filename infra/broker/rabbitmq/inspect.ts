@@ -91,7 +91,7 @@ async function inspect(options: InspectOptions, line: AbortSignal): Promise<Insp
 async function connectTo({ url, answerTimeoutMs }: InspectOptions, signal: AbortSignal): Promise<ChannelModel> {
   const options = { signal, timeout: answerTimeoutMs, clientProperties: { connection_name: 'waybill doctor' } };
   const model = await connect(url, options);
-  // Told to whoever waits for an answer.
+  // Whoever waits for an answer gets the fault.
   model.on('error', () => undefined);
   return model;
 }

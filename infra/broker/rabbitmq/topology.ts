@@ -62,7 +62,7 @@ export class Topology {
         await channel.deleteExchange(deadLetters);
       });
     } catch {
-      // It is in use, or the server does not answer, which whoever asks next is told.
+      // It is in use, or the server does not answer; the next caller learns which.
     }
   }
 
@@ -109,7 +109,7 @@ export class Topology {
     if (this.#channel !== undefined) return this.#channel;
     const model = await this.#connection.model(signal);
     const channel = await model.createChannel();
-    // The question that is under way is told; with none, the next opens another.
+    // The question under way fails; with none, the next opens another.
     channel.on('error', () => undefined);
     channel.once('close', () => {
       if (this.#channel === channel) this.#channel = undefined;

@@ -27,13 +27,18 @@ export interface ChangeSubscriptionDependencies {
 }
 
 /**
- * Announces that the log has grown, by a subscription to it that serves for nothing else: what came is read from the
- * log, page by page, from the reader's own position. So no event is lost or doubled when a subscription dies, nobody
- * is cut off for being slow (the server drops whoever is 500 events behind; newer ones only say `fellBehind`), and
- * neither `caughtUp` nor a checkpoint is needed, which would run ahead of what has been worked on. (A persistent
- * subscription gives no order.) It costs that what is appended live is sent twice to a process that follows. It hears
- * our streams alone: over what other programs write readers are sent on at each look, not at each record.
- * Rings until `signal` aborts; never rejects.
+ * Announces that the log has grown. Its subscription serves for nothing else: readers read the events from the log,
+ * page by page, from their own positions.
+ *
+ * - No event is lost or doubled when the subscription dies.
+ * - No reader is cut off for being slow. (The server drops a subscriber that is 500 events behind; newer servers only
+ *   say `fellBehind`.)
+ * - It needs neither `caughtUp` nor a checkpoint, which would run ahead of the work. (A persistent subscription keeps
+ *   no order.)
+ * - The cost: the server sends each live event twice to a process that follows.
+ *
+ * It subscribes to our streams alone. Readers pass records of other programs at each comparison with the log's head,
+ * not at each record. It announces until `signal` aborts, and never rejects.
  */
 export async function announceChanges(
   dependencies: ChangeSubscriptionDependencies,
@@ -49,8 +54,8 @@ export async function announceChanges(
 }
 
 /**
- * One subscription, from the head of the log. Returns when `signal` aborts or its connection was left, rejects when it
- * has died.
+ * One subscription, from the head of the log. Returns when `signal` aborts or the connection was replaced; rejects when
+ * the subscription has died.
  */
 async function listen(
   dependencies: ChangeSubscriptionDependencies,
@@ -58,9 +63,9 @@ async function listen(
   confirmed: () => void,
 ): Promise<void> {
   const { nodes, head, lastMet, changes, timer, watchMs } = dependencies;
-  // The server may have been given an older log while nobody listened.
+  // The server may have been given an older log while nothing was subscribed.
   dependencies.forgetMet();
-  // Subscribing from a position is exclusive, so everything after this one will ring.
+  // Subscribing from a position is exclusive, so everything after this one is announced.
   let heard = await head();
   const { left } = nodes;
   const { client, credentials } = nodes.connection;
@@ -87,11 +92,11 @@ async function listen(
   });
   subscription.on('confirmation', () => {
     confirmed();
-    // For what was appended while nobody listened.
+    // For what was appended while nothing was subscribed.
     changes.announce();
   });
   try {
-    // It can also die in silence. What of ours was met by reading one look ago must have rung by now.
+    // It can also die without an error: an event of ours that was read one look ago must have been announced by now.
     for (let [owed, seen] = [heard, heard]; ;) {
       await timer.sleep(watchMs, over.signal);
       if (signal.aborted || left.aborted) return;

@@ -54,15 +54,15 @@ import { faultIn, movedWireEventOf, recordedEventOf, wireEventOf, type Recorded 
 export interface EventStoreDbOptions {
   /** How long an append, or a read while nothing of it comes, may take before it is `Unavailable`. 1.5 s by default. */
   readonly answerTimeoutMs?: number;
-  /** How often the subscription is compared with the log, in case it has died in silence. 2 s by default. */
+  /** How often the subscription is compared with the log, in case it has died without an error. 2 s by default. */
   readonly watchMs?: number;
   /** Between attempts to subscribe again, or to read on for a subscriber. */
   readonly backOff?: BackOff;
   readonly timer?: Timer;
   readonly randomness?: Randomness;
-  /** Told when the server is lost, once, and of each fault besides after which a subscription is tried again. */
+  /** Called when the server is lost, once, and with each other fault after which a subscription is tried again. */
   readonly report?: (fault: Error) => void;
-  /** Told, in a sentence, when the server answers again. */
+  /** Called, with a sentence, when the server answers again. */
   readonly recovered?: (text: string) => void;
 }
 
@@ -104,7 +104,7 @@ export class EventStoreDbEventStore implements EventStore {
   readonly #looks = new Map<string, Promise<LogPage>>();
   #ringing: Promise<void> | undefined;
   #scouting: Promise<void> | undefined;
-  /** Position of the last event of ours that was read since the doorbell began to listen. */
+  /** Position of the last event of ours that was read since the change subscription began. */
   #lastMet = beginning;
 
   constructor(nodes: Nodes, options: EventStoreDbOptions = {}) {
@@ -474,7 +474,7 @@ export class EventStoreDbEventStore implements EventStore {
     return found;
   }
 
-  /** Asks, and asks again if that may help, within the patience. Everything that is asked may be asked twice. */
+  /** Asks, and asks again if that may help, within the time limit. Everything that is asked may be asked twice. */
   async #ask<T>(ask: (connection: Connection, limitMs: number) => Promise<T>): Promise<T> {
     const until = steadyClock.now() + this.#answerTimeoutMs;
     let before: Unavailable | undefined;

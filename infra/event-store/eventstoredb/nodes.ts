@@ -35,7 +35,7 @@ export class Nodes {
 
   /**
    * Leaves a connection, unless it was left already, for the next node. What is under way on it is left alone: a read
-   * that the client is told to end looks like one that found nothing.
+   * that the client is asked to end looks like one that found nothing.
    */
   leave(connection: Connection): void {
     if (connection !== this.#connection) return;

@@ -16,7 +16,7 @@ export function positionOf(position: Position | undefined): number {
 
 /**
  * What to tell the server that a position of ours is. Only positions of events may come here: the server answers
- * `UnknownError` to one off the boundary of a record, and takes one of the future in silence.
+ * `UnknownError` to one off the boundary of a record, and takes one of the future silently.
  */
 export function readPositionOf(position: number): ReadPosition {
   if (position <= beginning) return START;

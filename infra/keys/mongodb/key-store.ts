@@ -94,7 +94,7 @@ export class MongoDbKeyStore implements RotatableKeyStore {
   }
 
   async destroy(subject: string): Promise<void> {
-    // The tombstone first, for then there is something to overwrite in every case. Twice is silence.
+    // The tombstone first, for then there is something to overwrite in every case. Twice is a no-op.
     await this.#insert((db) => keysOf(db).insertOne({ _id: subject, wrapped: null }));
     await this.#connection.write((db) => keysOf(db).updateOne({ _id: subject }, { $set: { wrapped: null } }));
   }
@@ -111,8 +111,8 @@ export class MongoDbKeyStore implements RotatableKeyStore {
   }
 
   /**
-   * Takes keys of another store of the same master key, as they are wrapped; again is silence. What is destroyed in one
-   * of the two is destroyed. Rejects with `BadDataFile` where it has another key for a subject already.
+   * Takes keys of another store of the same master key, as they are wrapped; a repeat is a no-op. What is destroyed in
+   * one of the two is destroyed. Rejects with `BadDataFile` where it has another key for a subject already.
    */
   async adopt(keys: readonly WrappedKey[]): Promise<void> {
     const masterKeys = await this.#fitting();

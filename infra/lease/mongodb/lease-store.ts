@@ -48,7 +48,7 @@ class MongoDbRecords implements LeaseRecords {
 
   async insert({ name, ...record }: LeaseRecord): Promise<boolean> {
     try {
-      // Patience of a question: whoever waits longer for a lease than it is worth has lost it.
+      // The time limit of a question: whoever waits longer for a lease than it is worth has lost it.
       await this.#connection.read((db) => leasesOf(db).insertOne({ _id: name, ...record }));
       return true;
     } catch (error) {

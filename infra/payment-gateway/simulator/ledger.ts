@@ -17,7 +17,7 @@ export interface Entry {
 }
 
 /** A webhook that nobody has taken yet. */
-export interface UntoldWebhook {
+export interface UndeliveredWebhook {
   readonly sequence: number;
   /** JSON. */
   readonly body: string;
@@ -70,8 +70,8 @@ export class Ledger {
   readonly #keep: Statement<[]>;
   readonly #book: Statement<[]>;
   readonly #queue: Statement<[]>;
-  readonly #untold: Statement<[number, string]>;
-  readonly #told: Statement<[]>;
+  readonly #undelivered: Statement<[number, string]>;
+  readonly #markDelivered: Statement<[]>;
   readonly #entries: Statement<EntryRow>;
 
   /** Throws `BadDataFile` or `Unavailable`. */
@@ -93,8 +93,8 @@ export class Ledger {
     this.#keep = database.prepare(`INSERT OR REPLACE INTO payments (${columns}) VALUES (?, ?, ?, ?, ?, ?)`);
     this.#book = database.prepare('INSERT INTO entries (at, reference, kind, amount, currency) VALUES (?, ?, ?, ?, ?)');
     this.#queue = database.prepare('INSERT INTO webhooks (body) VALUES (?)');
-    this.#untold = database.prepare('SELECT sequence, body FROM webhooks ORDER BY sequence LIMIT 100');
-    this.#told = database.prepare('DELETE FROM webhooks WHERE sequence = ?');
+    this.#undelivered = database.prepare('SELECT sequence, body FROM webhooks ORDER BY sequence LIMIT 100');
+    this.#markDelivered = database.prepare('DELETE FROM webhooks WHERE sequence = ?');
     this.#entries = database.prepare(
       'SELECT at, reference, kind, amount, currency FROM entries WHERE ?1 IS NULL OR reference = ?1 ORDER BY sequence',
     );
@@ -132,13 +132,13 @@ export class Ledger {
   }
 
   /** The oldest webhooks that nobody has taken. */
-  untold(): readonly UntoldWebhook[] {
-    return this.#untold.all().map(([sequence, body]) => ({ sequence, body }));
+  undelivered(): readonly UndeliveredWebhook[] {
+    return this.#undelivered.all().map(([sequence, body]) => ({ sequence, body }));
   }
 
   /** It was taken, or is given up. */
-  told(sequence: number): Promise<void> {
-    return this.#group.commit(() => void this.#told.run(sequence));
+  markDelivered(sequence: number): Promise<void> {
+    return this.#group.commit(() => void this.#markDelivered.run(sequence));
   }
 
   /** In the order in which they were booked, of one payment or of all. */
@@ -174,7 +174,7 @@ export class Ledger {
     if (status === 'pending' || status === 'failed') return;
     const type = `payment.${status}`;
     const webhook: Webhook = {
-      // The same however often it is told.
+      // The same in every delivery.
       id: uuidV5(`${type} ${reference}`, namespace),
       type,
       reference,

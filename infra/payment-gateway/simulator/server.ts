@@ -23,7 +23,7 @@ export interface SimulatorOptions {
   readonly clock: WallClock;
   readonly timer: Timer;
   readonly randomness: Randomness;
-  /** Told of what went wrong and is not told to whoever asked. */
+  /** Called with what went wrong and is not shown to the caller. */
   readonly report: (fault: Error) => void;
 }
 

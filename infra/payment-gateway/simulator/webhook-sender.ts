@@ -1,14 +1,14 @@
 import { backOffDelay } from '@waybill/shared-kernel/back-off.js';
 import type { Randomness, Timer } from '@waybill/shared-kernel/ports/clock.js';
 import { webhookSignature, webhookSignatureHeader } from '../../http/webhook-signature.js';
-import type { Ledger, UntoldWebhook } from './ledger.js';
+import type { Ledger, UndeliveredWebhook } from './ledger.js';
 
 export interface WebhookSenderDependencies {
-  readonly ledger: Pick<Ledger, 'untold' | 'told'>;
+  readonly ledger: Pick<Ledger, 'undelivered' | 'markDelivered'>;
   readonly secret: string;
   readonly timer: Timer;
   readonly randomness: Randomness;
-  /** Told of a webhook that was given up, in a sentence. */
+  /** Called with a webhook that was given up, in a sentence. */
   readonly report: (fault: Error) => void;
 }
 
@@ -39,7 +39,7 @@ export class WebhookSender {
   /** There may be webhooks to send. */
   ring(): void {
     if (this.#address === undefined || this.#stopping.signal.aborted) return;
-    for (const webhook of this.#dependencies.ledger.untold()) {
+    for (const webhook of this.#dependencies.ledger.undelivered()) {
       if (this.#sending.has(webhook.sequence)) continue;
       const sending = this.#send(webhook).finally(() => {
         this.#sending.delete(webhook.sequence);
@@ -55,7 +55,7 @@ export class WebhookSender {
     await Promise.all(this.#sending.values());
   }
 
-  async #send({ sequence, body }: UntoldWebhook): Promise<void> {
+  async #send({ sequence, body }: UndeliveredWebhook): Promise<void> {
     const { ledger, timer, randomness, report } = this.#dependencies;
     const { signal } = this.#stopping;
     for (let failures = 0; ; failures += 1) {
@@ -68,7 +68,7 @@ export class WebhookSender {
       await timer.sleep(backOffDelay(backOff, failures, randomness), signal);
       if (signal.aborted) return;
     }
-    await ledger.told(sequence);
+    await ledger.markDelivered(sequence);
   }
 
   /** Why it was not taken, if it was not. */

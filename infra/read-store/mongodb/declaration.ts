@@ -17,7 +17,7 @@ function declarationsOf(db: Db): Collection<Declaration> {
 }
 
 /**
- * Makes a collection and its indexes; again, or by several at once, is silence. `readonly` makes nothing: `Unavailable`
+ * Makes a collection and its indexes; a repeat, or several at once, is a no-op. `readonly` makes nothing: `Unavailable`
  * where it is not there. Throws `BadDataFile` where it is there in another form.
  */
 export async function declare(db: Db, spec: CollectionSpec, readonly: boolean): Promise<void> {

@@ -8,7 +8,7 @@ import { collectionName, indexesOf } from './collection-layout.js';
 export interface InspectedMongoDb {
   readonly version: string;
   readonly roundTripMs: number;
-  /** By how much its clock is ahead of ours, as far as that can be told; `undefined`: it does not say the time. */
+  /** By how much its clock is ahead of ours, as far as that can be measured; `undefined`: it does not say the time. */
   readonly clockAheadMs: number | undefined;
   /** Of the replica set; `undefined`: it is in none. */
   readonly replicaSet: string | undefined;

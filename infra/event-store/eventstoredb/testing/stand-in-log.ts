@@ -95,7 +95,7 @@ export class StandInLog {
     return this.#records.length;
   }
 
-  /** Told of every record that is written from now on, until what it returns is called. */
+  /** Called with every record that is written from now on, until what it returns is called. */
   listen(listener: (record: StandInRecord) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -138,13 +138,13 @@ describe('a delivery', () => {
       ['cancelled', [...taken, cancelledIt], ['olive'], ['ada', 'cleo', 'otto']],
     ])('%s, its address is shown to whom it concerns', async (_stage, happenings, address, others) => {
       await side.history(...happenings);
-      const seen: Record<string, Person[]> = { address: [], bare: [], none: [] };
+      const seen: Record<string, Person[]> = { address: [], redacted: [], none: [] };
       for (const [person, as] of Object.entries(everybody) as [Person, CallAs][]) {
         const { status, body } = await one('o1', as);
         seen[status === 404 ? 'none' : body.address === null ? 'bare' : 'address']!.push(person);
       }
       const none = (Object.keys(everybody) as Person[]).filter((each) => ![...address, ...others].includes(each));
-      expect(seen).toEqual({ address, bare: others, none });
+      expect(seen).toEqual({ address, redacted: others, none });
     });
 
     test.each([

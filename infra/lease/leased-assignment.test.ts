@@ -410,7 +410,7 @@ describe('leadership by lease', () => {
 });
 
 describe('work that stands still', () => {
-  const { answerTimeoutMs, partingMs, abstention } = leadershipTuning;
+  const { stallTimeoutMs, partingMs, abstention } = leadershipTuning;
   /** Within which another has it. */
   const givenOn = 10_000;
 
@@ -440,7 +440,7 @@ describe('work that stands still', () => {
 
     test('is not given back while nothing is due', async () => {
       const other = await standby();
-      await simulation.pass(20 * answerTimeoutMs);
+      await simulation.pass(20 * stallTimeoutMs);
       expect([leader.held, other.held]).toEqual([1, 0]);
       expect(simulation.begun).toEqual([[0]]);
     });
@@ -450,7 +450,7 @@ describe('work that stands still', () => {
       simulation.head = 100;
       for (let position = 1; position < 10; position += 1) {
         simulation.done.set(0, position);
-        await simulation.pass(answerTimeoutMs - leadershipTuning.look);
+        await simulation.pass(stallTimeoutMs - leadershipTuning.look);
       }
       expect([leader.held, other.held]).toEqual([1, 0]);
     });
@@ -597,7 +597,7 @@ describe('work that stands still', () => {
       const [cannot] = one.assignment.held();
       one.cannot = [cannot!];
       simulation.head = 1;
-      await simulation.pass(answerTimeoutMs + 2 * look);
+      await simulation.pass(stallTimeoutMs + 2 * look);
       expect([one.held, other.held]).toEqual([3, 5]);
       await simulation.pass(abstention.firstMs - 2 * look);
       const abstentions = [...simulation.leases.values()].filter(({ name }) => name.includes('/abstention/'));
@@ -651,7 +651,7 @@ describe('work that stands still', () => {
           'go',
         ),
         who: fc.nat(4),
-        then: fc.integer({ min: 0, max: 3 * answerTimeoutMs }),
+        then: fc.integer({ min: 0, max: 3 * stallTimeoutMs }),
         cannot: fc.subarray(every, { minLength: 1 }),
       });
       await fc.assert(

@@ -19,7 +19,7 @@ export interface MongoDbTuning {
   readonly connections: number;
   /**
    * Writes of one store at a time. The others wait here, where it costs them neither a connection that a reader could
-   * have nor their patience: a projector of many partitions has them all write at once.
+   * have nor their time limits: a projector of many partitions has them all write at once.
    */
   readonly writers: number;
 }

@@ -16,15 +16,15 @@ interface Waiting {
  */
 export class WriteGroup {
   readonly #database: Database;
-  readonly #answerTimeoutMs: number | undefined;
+  readonly #lockTimeoutMs: number | undefined;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #commits = 0;
 
-  /** `patienceMs`: how long a commit waits for the locks of others, see `whenFree`. */
-  constructor(database: Database, answerTimeoutMs?: number) {
+  /** `lockTimeoutMs`: how long a commit waits for the locks of others, see `whenFree`. */
+  constructor(database: Database, lockTimeoutMs?: number) {
     this.#database = database;
-    this.#answerTimeoutMs = answerTimeoutMs;
+    this.#lockTimeoutMs = lockTimeoutMs;
   }
 
   /** Transactions committed so far. */
@@ -88,7 +88,7 @@ export class WriteGroup {
   async #transaction(work: () => void): Promise<void> {
     await whenFree(() => {
       this.#database.immediate(work);
-    }, this.#answerTimeoutMs);
+    }, this.#lockTimeoutMs);
     this.#commits += 1;
   }
 }

@@ -55,10 +55,10 @@ export class WriteWatch {
   /**
    * Resolves when the read model shows a write, with the version that does: when the write's partition has passed its
    * position there, or at once where the read model ignores the stream. Holds for lists too, which then show that write.
-   * Rejects with `ReadModelBehind` after `patienceMs`.
+   * Rejects with `ReadModelBehind` after `waitTimeoutMs`.
    */
-  async shown(write: WritePoint, answerTimeoutMs: number): Promise<Projection> {
-    const until = this.#dependencies.clock.now() + answerTimeoutMs;
+  async shown(write: WritePoint, waitTimeoutMs: number): Promise<Projection> {
+    const until = this.#dependencies.clock.now() + waitTimeoutMs;
     const projection = await this.#live();
     const category = categoryOf(write.stream);
     if (category === undefined || !projection.categories.includes(category)) return projection;

@@ -14,7 +14,7 @@ export interface LeasedDependencies extends LeaseDependencies {
 
 /**
  * Milliseconds. Whoever is gone is replaced after `ttl` and at most two looks; whoever holds something and does not move
- * after `patienceMs`, `partingMs` and at most four looks, if somebody else is seated.
+ * after `stallTimeoutMs`, `partingMs` and at most four looks, if somebody else is seated.
  */
 export interface LeasedTuning {
   /**
@@ -25,14 +25,14 @@ export interface LeasedTuning {
   /** How long between two looks at who is there and what nobody has. */
   readonly look: number;
   /** For how long work that has something to do may not move, before it is left to others. */
-  readonly answerTimeoutMs: number;
+  readonly stallTimeoutMs: number;
   /** For how long such work may take to stop before its lease is given back all the same. */
   readonly partingMs: number;
   readonly abstention: AbstentionTuning;
 }
 
 const stallTuning = {
-  answerTimeoutMs: 5_000,
+  stallTimeoutMs: 5_000,
   partingMs: 2_500,
   abstention: { firstMs: 15_000, mostMs: 300_000, mostInTurnMs: 60_000 },
 };
@@ -41,15 +41,15 @@ export const leadershipTuning: LeasedTuning = { ttl: 2_500, look: 400, ...stallT
 
 /**
  * Divides the partitions evenly among the processes of a group, without a coordinator. Each process holds a numbered
- * seat, by which the others know of it, and the partitions that it works on, all of them as leases; it looks again and
- * again at who is there, gives up what is more than its share, once the work on it is finished, and takes of what
- * nobody has what is its own by everybody's reckoning (see `shareOf`). Those whose lease is lost, because the store is
- * down or the process stood still, stop their work before another can have it. Work may nevertheless be late, where a
- * process wakes in the middle of a write: what is done in a partition must bear a second one that does the same.
+ * seat, by which the others know of it, and the partitions it works on; all of these are leases. It looks again and
+ * again who is there, gives up what is more than its share once the work on it has finished, and takes its share of
+ * free partitions (`shareOf`). If a lease is lost, because the store is down or the process was stopped, its work stops
+ * before another process can get it. Work may still be late, if a process wakes in the middle of a write: the work on a
+ * partition must tolerate a second process that does the same.
  *
- * Who holds a partition and sees that the work on it stands still abstains from it: it says so by a lease, and gives the
- * partition up to any other who does not abstain, for a time that grows with each time in a row. Where there is no
- * other it keeps it and tries on.
+ * If the work on a partition is stalled, its process abstains from it. It says so by a lease, and gives the partition
+ * up to any process that does not abstain, for a time that grows with each time in a row. Without any it keeps the
+ * partition and tries on.
  */
 export function leasedPartitions(
   dependencies: LeasedDependencies,
@@ -175,7 +175,7 @@ class LeasedAssignment implements Assignment {
         this.#report(new Error(`It is left to others, if there are any. ${standing}`), this.#nameOf(partition));
       }
     }
-    const longEnough = this.#dependencies.clock.now() - 2 * this.#tuning.answerTimeoutMs;
+    const longEnough = this.#dependencies.clock.now() - 2 * this.#tuning.stallTimeoutMs;
     const tenures = [...this.#tenures.values()];
     if (tenures.length > 0 && tenures.every(({ begunAt }) => begunAt <= longEnough)) this.#abstentions.forget();
   }
@@ -271,7 +271,7 @@ class LeasedAssignment implements Assignment {
     const work = this.#work(partition);
     tenure.work = work;
     const ask = work.progress?.bind(work);
-    if (ask !== undefined) tenure.watch = new WorkWatch(ask, this.#dependencies.clock, this.#tuning.answerTimeoutMs);
+    if (ask !== undefined) tenure.watch = new WorkWatch(ask, this.#dependencies.clock, this.#tuning.stallTimeoutMs);
   }
 
   /** Finishes the work on a partition, then gives it back. */

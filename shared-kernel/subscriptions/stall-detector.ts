@@ -28,13 +28,13 @@ export const stallTimeoutMs = 10_000;
  */
 export class StallDetector {
   readonly #clock: SteadyClock;
-  readonly #answerTimeoutMs: number;
+  readonly #timeoutMs: number;
   #moved = new Map<string, Moved>();
 
   /** `clock`: one that is never set back. */
-  constructor(clock: SteadyClock, answerTimeoutMs = stallTimeoutMs) {
+  constructor(clock: SteadyClock, timeoutMs = stallTimeoutMs) {
     this.#clock = clock;
-    this.#answerTimeoutMs = answerTimeoutMs;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** A sentence about each stalled follower, by name. Ask every few seconds. */
@@ -47,7 +47,7 @@ export class StallDetector {
       const isStill = !isUpToDate && before !== undefined && before.position === position;
       const at = isStill ? before.at : now;
       moved.set(name, { position, at });
-      if (now - at < this.#answerTimeoutMs || !isStill) continue;
+      if (now - at < this.#timeoutMs || !isStill) continue;
       const why = fault === undefined ? '.' : `: ${fault.message}`;
       standing[name] =
         `It has not moved from position ${position ?? 'unknown'} for ${Math.round((now - at) / 1000)} s${why}`;
@@ -70,9 +70,9 @@ export class WorkWatch {
   #isAsked = false;
 
   /** `clock`: one that is never set back. */
-  constructor(ask: AskProgress, clock: SteadyClock, answerTimeoutMs: number) {
+  constructor(ask: AskProgress, clock: SteadyClock, timeoutMs: number) {
     this.#ask = ask;
-    this.#stallDetector = new StallDetector(clock, answerTimeoutMs);
+    this.#stallDetector = new StallDetector(clock, timeoutMs);
   }
 
   /** A sentence if it is stalled. Ask several times within the time limit. */

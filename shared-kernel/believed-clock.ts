@@ -16,9 +16,8 @@ export function believedClock(clocks: TwoClocks): BelievedClock {
 }
 
 /**
- * A wall clock that does not jump ahead for moments. Where it is suddenly ahead of the steady one, that is believed when it
- * has stayed so for a minute; that it is back, at once. A jump counts from when it is first seen, so this is to be asked now and
- * then.
+ * A wall clock without short jumps ahead. If it suddenly runs ahead of the steady clock, the new time counts only after
+ * a minute; a step back counts at once. The minute begins when the jump is first seen, so ask this clock now and then.
  */
 export class BelievedClock implements WallClock {
   readonly #clocks: TwoClocks;

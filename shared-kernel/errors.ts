@@ -105,7 +105,7 @@ export class IdempotencyKeyReused extends WaybillError {
   }
 }
 
-/** The same `Idempotency-Key` is being worked on right now, or writers kept winning against this one. */
+/** The same `Idempotency-Key` is being worked on right now, or there were too many conflicts with other writers. */
 export class ConcurrentRequest extends WaybillError {
   readonly kind = 'concurrent-request';
 }
@@ -210,8 +210,8 @@ export class ReadModelBehind extends WaybillError {
 }
 
 /**
- * What is derived was made from another log than this one, or from a later state of it than was restored. Nothing is
- * answered from it until it is made anew.
+ * A read model, relay or list was made from another log than this one, or from a later state of it. Nothing is answered
+ * from it until it is rebuilt.
  */
 export class LogMismatch extends WaybillError {
   readonly kind = 'log-mismatch';

@@ -4,8 +4,9 @@ import { epochMs, type WallClock } from './ports/clock.js';
 import { beginning } from './ports/event-store.js';
 
 /**
- * Now, for whoever reads a log: by the wall clock; where the log was recorded by one that is ahead, by its last event and
- * the steady time since that was read. So nothing that is recorded is yet to come, and what waits grows older.
+ * Now, for a reader of the log. It is the wall clock's time; if the log was recorded by a clock that is ahead, it is
+ * the time of the log's last event plus the steady time since that was read. So no recorded event lies in the future,
+ * and what waits grows older.
  */
 export class LogTime implements WallClock {
   readonly #clocks: TwoClocks;

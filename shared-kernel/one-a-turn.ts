@@ -7,8 +7,8 @@ export type Turn = () => Promise<void>;
 export type TurnsOf = (whose: string) => Turn;
 
 /**
- * Gives those who do long work in pieces a turn of the event loop each: however many they are, all else waits for one
- * piece at most. Those who wait are served in turns, one piece of each, so that nobody waits for all that another asked for.
+ * Gives each piece of long work a turn of the event loop of its own. However many do long work, everything else waits
+ * for one piece at most. Those who wait are served in turns, a piece each, so nobody waits for all the work of another.
  */
 export function oneATurn(): TurnsOf {
   /** Those who waited longest for a turn of theirs come first. */

@@ -8,31 +8,31 @@ import type { Degraded, DegradedBy } from './ports/read-store.js';
 import { parseStream } from './stream.js';
 import { describeError } from './describe-error.js';
 
-/** Not every event of a stream can be read. It is one stream's trouble, and so one key's. */
+/** A fault of one stream, and so of one key: not every event of it can be read. */
 export type StreamFault = StreamCut | StreamUnreadable;
 
 export function isStreamFault(error: unknown): error is StreamFault {
   return error instanceof StreamCut || error instanceof StreamUnreadable;
 }
 
-/** What it says of a document that stands still for it. */
+/** The reason of quarantine for a document of that stream. */
 export function degradedByFault(fault: StreamFault): DegradedBy {
   const { stream } = fault;
   if (fault instanceof StreamCut) return { cut: { stream, firstRevision: fault.firstRevision ?? null } };
   return { event: { id: '', stream, revision: fault.revision, position: fault.position, type: '' } };
 }
 
-/** Marks a document from `now` on (RFC 3339) that nothing waits for yet. */
+/** The mark of a document that is quarantined from `now` on (RFC 3339), without waiting events. */
 export function markedFor(fault: StreamFault, now: string): Degraded {
   return { since: now, triedAt: now, error: describeError(fault), ...degradedByFault(fault), seen: {} };
 }
 
-/** Whether a document stands still for what became of a stream, rather than for what an event says. */
+/** Whether a document is quarantined because of a stream, rather than an event that cannot be applied. */
 export function isByFault({ event }: DegradedBy): boolean {
   return event === undefined || event.type === '';
 }
 
-/** A stream not every event of which can be read, and whose it is. */
+/** A stream that cannot be read whole, and the key it belongs to. */
 export interface StreamInDoubt extends Addressed {
   readonly fault: StreamFault;
 }
@@ -93,7 +93,7 @@ async function keyOf(store: StreamEvents, fault: StreamFault): Promise<string | 
   return from === undefined ? undefined : (await readEvent(store, stream, from))?.partitionKey;
 }
 
-/** The event at a revision of a stream, where it can be read. */
+/** The event at a revision of a stream, if it can be read. */
 export async function readEvent(
   store: StreamEvents,
   stream: string,

@@ -12,11 +12,10 @@ export interface LeadRelay extends Relay {
 }
 
 /**
- * One of several relays of a log, of which one works at a time. A deposed one may be late, and does no harm: what it
- * publishes, position and `previous` alike, follows from the log alone, so each of its messages is a copy of one of
- * its successor's, and duplicates are no-ops; and its checkpoint cannot put a later one back (see `RelayCheckpoints`), nor
- * would that do more than have some events published once more. One that has something to relay and does not move,
- * because it does not reach the broker or the log, leaves the lead to another.
+ * One of several relays of a log, of which one is active at a time. A relay that has lost the lease may still publish
+ * for a moment, which does no harm. Its messages follow from the log alone, so they are copies of its successor's, and
+ * duplicates are no-ops. Its checkpoint never moves a later one back (see `RelayCheckpoints`). A relay that has work and does
+ * not move, because it does not reach the broker or the log, leaves the lease to another.
  */
 export function leadRelay(dependencies: LeadRelayDependencies, tuning?: RelayTuning): LeadRelay {
   let relay: Relay | undefined;

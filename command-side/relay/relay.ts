@@ -32,9 +32,9 @@ export interface RelayDependencies {
 }
 
 export interface RelayTuning {
-  /** Most events of a page of the log, which is published together. */
+  /** The most events of a page of the log; a page is published together. */
   readonly batch: number;
-  /** Most pages under way: published and not confirmed yet. */
+  /** The publish window: the most pages that are published and not confirmed yet. */
   readonly ahead: number;
   /** Milliseconds between two saves of the checkpoint. What was confirmed since the last is published again after a crash. */
   readonly rest: number;
@@ -64,7 +64,7 @@ export const relayTuning: RelayTuning = {
  */
 export const serverRelayTuning: RelayTuning = { ...relayTuning, ahead: 4, linger: 5 };
 
-/** How far a relay that works has come on the way to the end of its log. */
+/** How far an active relay has come on the way to the end of its log. */
 export async function relayProgress(relay: Relay, log: LogHead): Promise<Progress> {
   const position = relay.position();
   return { name: 'relay', position, isUpToDate: position !== undefined && position >= (await log.head()) };
@@ -77,9 +77,9 @@ export interface Relay {
 }
 
 /**
- * Carries the log to the broker until it is stopped: the event store is the outbox. Every event reaches the broker at
- * least once and in order; after a crash or a fault it goes on from its checkpoint, so some come twice and none is
- * left out. It waits for no consumer.
+ * Publishes the log to the broker until it is stopped; the event store is the outbox. Every event reaches the broker at
+ * least once and in order. After a crash or a fault the relay goes on from its checkpoint, so some events come twice
+ * and none is left out. It waits for no consumer.
  */
 export function startRelay(dependencies: RelayDependencies, tuning: RelayTuning = relayTuning): Relay {
   const { store, broker, checkpoints, timer } = dependencies;
@@ -167,8 +167,9 @@ export function startRelay(dependencies: RelayDependencies, tuning: RelayTuning 
   }
 
   /**
-   * Where it goes on in this log. Of a checkpoint of another log, or of a later state of this one, that is where both are
-   * the same; and what was published of that is not taken for what is of this.
+   * The position from which it goes on in this log. If the checkpoint belongs to another log, or to a later state of
+   * this one, that is where both are the same, and the log gets a new identity, so that older messages are not taken
+   * for its own.
    */
   async function fittingCheckpoint(): Promise<RelayCheckpoint> {
     const noted = await checkpoints.relayCheckpoint();
@@ -195,7 +196,7 @@ export function startRelay(dependencies: RelayDependencies, tuning: RelayTuning 
     return log;
   }
 
-  /** Waits until all is confirmed and saved, but not for ever: the broker may be gone. */
+  /** Waits until all is confirmed and saved, up to a time limit: the broker may be gone. */
   async function farewell(done: Promise<void>): Promise<void> {
     const parting = new AbortController();
     await Promise.race([done.catch(() => undefined), timer.sleep(tuning.farewell, parting.signal)]);

@@ -8,10 +8,10 @@ import { readLog } from '@waybill/shared-kernel/read-stream.js';
 export const lookEveryMs = 5_000;
 
 /**
- * A subscription to the log that does not die without a word: where it hands out nothing, though the log held an event
- * of ours one look ago that it has not handed out, it ends with `Unavailable`, and whoever follows takes up another from
- * where it is. Records of other programs do not count. A reader that is busy with a page is not looked at. `verify` is
- * asked at each look, and ends it with what it rejects with, but for `Unavailable`.
+ * A subscription to the log that cannot die unnoticed. It ends with `Unavailable` if it has not handed out an event of
+ * ours that the log held one look ago; the reader then subscribes again from its position. Records of other programs do
+ * not count. While the reader is busy with a page there are no looks. `verify` is called at each look: if it rejects,
+ * other than with `Unavailable`, the subscription ends with that.
  */
 export async function* watchedSubscription(
   log: LogPages & Subscribable,
@@ -27,7 +27,7 @@ export async function* watchedSubscription(
   let position = after;
   /** Position of an event that the log held one look ago; never of a time before the reader began to wait. */
   let owed = after;
-  /** No event of ours was there up to here. */
+  /** There is no event of ours up to here. */
   let lookedThrough = after;
   /** Ends the wait for the next page. */
   let endWait: ((fault?: Error) => void) | undefined;
@@ -78,7 +78,7 @@ export async function* watchedSubscription(
     }
   } finally {
     leaving.abort();
-    // Not awaited: what has fallen silent may never answer.
+    // Not awaited: a dead subscription may never answer.
     pages.return?.().catch(() => undefined);
   }
 }

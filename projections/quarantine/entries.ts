@@ -7,13 +7,13 @@ import {
 } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Projection } from '@waybill/shared-kernel/projection.js';
 
-/** A document that stands still, as operators see it. Times are RFC 3339 UTC. */
+/** A quarantined document, as operators see it. Times are RFC 3339 UTC. */
 export interface QuarantineEntry {
   readonly projection: string;
   readonly version: number;
   readonly key: string;
   readonly since: string;
-  /** When it was tried last, and what went wrong then. */
+  /** When it was last tried, and the fault. */
   readonly triedAt: string;
   readonly error: string;
   /** The event that could not be applied; id and type are empty where it could not even be read. */

@@ -50,7 +50,7 @@ export interface DocumentName {
   readonly partition: number;
 }
 
-/** An event behind which a document cannot go, and what went wrong with it. */
+/** An event that a document cannot be folded past, and the fault. */
 interface Obstacle {
   readonly event: RecordedEvent;
   readonly error: unknown;
@@ -66,19 +66,19 @@ interface Settled extends Folded {
 
 type SettledDocument = Pick<DocumentWrite, 'revisions' | 'sections' | 'fields' | 'degraded'>;
 
-/** Rounds in which other writers may win. */
+/** How many write conflicts are met before it gives up. */
 const mostConflicts = 10;
 
 const nothing: Folded = { revisions: {}, sections: {} };
 
 /**
- * Settles a document that cannot be written as it is: takes what the read store has of it, folds on from there as far
- * as that can be done, event by event in the order of the log, and writes that. Where an event stands in the way, or
- * not every event of a stream can be read, the document is quarantined there; one that is quarantined already stays as
- * it is. Answers with what stands now.
+ * Writes a document that could not be written with its batch. It reads the stored document, folds on from there as far
+ * as possible, event by event in the order of the log, and writes the result. If an event cannot be applied, or a
+ * stream cannot be read whole, the document is quarantined at that point; one that is quarantined already stays as it
+ * is. Answers with the document as it is now.
  *
  * `known`: streams of the document, each with a revision that the log must show; else `Unavailable`, to be tried again.
- * `doubted`: a stream of which is known already that not every event can be read.
+ * `doubted`: a stream that is known not to be readable whole.
  */
 export async function foldOrQuarantine(
   name: DocumentName,
@@ -108,12 +108,12 @@ export async function foldOrQuarantine(
 }
 
 /**
- * Folds a quarantined document again, from its beginning in the log, and writes it conditionally on all that was read
- * of it, what waits included. A projector that passed an event by meanwhile is met as a conflict, and it is folded once
- * more; one that passes an event by afterwards meets a conflict itself, and takes the document as it is then. So no
- * event is lost and none is in it twice. Where it fails again, it stays at its last good state with the newer error.
- * Answers with what stands now, `undefined` where it was not quarantined. Rejects with `Unavailable` while the log does
- * not show all that was seen of it.
+ * Releases a quarantined document: folds it again from its beginning in the log, and writes it on condition of
+ * everything that was read of it, its waiting events included. If a projector noted another event meanwhile, that is a
+ * conflict, and it is folded again; a projector that notes one afterwards meets a conflict itself, and reads the new
+ * document. So no event is lost or applied twice. If it fails again, the document stays at its last good state, with
+ * the newer error. Answers with the document as it is now; `undefined`: it was not quarantined. Rejects with
+ * `Unavailable` while the log does not show all that was seen of it.
  */
 export async function releaseDocument(
   projection: Projection,

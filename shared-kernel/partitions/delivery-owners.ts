@@ -8,9 +8,9 @@ import { categoryOf, deliveryIdOf, streamName } from '../stream.js';
 const maxRemembered = 10_000;
 
 /**
- * Whose the deliveries were of whose streams nothing is left to tell by: the id of a delivery follows from that of its order,
- * so every other event of an order in the log says it. That takes one look through the log for all that are asked for
- * together, and none for what was found before; one of these serves a process.
+ * Finds the orders of deliveries whose own streams can no longer be read. The id of a delivery follows from that of its
+ * order, so any other event of the order in the log is enough. All deliveries that are asked for together take one
+ * reading of the log; those found before take none. One of these serves a process.
  */
 export class DeliveryOwners {
   readonly #store: LogPages;

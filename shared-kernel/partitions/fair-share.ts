@@ -1,4 +1,4 @@
-/** Who is there and who has what, as one of them sees it. */
+/** Who shares and who has what, as one member sees it. */
 export interface Division {
   /** Those who share, in an order that all of them see. */
   readonly members: readonly string[];
@@ -18,12 +18,13 @@ export interface Share {
 }
 
 /**
- * What a member does towards an even division, without asking the others. Who sees the same does not take the same, and
- * when all see the same for long enough, their numbers of partitions differ by at most one. Where they cannot be equal,
- * those who have more keep it: who joins or leaves makes nothing move that need not, so a leader stays the leader.
+ * What a member gives up and takes for an even division, without asking the others. Members who see the same take
+ * different partitions. If all see the same for long enough, their numbers of partitions differ by at most one. If they
+ * cannot be equal, those who have more keep it: a member that joins or leaves moves no partition needlessly, so a
+ * leader stays leader.
  *
- * Who abstains from a partition gives it up to any other who does not. Until that ends it keeps its others and is given
- * no more, if somebody is there who abstains from nothing: what goes well is not moved to whom something does not.
+ * A member that abstains from a partition gives it up to any that does not. Until the abstention ends it keeps its
+ * other partitions and is given no more, if some member abstains from nothing.
  */
 export function shareOf(me: string, division: Division): Share {
   const { partitions, holders } = division;

@@ -12,7 +12,7 @@ export interface LeaseDependencies {
 }
 
 export interface KeptLease {
-  /** Gives it back, also when it was lost: it may stand there a little longer. Never rejects. */
+  /** Gives the lease back, even if it was lost, for it may still be recorded for a while. Never rejects. */
   release(): Promise<void>;
 }
 
@@ -25,9 +25,9 @@ interface Keeping {
 }
 
 /**
- * Renews leases that were taken for `ttl` milliseconds until they are given back, all of them with one question. When
- * one is another's, or could not be renewed in time, it is lost: a quarter of its time before its end, so that work
- * can end in peace, or as soon after that as this process is awake.
+ * Renews leases that were taken for `ttl` milliseconds until they are given back, all of them in one request. A lease
+ * is lost if another owner has it, or if it could not be renewed in time. It counts as lost a quarter of its time
+ * before its end, so that work can finish; later if the process was asleep.
  */
 export class LeaseKeeper {
   readonly #ttl: number;

@@ -55,7 +55,7 @@ async function start(config: Config): Promise<Running> {
   const misfits = isEmbedded(config) ? await rebuildMisfits(projections, derived) : [];
   if (misfits.length > 0) {
     process.stderr.write(
-      `${misfits.join(', ')}: made from another log than the present one, or from a later state of it. They are made anew from this log; until then reads are refused.\n`,
+      `${misfits.join(', ')}: made from another log than the current one, or from a later state of it. They are being rebuilt from this log; until then reads are refused.\n`,
     );
   }
   const snapshots = new AggregateSnapshots({

@@ -22,7 +22,7 @@ export function addAudit(program: Command, context: Context, end: (exitCode: Exi
     .description(
       `Replays the log and compares every document of every read model with it, at the document's own revisions:
 that a read model is behind is no difference, nor is a document in quarantine. So are the lists that fulfilment keeps:
-what each order waits for (worklist), and the orders that are held back (fulfilment). Nothing is changed. A server may
+what each order waits for (worklist), and the suspended orders (fulfilment). Nothing is changed. A server may
 run meanwhile.`,
     )
     .addHelpText(

@@ -97,6 +97,6 @@ function formatChecks(checks: readonly Check[]): string {
   const summary =
     count('bad') + count('warning') === 0
       ? 'All is well.'
-      : `${count('bad')} bad, ${count('warning')} to be looked at; each says what mends it.`;
+      : `${count('bad')} bad, ${count('warning')} to check; each says how to fix it.`;
   return `${lines.join('')}${summary}\n`;
 }

@@ -241,7 +241,7 @@ function formatDetails(known: FulfilmentDetails, now: number): string {
     ['state', stateText(known)],
     ['since', item?.since],
     ['waits for', item && formatDeadline(shownItem(item, now))],
-    ['held back', heldBack && `since ${heldBack.since} by ${heldBack.event?.type ?? 'its stream'}: ${heldBack.error}`],
+    ['suspended', heldBack && `since ${heldBack.since} by ${heldBack.event?.type ?? 'its stream'}: ${heldBack.error}`],
     ['to be paid', charge === null ? 'nothing' : moneyText(charge)],
     ['payment', payment ?? undefined],
     [

@@ -146,7 +146,7 @@ Orders are suspended when fulfilment cannot handle an event.`,
     .addOption(ofProjection())
     .option('--json', 'one JSON document for programs: {released, failed}')
     .description(
-      `Folds a document again, from all that the log has of it: for when the fault is mended. Works beside a running
+      `Folds a document again, from all its events in the log, once the fault is repaired. Works beside a running
 projector and without one. Where it fails again it stays in quarantine, with the newer error. The fulfilment of an order goes on
 where it stood: the process manager sees to it, and your name and reason are noted in the log.`,
     )
@@ -171,7 +171,7 @@ function example(words: string): string {
 interface Dependencies {
   /** The read models that were asked for, in the versions that are read now. */
   readonly live: readonly Projection[];
-  /** Whether orders that the process manager holds back were asked for. */
+  /** Whether suspended orders were asked for. */
   readonly fulfilment: boolean;
   readonly store: EventStore;
   readonly readStore: ReadStore;

@@ -202,7 +202,7 @@ function formatMarked(marked: RebuildReport['marked']): string {
 }
 
 const goesOn = 'The running projector goes on with it; npx waybill status shows how far it is.';
-const stopped = 'It stands still until a server runs, or the same command is given again.';
+const stopped = 'It is paused until a server runs, or the same command is given again.';
 
 const labels: Readonly<Record<RebuildStep, string>> = {
   replaying: 'replaying the log',

@@ -24,7 +24,7 @@ import { formatRebuild, versionStatus, type VersionStatus } from './status/versi
 interface Status extends Lags, BrokerStatus {
   /** `quarantined`: its documents that stand still before an event that could not be applied. */
   readonly projections: readonly (ProjectionLag & VersionStatus & { readonly quarantined: number })[];
-  /** Orders that the process manager holds back. */
+  /** Suspended orders. */
   readonly suspended: number;
   readonly fulfilment: FulfilmentStatus;
   /** Of all read models and the process manager. */
@@ -117,7 +117,7 @@ function formatStatus(status: Status): string {
     ['relay', '', relay.position, server.running ? behind(relay) : 'works while the server runs'],
     ...rows,
     ...formatFulfilment(fulfilment),
-    ...(suspended === 0 ? [] : [['fulfilment', '', '', `${counted(suspended, 'order')} held back`]]),
+    ...(suspended === 0 ? [] : [['fulfilment', '', '', `${counted(suspended, 'order')} suspended`]]),
   ]);
   const waiting = (queues ?? []).map(({ consumer, queues: count, messages, read }) => [
     consumer,

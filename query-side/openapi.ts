@@ -38,7 +38,7 @@ const address: Schema = {
 const degraded: Schema = {
   ...object({ since: time, reason: text }),
   description:
-    'An event of it cannot be applied: it stands as it was before that event, until somebody has mended and released it.',
+    'An event of it cannot be applied: it is as it was before that event, until an operator has repaired and released it.',
 };
 const failure = object({ reason: text, at: time, next: { enum: ['retry', 'return'] } });
 const whereabouts = {

@@ -121,7 +121,7 @@ test('without a server, status, doctor and audit say so, nothing is answered fro
 test('a server makes it anew by itself and says so; until then reads are refused, and none is wrong', async () => {
   await restoreOlderLog();
   server = await startServer(folder);
-  expect(server.output()).toMatch('made from another log than the present one, or from a later state of it');
+  expect(server.output()).toMatch('made from another log than the current one, or from a later state of it');
   const seen = new Set<string>();
   await waitUntil('orders are answered again', async () => {
     const { status, body } = await read('/v1/orders?limit=100');

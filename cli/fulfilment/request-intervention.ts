@@ -70,7 +70,7 @@ export function refusalOf(request: Request, known: Judged): Refusal | undefined 
   if (heldBack !== undefined) {
     return {
       rule: 'fulfilment-held-back',
-      message: `Order ${orderId} is held back by ${heldBack.event?.type || 'what became of its streams'}. Mend that, then: npx waybill quarantine release ${orderId}`,
+      message: `Order ${orderId} is suspended by ${heldBack.event?.type || 'a fault of its streams'}. Repair that, then: npx waybill quarantine release ${orderId}`,
     };
   }
   return request === 'retry' ? noRetry(known) : noCompensation(known);

@@ -2,7 +2,6 @@ import type { FieldValue } from '@waybill/shared-kernel/ports/read-store.js';
 import type { Database, Statement } from '../../sqlite/database.js';
 import type { CollectionTable } from './collection-table.js';
 import { searchText } from './search-tokens.js';
-import { valuesOf } from './value-list.js';
 
 /** Keeps a collection's `search` index as its documents are. */
 export class SearchWriter {
@@ -29,6 +28,6 @@ export class SearchWriter {
     const { single, multiple, searched, orderIndex } = this.#table;
     if (fields[orderIndex] === null) return '';
     const first = single.length + multiple.length;
-    return searchText(searched.map((_, index) => valuesOf(fields[first + index] as string)));
+    return searchText(searched.map((_, index) => fields[first + index] as string));
   }
 }

@@ -79,14 +79,22 @@ export function sharesText(shares: readonly Share[]): string {
     .join('\n');
 }
 
-/** The key of each sum that a document adds to, and what. A line that cannot be read adds nothing: an audit tells of it. */
-export function sharesIn(text: string): readonly (readonly [sum: string, amount: number])[] {
-  if (text === '') return [];
-  return text.split('\n').flatMap((line) => {
+/**
+ * The key of each sum that a document adds to, and what. A line that cannot be read adds nothing: an audit tells of it.
+ * Those that are `known` to be keys need not be looked into.
+ */
+export function sharesIn(
+  text: string,
+  known?: Pick<ReadonlyMap<string, unknown>, 'has'>,
+): readonly (readonly [sum: string, amount: number])[] {
+  const shares: [sum: string, amount: number][] = [];
+  if (text === '') return shares;
+  for (const line of text.split('\n')) {
     const end = line.lastIndexOf(']') + 1;
     const [sum, amount] = [line.slice(0, end), Number(line.slice(end))];
-    return Number.isSafeInteger(amount) && isSumKey(sum) ? [[sum, amount] as const] : [];
-  });
+    if (Number.isSafeInteger(amount) && (known?.has(sum) === true || isSumKey(sum))) shares.push([sum, amount]);
+  }
+  return shares;
 }
 
 function sharesOf(text: string): readonly Share[] {

@@ -40,9 +40,9 @@ export class SumWriter {
   }
 
   #gather(text: string, sign: 1 | -1): void {
-    for (const [sum, amount] of sharesIn(text)) {
-      const change = this.#changes.get(sum) ?? { count: 0, high: 0, low: 0 };
-      this.#changes.set(sum, change);
+    for (const [sum, amount] of sharesIn(text, this.#changes)) {
+      let change = this.#changes.get(sum);
+      if (change === undefined) this.#changes.set(sum, (change = { count: 0, high: 0, low: 0 }));
       change.count += sign;
       change.high += sign * Math.trunc(amount / highPart);
       change.low += sign * (amount % highPart);

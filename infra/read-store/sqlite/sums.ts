@@ -71,7 +71,7 @@ function* wrongSumsIn(database: Database, { documents, sums }: CollectionTable):
   for (let after = -1; ;) {
     const page = pages.all(after);
     for (const [, shares] of page) {
-      for (const [sum, amount] of sharesIn(shares)) {
+      for (const [sum, amount] of sharesIn(shares, counted)) {
         const before = counted.get(sum) ?? { count: 0, total: 0n };
         counted.set(sum, { count: before.count + 1, total: before.total + BigInt(amount) });
       }

@@ -1,15 +1,19 @@
-const separator = '\n';
+import { needsEscape } from '../storable.js';
 
-/** What JSON writes otherwise than it is. */
-const needsEscape = /["\\\0-\x1f\ud800-\udfff]/;
+const separator = '\n';
 
 /** A value as it stands in a list: as in JSON, so that it holds no separator, and a beginning of it stays one. */
 function escaped(value: string): string {
   return needsEscape.test(value) ? JSON.stringify(value).slice(1, -1) : value;
 }
 
+/** Whether a list, or a value in it, is written otherwise than it is. */
+export function hasEscapes(text: string): boolean {
+  return text.includes('\\');
+}
+
 function unescaped(text: string): string {
-  return text.includes('\\') ? (JSON.parse(`"${text}"`) as string) : text;
+  return hasEscapes(text) ? (JSON.parse(`"${text}"`) as string) : text;
 }
 
 /** A set of strings as one text, in which `instr` finds a `whole` value or the `beginning` of one. */

@@ -13,7 +13,7 @@ const steps = {
   lint: () => runNode([join('node_modules', 'eslint', 'bin', 'eslint.js'), '.', '--max-warnings=0'], quality),
   types: () => runNode([join('node_modules', 'typescript-7', 'bin', 'tsc'), '-b'], quality),
   audit,
-  boundaries: () => runNode([join('bootstrap', 'boundaries.mjs')], quality),
+  boundaries: () => runNode([join('tools', 'boundaries.mjs')], quality),
   tests: () => jest([]),
 };
 

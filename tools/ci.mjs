@@ -17,7 +17,7 @@ const count = { passed: 0, failed: 0, skipped: 0 };
 /** What failed and how, printed once more at the end: between it and here may be half an hour of output. */
 const failures = [];
 /** Suites that have the broker's usual queues to themselves; of the others three run at a time, as most of them wait. */
-const usualQueues = '(dist/tests/servers/|projections/dist/cli/(doctor|status|dead-letters)\\.)';
+const usualQueues = '(dist/tests/servers/|cli/dist/(doctor|status|dead-letters)\\.)';
 const parts = ['--maxWorkers=3', `^(?!.*${usualQueues})`];
 const deployments = ['--runInBand', usualQueues];
 /** The tests, and what each run of them may take, minutes; then it is ended and has failed. */

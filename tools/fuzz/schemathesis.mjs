@@ -26,7 +26,7 @@ function hasPython() {
  * made, or used again when it holds the same. Gives the program's path; throws `Explained` where it cannot be installed.
  */
 export async function installSchemathesis(folder) {
-  const requirements = join(root, 'bootstrap', 'fuzz', 'requirements.txt');
+  const requirements = join(root, 'tools', 'fuzz', 'requirements.txt');
   const program = join(folder, 'bin', 'schemathesis');
   const stamp = join(folder, 'installed.txt');
   const wanted = readFileSync(requirements, 'utf8');

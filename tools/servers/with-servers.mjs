@@ -17,7 +17,7 @@ if (program === undefined) {
 await explained(async () => requirePackages(), 3);
 await prepare({ dev: true });
 const { RabbitMqServer } = await import('../../infra/dist/broker/rabbitmq/testing/rabbitmq-server.js');
-const mongoJavaServer = join(root, 'bootstrap', 'servers', 'mongo-java-server.mjs');
+const mongoJavaServer = join(root, 'tools', 'servers', 'mongo-java-server.mjs');
 
 /** How each server that runs is stopped. */
 const stops = [];

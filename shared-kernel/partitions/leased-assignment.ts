@@ -165,19 +165,18 @@ class LeasedAssignment implements Assignment {
 
   /** Abstains from what stands still, and no longer from what moves. */
   async #judgeOwnWork(): Promise<void> {
-    for (const [partition, { watch, ended }] of this.#tenures) {
+    const longEnough = this.#dependencies.clock.now() - 2 * this.#tuning.stallTimeoutMs;
+    for (const [partition, { watch, ended, begunAt }] of this.#tenures) {
       if (ended !== undefined || watch === undefined) continue;
       const standing = watch.look();
       if (standing === undefined) {
         await this.#abstentions.end(partition);
+        if (begunAt <= longEnough) this.#abstentions.forget(partition);
       } else if (!this.#abstentions.has(partition)) {
         await this.#abstentions.begin(partition);
         this.#report(new Error(`It is left to others, if there are any. ${standing}`), this.#nameOf(partition));
       }
     }
-    const longEnough = this.#dependencies.clock.now() - 2 * this.#tuning.stallTimeoutMs;
-    const tenures = [...this.#tenures.values()];
-    if (tenures.length > 0 && tenures.every(({ begunAt }) => begunAt <= longEnough)) this.#abstentions.forget();
   }
 
   /** Tries again, after a while, what it left to others and has finished itself. */

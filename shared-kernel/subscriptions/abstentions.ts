@@ -33,8 +33,8 @@ export class Abstentions {
   readonly #tuning: AbstentionTuning;
   readonly #dependencies: AbstentionDependencies;
   readonly #present = new Map<number, Abstention>();
-  /** How often in a row it began to abstain. */
-  #failures = 0;
+  /** Partition → how often in a row it began to abstain from it. */
+  readonly #failures = new Map<number, number>();
 
   constructor(group: string, tuning: AbstentionTuning, dependencies: AbstentionDependencies) {
     this.#prefix = `${group}/abstention/`;
@@ -61,9 +61,9 @@ export class Abstentions {
     return this.#present.has(partition);
   }
 
-  /** Abstains from a partition that this process holds. Several at a time count as one failure. */
+  /** Abstains from a partition that this process holds. */
   async begin(partition: number): Promise<void> {
-    if (this.#present.size === 0) this.#failures += 1;
+    this.#failures.set(partition, (this.#failures.get(partition) ?? 0) + 1);
     for (let number = 0; ; number += 1) {
       const lease = await this.#dependencies.acquire(`${this.#prefix}${partition}/${number}`);
       if (lease === undefined) continue;
@@ -75,9 +75,12 @@ export class Abstentions {
     }
   }
 
-  /** All goes well, for so long that what failed before counts no more. */
-  forget(): void {
-    if (this.#present.size === 0) this.#failures = 0;
+  /**
+   * The work on a partition goes well, for so long that what failed before counts no more. Only that partition's own
+   * work can tell: if the rest of it did, two processes that cannot work on it would hand it to each other for ever.
+   */
+  forget(partition: number): void {
+    if (!this.#present.has(partition)) this.#failures.delete(partition);
   }
 
   /**
@@ -90,7 +93,7 @@ export class Abstentions {
     const now = this.#dependencies.clock.now();
     abstention.since ??= now;
     const { firstMs, mostMs, mostInTurnMs } = this.#tuning;
-    const lasting = firstMs * 2 ** (this.#failures - 1);
+    const lasting = firstMs * 2 ** ((this.#failures.get(partition) ?? 1) - 1);
     return now - abstention.since >= Math.min(lasting, doAll ? mostInTurnMs : mostMs);
   }
 

@@ -141,7 +141,7 @@ describe('a delivery', () => {
       const seen: Record<string, Person[]> = { address: [], redacted: [], none: [] };
       for (const [person, as] of Object.entries(everybody) as [Person, CallAs][]) {
         const { status, body } = await one('o1', as);
-        seen[status === 404 ? 'none' : body.address === null ? 'bare' : 'address']!.push(person);
+        seen[status === 404 ? 'none' : body.address === null ? 'redacted' : 'address']!.push(person);
       }
       const none = (Object.keys(everybody) as Person[]).filter((each) => ![...address, ...others].includes(each));
       expect(seen).toEqual({ address, redacted: others, none });

@@ -10,7 +10,6 @@ import {
   type LogPages,
   type BackwardsLogReader,
 } from './ports/event-store.js';
-import type { Category } from './stream.js';
 
 const pageSize = 1000;
 
@@ -72,17 +71,16 @@ export async function* readAsFar(
 /**
  * The log after a position up to and including another, look by look, between which the event loop turns. Every page has
  * moved `through`, though perhaps over records of other programs alone. Ends at the end of the log as it met it: whoever must have come to the head
- * compares the last `through` with the head that was asked for before. `wanted`: see `EventStore.readAll`.
+ * compares the last `through` with the head that was asked for before.
  */
 export async function* readLog(
   store: LogPages,
   after: number,
   upTo = Infinity,
   limit = largestPage,
-  wanted?: ReadonlySet<Category>,
 ): AsyncGenerator<LogPage, void, undefined> {
   for (let position = after; position < upTo;) {
-    const page = await store.readAll(position, limit, wanted);
+    const page = await store.readAll(position, limit);
     if (page.through > upTo) {
       const isBefore = ({ position }: { readonly position: number }) => position <= upTo;
       const [events, marks] = [page.events.filter(isBefore), page.marks.filter(isBefore)];

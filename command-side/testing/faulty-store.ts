@@ -34,7 +34,7 @@ export class FaultyStore implements EventStore {
   readStreamBackwards: EventStore['readStreamBackwards'] = (stream, from, limit) =>
     this.#behind.readStreamBackwards(stream, from, limit);
   cutOf: EventStore['cutOf'] = (stream) => this.#behind.cutOf(stream);
-  readAll: EventStore['readAll'] = (...asked) => this.#behind.readAll(...asked);
+  readAll: EventStore['readAll'] = (after, limit) => this.#behind.readAll(after, limit);
   readAllBackwards: EventStore['readAllBackwards'] = (before, limit) => this.#behind.readAllBackwards(before, limit);
   recordAt: EventStore['recordAt'] = (position) => this.#behind.recordAt(position);
   head: EventStore['head'] = () => this.#behind.head();

@@ -28,8 +28,8 @@ export class WatchedEventStore implements EventStore {
     return this.#log.cutOf(stream);
   }
 
-  readAll(...asked: Parameters<EventStore['readAll']>): Promise<LogPage> {
-    return this.#log.readAll(...asked);
+  readAll(after: number, limit: number): Promise<LogPage> {
+    return this.#log.readAll(after, limit);
   }
 
   readAllBackwards(before: number, limit: number): Promise<LogPage> {

@@ -13,7 +13,6 @@ import { projections } from '../read-models/projections.js';
 import { catchUp, type CatchUpDependencies } from './catch-up.js';
 import { deliveries } from '../read-models/deliveries.js';
 import { orders } from '../read-models/orders.js';
-import { products } from '../read-models/products.js';
 import { confirmed, onOrder, placed, scheduled, type Happening } from '../testing/history.js';
 import { appendAll, documentsOf, straightFold } from '../testing/logs.js';
 import { randomHistory } from '../testing/random-history.js';
@@ -129,23 +128,6 @@ describe('catching up from the log', () => {
       }),
       { numRuns: runs(15, 200) },
     );
-  });
-
-  test('asks the log for what it folds alone', async () => {
-    await appendAll(log, [placed('o1'), scheduled('o1')]);
-    const asked: unknown[] = [];
-    const watched: CatchUpDependencies['store'] = {
-      head: () => log.head(),
-      recordAt: (position) => log.recordAt(position),
-      readStream: (...range) => log.readStream(...range),
-      cutOf: (stream) => log.cutOf(stream),
-      readAll: (after, limit, wanted) => {
-        asked.push([...wanted!].sort());
-        return log.readAll(after, limit, wanted);
-      },
-    };
-    await catchUp([orders, products], { store: watched, readStore, clock });
-    expect(asked).toEqual([['delivery', 'order', 'payment', 'product']]);
   });
 
   test('writes what it was shown of a log that does not show its end, and does not take that for all', async () => {

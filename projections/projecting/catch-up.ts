@@ -87,10 +87,9 @@ export async function catchUp(
   const written = moving.map((lane) => lane.written);
   let trail = Trail.from(written.reduce(nearer, { through: head, anchors: [] }));
   const owners = new DeliveryOwners(dependencies.store);
-  const wanted = new Set(projections.flatMap(({ categories }) => categories));
   let events = 0;
   let quietPages = 0;
-  for await (const page of readLog(dependencies.store, trail.through, head, pageSize, wanted)) {
+  for await (const page of readLog(dependencies.store, trail.through, head, pageSize)) {
     let before = trail.through;
     for (const event of page.events) {
       distribute(event, lanes, before);

@@ -5,7 +5,6 @@ import fc from 'fast-check';
 import type { EventData, NewEvent, RecordedEvent } from '../message.js';
 import { readLog, readLogBackwards, readWholeStream } from '../read-stream.js';
 import { runs } from '../testing/length.js';
-import { streamName, type Category } from '../stream.js';
 import { freshStream, newEvent } from '../testing/new-event.js';
 import type { WallClock } from './clock.js';
 import { beginning, largestPage, noStream, type Appended, type EventStore, type StreamMark } from './event-store.js';
@@ -319,29 +318,6 @@ export function eventStoreContract(
         const [first] = await wholeLog(store, beginning);
         const before = await store.readAllBackwards(first!.position, largestPage);
         expect(before.events).toEqual([]);
-      });
-
-      promise('gives all of the wanted categories, and looks through the rest as far as without them', async () => {
-        const start = await store.head();
-        const expected: string[] = [];
-        for (let round = 0; round < 5; round += 1) {
-          for (const category of ['order', 'fulfilment', 'delivery'] as const) {
-            const events = await appendSome(store, streamName(category, randomUUID()), 1);
-            if (category !== 'fulfilment') expected.push(...ids(events));
-          }
-        }
-        await appendSome(store, streamName('fulfilment', randomUUID()), 4);
-        const head = await store.head();
-        const wanted = new Set<Category>(['order', 'delivery']);
-        for (const limit of [1, 4, largestPage]) {
-          const pages = await collect(readLog(another, start, head, limit, wanted));
-          const events = pages.flatMap((page) => page.events);
-          expect(ids(events).filter((id) => expected.includes(id))).toEqual(expected);
-          expectRising(events, start);
-          expect(pages.every(({ events, through }) => events.every(({ position }) => position <= through))).toBe(true);
-          expect(pages.at(-1)!.through).toBe(head);
-        }
-        expect(await store.readAll(head, 10, wanted)).toEqual({ events: [], marks: [], through: head, isEnd: true });
       });
 
       promise('tells an event again by its position, and that there is none behind the end', async () => {

@@ -1,5 +1,4 @@
 import type { NewEvent, RecordedEvent } from '../message.js';
-import type { Category } from '../stream.js';
 
 /** The revision of a stream without events. */
 export const noStream = -1;
@@ -134,10 +133,9 @@ export interface BackwardsStreamReader {
 export interface LogPages {
   /**
    * One read of the log after a position (exclusive), in position order: at most `limit` records, and never more than
-   * `largestPage`. `after` is the position of a record or `beginning`. `wanted`: of streams of other categories
-   * events and marks may be left out, as those of other programs are.
+   * `largestPage`. `after` is the position of a record or `beginning`.
    */
-  readAll(after: number, limit: number, wanted?: ReadonlySet<Category>): Promise<LogPage>;
+  readAll(after: number, limit: number): Promise<LogPage>;
 }
 
 /**

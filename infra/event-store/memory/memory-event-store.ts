@@ -10,7 +10,6 @@ import {
   type LogPage,
   type StreamMark,
 } from '@waybill/shared-kernel/ports/event-store.js';
-import { categoryOf, type Category } from '@waybill/shared-kernel/stream.js';
 import { appendOf, closedStore, isSameEvent } from '../append.js';
 import { Changes } from '../changes.js';
 import { follow } from '../follow.js';
@@ -92,13 +91,11 @@ export class MemoryEventStore implements EventStore {
     return { firstRevision: firstLeft(state) };
   }
 
-  async readAll(after: number, limit: number, wanted?: ReadonlySet<Category>): Promise<LogPage> {
+  async readAll(after: number, limit: number): Promise<LogPage> {
     this.#assertOpen();
     const records = this.#log.slice(after, after + Math.min(limit, largestPage));
     const through = after + records.length;
-    const taken =
-      wanted === undefined ? records : records.filter((record) => wanted.has(categoryOf(streamOf(record))!));
-    return { ...foundIn(taken), through, isEnd: through >= this.#log.length };
+    return { ...foundIn(records), through, isEnd: through >= this.#log.length };
   }
 
   async readAllBackwards(before: number, limit: number): Promise<LogPage> {
@@ -168,8 +165,4 @@ export class MemoryEventStore implements EventStore {
 
 function firstLeft({ events, first, isTombstoned }: Stream): number | undefined {
   return isTombstoned || first >= events.length ? undefined : first;
-}
-
-function streamOf(record: StoredEvent | StreamMark): string {
-  return isMark(record) ? record.stream : record[1];
 }

@@ -10,7 +10,6 @@ import {
   type EventStore,
   type LogPage,
 } from '@waybill/shared-kernel/ports/event-store.js';
-import type { Category } from '@waybill/shared-kernel/stream.js';
 import { steadyClock } from '../../clock/steady.js';
 import type { Database, Statement } from '../../sqlite/database.js';
 import { whenFree } from '../../sqlite/when-free.js';
@@ -52,9 +51,6 @@ export class SqliteEventStore implements EventStore {
   readonly #forwards: Statement<StoredEvent>;
   readonly #backwards: Statement<StoredEvent>;
   readonly #all: Statement<StoredEvent>;
-  /** Through which record a page looks, and which is the last. */
-  readonly #span: Statement<[through: number | null, head: number | null]>;
-  readonly #wanted: Statement<StoredEvent>;
   readonly #allBackwards: Statement<StoredEvent>;
   readonly #cut: Statement<[stream: string, revision: number, before: number]>;
   readonly #head: Statement<[number | null]>;
@@ -73,16 +69,6 @@ export class SqliteEventStore implements EventStore {
        ) WHERE revision > before + 1 GROUP BY stream ORDER BY stream`,
     );
     this.#all = database.prepare(`${columns} WHERE position > ? ORDER BY position LIMIT ?`);
-    this.#span = database.prepare(
-      `SELECT coalesce(
-         (SELECT max(position) FROM events WHERE position > ? AND position <= ?),
-         (SELECT min(position) FROM events WHERE position > ?)
-       ), (SELECT max(position) FROM events)`,
-    );
-    this.#wanted = database.prepare(
-      `${columns} WHERE position > ? AND position <= ?
-       AND substr(stream, 1, instr(stream, '-') - 1) IN (SELECT value FROM json_each(?)) ORDER BY position`,
-    );
     this.#allBackwards = database.prepare(`${columns} WHERE position < ? ORDER BY position DESC LIMIT ?`);
     this.#head = database.prepare('SELECT max(position) FROM events');
     this.#database = database;
@@ -126,8 +112,8 @@ export class SqliteEventStore implements EventStore {
     );
   }
 
-  readAll(after: number, limit: number, wanted?: ReadonlySet<Category>): Promise<LogPage> {
-    return wanted === undefined ? this.#readPage(this.#all, after, limit) : this.#readWanted(after, limit, wanted);
+  readAll(after: number, limit: number): Promise<LogPage> {
+    return this.#readPage(this.#all, after, limit);
   }
 
   readAllBackwards(before: number, limit: number): Promise<LogPage> {
@@ -170,18 +156,6 @@ export class SqliteEventStore implements EventStore {
       const isEnd = rows.length <= most;
       if (!isEnd) rows.pop();
       return { ...foundIn(rows), through: rows.at(-1)?.[0] ?? from, isEnd };
-    });
-  }
-
-  /** What is left out is neither handed over by SQLite nor parsed, which is most of what it costs. */
-  #readWanted(after: number, limit: number, wanted: ReadonlySet<Category>): Promise<LogPage> {
-    return this.#whenFree(() => {
-      const from = finite(after);
-      // Where rows were deleted it looks at fewer than it may.
-      const [through = null, head] = this.#span.get(from, finite(from + Math.min(limit, largestPage)), from) ?? [];
-      if (through === null) return { events: [], marks: [], through: after, isEnd: true };
-      const rows = this.#wanted.all(from, through, JSON.stringify([...wanted]));
-      return { ...foundIn(rows), through, isEnd: through === head };
     });
   }
 

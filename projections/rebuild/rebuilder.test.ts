@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { seededRandomness } from '@waybill/infra/clock/seeded.js';
 import { systemTimer as timer } from '@waybill/infra/clock/system.js';
 import type { ShapeVersions } from '@waybill/shared-kernel/ports/collection-versions.js';
+import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import { until } from '@waybill/shared-kernel/testing/until.js';
 import { orders } from '../read-models/orders.js';
 import { placed } from '../testing/history.js';
@@ -31,7 +32,7 @@ beforeEach(async () => {
 });
 afterEach(() => bench.end());
 
-function rebuilder(name = 'one'): Rebuilder {
+function rebuilder(name = 'one', tuning = hastyTuning.rebuilder): Rebuilder {
   const { readStore, log, clock } = bench;
   const watched: RebuilderDependencies['readStore'] = {
     declare: (collection) => {
@@ -62,7 +63,7 @@ function rebuilder(name = 'one'): Rebuilder {
     },
   };
   const dependencies = { store, readStore: watched, clock, steadyClock: clock, timer, randomness };
-  return new Rebuilder(orders, dependencies, hastyTuning.rebuilder);
+  return new Rebuilder(orders, dependencies, tuning);
 }
 
 const versions = (): Promise<ShapeVersions> => changeVersions(orders.collection, bench.readStore);
@@ -98,6 +99,19 @@ test('one that is stopped while it builds lets others go on at once', async () =
   const { rebuild } = await versions();
   expect(rebuild).toMatchObject({ id: 'asked', version: 3 });
   expect(rebuild).not.toHaveProperty('builder');
+});
+
+test('one that is stopped between two attempts lets others go on at once', async () => {
+  let failures = 0;
+  beforeRead = () => {
+    failures += 1;
+    throw new Unavailable('event store', 'It is away.');
+  };
+  const one = rebuilder('one', { ...hastyTuning.rebuilder, backOff: { first: 3_600_000, most: 3_600_000 } });
+  await one.tend(await ask());
+  await until(() => failures === 1);
+  await one.stop();
+  expect((await versions()).rebuild).not.toHaveProperty('builder');
 });
 
 test('one that is stopped as it was about to build lets others, and builds nothing', async () => {

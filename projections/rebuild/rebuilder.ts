@@ -105,11 +105,12 @@ export class Rebuilder {
     await retryUntilAborted(
       async () => {
         await build(this.#projection, rebuild, this.#id, this.#dependencies, signal, tuning);
-        if (signal.aborted) await this.#release();
       },
       signal,
       { backOff, timer, randomness, failed: (fault) => report?.(fault) },
     );
+    // Also where it was stopped between two attempts. Who cannot say it is found out by a beat that stands still.
+    if (signal.aborted) await this.#release().catch(() => undefined);
   }
 
   async #release(): Promise<void> {

@@ -63,7 +63,6 @@ export class Abstentions {
 
   /** Abstains from a partition that this process holds. */
   async begin(partition: number): Promise<void> {
-    this.#failures.set(partition, (this.#failures.get(partition) ?? 0) + 1);
     for (let number = 0; ; number += 1) {
       const lease = await this.#dependencies.acquire(`${this.#prefix}${partition}/${number}`);
       if (lease === undefined) continue;
@@ -71,6 +70,7 @@ export class Abstentions {
         if (this.#present.get(partition)?.lease === kept) this.#present.delete(partition);
       });
       this.#present.set(partition, { lease: kept, since: undefined });
+      this.#failures.set(partition, (this.#failures.get(partition) ?? 0) + 1);
       return;
     }
   }

@@ -211,6 +211,18 @@ describe('many at one moment', () => {
     expect(path.refused.size).toBe(0);
   });
 
+  test('what comes to nothing, however much of it and for how long, takes nobody’s burst', async () => {
+    const path = new Path(600);
+    for (let round = 0; round < 20; round += 1) {
+      const admitted = path.admitAtOnce('nobody', 150);
+      await path.run(1, { nobody: 1 });
+      for (const { release } of admitted) release();
+    }
+    path.refused.clear();
+    await path.run(burst / 1_600, { shop: 16 });
+    expect(path.refused.get('shop')).toBeUndefined();
+  });
+
   test('a place is given back once, and not once its order waits', async () => {
     const path = new Path(600);
     await path.run(1, { shop: 1 });

@@ -138,7 +138,9 @@ export class OrderAdmission {
 
   #requireRoom(caller: string, now: number): void {
     const limit = this.#limit();
-    if (this.#waiting >= limit) this.#noteCrowd(now);
+    // Those that are being placed may come to nothing: only a burst of them is a crowd by itself.
+    const placed = this.#partitions.reduce((sum, { waiting }) => sum + waiting.length, 0);
+    if (placed >= limit || this.#waiting >= Math.max(limit, this.#tuning.burst)) this.#noteCrowd(now);
     if (now - this.#crowdedAtMs > this.#tuning.quietMs) return;
     if (this.#isBurst(now) || this.#isWithinShare(caller, limit)) return;
     this.#noteCrowd(now);

@@ -74,10 +74,12 @@ export class Erasures {
   /**
    * For an order that was just placed: cancels it where its customer was erased meanwhile. Of the two, placing and
    * erasing, each writes first and looks then, so at least one of them sees the other. `placedAt`: position of the order
-   * in the log, where it was placed just now.
+   * in the log, where it was placed just now; of a repeat the customer's stream says it.
    */
   async takeBackIfErased(orderId: string, customerId: string, placedAt?: number): Promise<void> {
-    const { state } = await this.#dependencies.aggregates.customers.lookUp(customerId, placedAt);
+    const { customers } = this.#dependencies.aggregates;
+    const { state } =
+      placedAt === undefined ? await customers.loadExpected(customerId) : await customers.lookUp(customerId, placedAt);
     if (state.status === 'erased') await this.#takeBack(orderId);
   }
 

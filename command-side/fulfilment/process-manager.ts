@@ -99,9 +99,10 @@ export class ProcessManager {
     // What is not begun hears of its beginning first.
     if (loaded.revision === noStream && event.type !== 'OrderPlaced') await this.#fulfilments.requireNeverWas(orderId);
     // If this fails, the event is handled again.
+    const asOf = position > this.#redoneUpTo ? { position } : {};
     this.#redoneUpTo = Math.max(this.#redoneUpTo, position);
     const stockSince = event.type === 'DeliveryReturned' ? position : undefined;
-    const cause = { id, occurredAt, correlationId, traceparent, actor, recordedUpTo, stockSince, position };
+    const cause = { id, occurredAt, correlationId, traceparent, actor, recordedUpTo, stockSince, ...asOf };
     return this.#tell(orderId, event, cause, loaded, { mustWait });
   }
 

@@ -94,9 +94,9 @@ export function sharedByPartitions(
   dependencies: FulfilmentDependencies,
 ): SharedByPartitions & { readonly late: LazyCheckpoints } {
   const { store, snapshots, positions: readStore, believedTime: clock, look } = dependencies;
-  const beginStock = () =>
-    new StockKeeper(new AggregateStreams(withLogFaults(store), 'product', product, { snapshots, look }), dependencies);
-  let keeper = beginStock();
+  const beginProducts = () => new AggregateStreams(withLogFaults(store), 'product', product, { snapshots, look });
+  let products = beginProducts();
+  let keeper = new StockKeeper(products, dependencies);
   const stock: ProcessManagerDependencies['stock'] = {
     reserve: (...asked) => keeper.reserve(...asked),
     release: (...asked) => keeper.release(...asked),
@@ -116,7 +116,9 @@ export function sharedByPartitions(
       worklist.flush(partition, completion.isComplete(partition) ? position : logBeginning),
   });
   const renew = (): void => {
-    keeper = beginStock();
+    products.leave();
+    products = beginProducts();
+    keeper = new StockKeeper(products, dependencies);
     completion.renew();
   };
   return { late, stock, worklist, completion, renew };

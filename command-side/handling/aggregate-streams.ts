@@ -75,6 +75,7 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
   readonly #keepRuled: number | undefined;
   readonly #kept: LRUCache<string, Loaded<State>>;
   readonly #look: LiveLook | undefined;
+  readonly #leaveLook: (() => void) | undefined;
   /**
    * The last revision of streams, as of the live look: of each the greatest of what was read, appended, and met by the look
    * since an entry is there, which it is before the stream is read. So an event is in one of them, whichever comes first.
@@ -93,14 +94,23 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     this.#kept = new LRUCache({ max: keep, maxSize: keepBytes, sizeCalculation: (loaded) => bytesOf(loaded) });
     this.#tips = new LRUCache({ max: keep });
     this.#look = look;
-    look?.follow({
+    this.#leaveLook = look?.follow({
       category,
       see: (event) => this.#meet(event),
       doubt: (stream) => this.#tips.delete(parseStream(stream).id),
-      begin: () => this.#tips.clear(),
+      // What is kept may be of the log that was there before.
+      begin: () => {
+        this.#tips.clear();
+        this.#kept.clear();
+      },
     });
     const version = decider.stateVersion;
     this.#snapshots = snapshots === undefined || version === undefined ? undefined : { of: snapshots, version };
+  }
+
+  /** Is told nothing more by the live look: to be called when others take its place. */
+  leave(): void {
+    this.#leaveLook?.();
   }
 
   streamOf(id: string): string {
@@ -116,6 +126,7 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     const loaded = goneOn ?? (await this.#loadAnew(id));
     if (loaded !== seen) this.#keep(id, loaded);
     raise(tip, loaded.revision);
+    this.#noteLast(loaded);
     return loaded;
   }
 
@@ -246,7 +257,13 @@ export class AggregateStreams<Command, State, Event extends DomainEvent> {
     const { id: eventId, occurredAt } = events.at(-1) ?? { id: to.eventId, occurredAt: to.occurredAt };
     const loaded = this.#withSnapshot(id, { ...to, state, revision, position, eventId, occurredAt }, events);
     this.#keep(id, loaded);
+    this.#noteLast(loaded);
     return loaded;
+  }
+
+  /** The look must come by it too. */
+  #noteLast({ eventId, position }: Loaded<State>): void {
+    if (eventId !== undefined) this.#look?.note({ id: eventId, position });
   }
 
   /**

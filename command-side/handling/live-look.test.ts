@@ -4,7 +4,7 @@ import { systemRandomness } from '@waybill/infra/clock/system.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { Unavailable } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
-import { largestPage, type LogHead, type LogPages } from '@waybill/shared-kernel/ports/event-store.js';
+import { beginning, largestPage, type LogHead, type LogPages } from '@waybill/shared-kernel/ports/event-store.js';
 import { LiveLook } from './live-look.js';
 
 let clock: VirtualClock;
@@ -149,16 +149,19 @@ test('a long way is looked through in pages, and what other programs write is no
   const last = await happens('order-1');
   await look.reaches(last);
   const foreign = last + 3 * largestPage;
+  let head = last;
   const quiet = lookAt({
-    head: async () => last,
+    head: async () => head,
     readAll: async (after) => ({ events: [], marks: [], through: after + largestPage, isEnd: after >= foreign }),
   });
   await quiet.isFresh();
+  head = foreign + largestPage;
   expect(await quiet.reaches(foreign)).toBe(true);
   asked = [];
   clock.advance(1_000);
   await quiet.isFresh();
-  expect(asked).toEqual([foreign]);
+  // Where none of our events bears out the log, its end does.
+  expect(asked).toEqual([foreign, 'head']);
 });
 
 test('where the end is far away it begins anew there', async () => {
@@ -215,6 +218,38 @@ describe('another log in the place of the one before', () => {
     expect([told, look.through]).toEqual([['begin'], undefined]);
     look.take(after, await other.readAll(after, 10));
     expect(told).toEqual(['begin']);
+  });
+
+  test('that ends before where it began is noticed too, though it had met nothing yet', async () => {
+    const put = holding();
+    for (let count = 0; count < 3; count += 1) await happens('product-tea');
+    await look.isFresh();
+    const other = new MemoryEventStore(clock);
+    revisions.clear();
+    await happens('product-tea', other);
+    put(other);
+    clock.advance(1_000);
+    expect([await look.isFresh(), told]).toEqual([false, ['begin']]);
+    expect([await look.isFresh(), look.through]).toEqual([true, await other.head()]);
+  });
+
+  test.each([
+    ['has another event there', 3],
+    ['ends before that', 1],
+  ])('is noticed where this process knows of a later event than the look has met, and it %s', async (_case, events) => {
+    const put = holding();
+    await look.isFresh();
+    await look.reaches(await happens('product-tea'));
+    const [first] = (await log.readAll(beginning, 1)).events;
+    const other = new MemoryEventStore(clock);
+    await other.append('product-tea', -1, [first!]);
+    look.note({ id: 'ours', position: await happens('product-tea') });
+    revisions.set('product-tea', 0);
+    for (let count = 1; count < events; count += 1) await happens('product-tea', other);
+    put(other);
+    clock.advance(1_000);
+    told = [];
+    expect([await look.isFresh(), told]).toEqual([false, ['begin']]);
   });
 
   test('one that cannot be read is not asked again for a second, and then from its end', async () => {

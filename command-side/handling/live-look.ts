@@ -52,6 +52,8 @@ export class LiveLook {
   readonly #followers: LookFollower[] = [];
   /** `undefined`: it has not begun. */
   #through: number | undefined;
+  /** The last event behind that of which this process knows, because it was read or appended here. */
+  #known: Anchor | undefined;
   /** Position of a record behind which the next look reads, and the event of ours that comes first there. */
   #from: { readonly position: number; readonly anchor: Anchor | undefined } = {
     position: beginning,
@@ -69,9 +71,19 @@ export class LiveLook {
     this.#dependencies = dependencies;
   }
 
-  /** Tells it from now on. */
-  follow(follower: LookFollower): void {
+  /** Tells it from now on, until what this gives is called. */
+  follow(follower: LookFollower): () => void {
     this.#followers.push(follower);
+    return () => {
+      const at = this.#followers.indexOf(follower);
+      if (at >= 0) this.#followers.splice(at, 1);
+    };
+  }
+
+  /** An event that is in the log: it must be there too when the look comes by, or the log is another. */
+  note(event: Anchor): void {
+    if (this.#through === undefined || event.position <= this.#through) return;
+    if (event.position > (this.#known?.position ?? -Infinity)) this.#known = event;
   }
 
   /** Everything up to this position of the log was looked at; `undefined`: it has not begun, or begins anew. */
@@ -111,6 +123,14 @@ export class LiveLook {
   #moveOn(after: number, page: LogPage): void {
     const through = this.#through;
     if (through === undefined || page.through < through) return;
+    const known = this.#known;
+    if (known !== undefined && known.position <= page.through) {
+      if (!page.events.some(({ id, position }) => id === known.id && position === known.position)) {
+        this.#beginAnew();
+        return;
+      }
+      this.#known = undefined;
+    }
     const isNew = ({ position }: { readonly position: number }): boolean => position > through;
     for (const event of page.events) if (isNew(event)) this.#tell(event.stream, (follower) => follower.see(event));
     for (const mark of page.marks) if (isNew(mark)) this.#tell(mark.stream, (follower) => follower.doubt(mark.stream));
@@ -168,11 +188,18 @@ export class LiveLook {
   /** False: it is another log than it was, or an older state of it, or its end is too far away. */
   async #readToEnd(store: LiveLookDependencies['store']): Promise<boolean> {
     let { position, anchor } = this.#from;
+    const known = this.#known;
     for (let pages = 0; pages < mostPages; pages += 1) {
       const page = await store.readAll(position, largestPage);
       if (anchor !== undefined && page.events[0]?.id !== anchor.id) return false;
       this.#moveOn(position, page);
-      if (page.isEnd) return true;
+      if (this.#through === undefined) return false;
+      if (page.isEnd) {
+        if (known !== undefined && known.position > page.through) return false;
+        // Nothing bears out that the log goes as far as it went.
+        const isBare = anchor === undefined && page.events.length === 0;
+        return !isBare || (await store.head()) >= position;
+      }
       // What other programs write is not read again by the next look.
       this.#from = { position: page.through, anchor: undefined };
       ({ position, anchor } = this.#from);
@@ -183,7 +210,9 @@ export class LiveLook {
   }
 
   #beginAnew(): void {
+    if (this.#through === undefined) return;
     this.#through = undefined;
+    this.#known = undefined;
     for (const follower of this.#followers) follower.begin();
   }
 }

@@ -5,6 +5,7 @@ import { systemRandomness } from '@waybill/infra/clock/system.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
 import { EventFromTheFuture, StreamCut, WrongExpectedRevision } from '@waybill/shared-kernel/errors.js';
 import type { NewEvent } from '@waybill/shared-kernel/message.js';
+import { beginning } from '@waybill/shared-kernel/ports/event-store.js';
 import { runs } from '@waybill/shared-kernel/testing/length.js';
 import { AggregateStreams } from './aggregate-streams.js';
 import { product } from '../catalogue/product.js';
@@ -140,6 +141,29 @@ describe('what is only looked at', () => {
   test('is read as of a position that the look does not come to', async () => {
     expect(await products.shown('p1', await log.head())).toBeDefined();
     expect(await products.shown('p1', (await log.head()) + 1)).toBeUndefined();
+  });
+
+  test('is not as this process left it where the log is an older one by now, whatever others append to that', async () => {
+    // The look has met p2, and nothing of what comes then.
+    const second = listed('p2');
+    await log.append('product-p2', -1, [second]);
+    expect(await lookedUp('p2')).toEqual([0, 0]);
+    const older = new MemoryEventStore(clock);
+    const { events } = await log.readAll(beginning, 100);
+    for (const { stream, revision, ...recorded } of events) await older.append(stream, revision - 1, [recorded]);
+    await products.append('p1', await products.load('p1'), [priced(9)]);
+    const elsewhere = { readAll: older.readAll.bind(older), head: older.head.bind(older) };
+    const streams = { readStream: older.readStream.bind(older), cutOf: older.cutOf.bind(older) };
+    Object.assign(log, elsewhere, { append: older.append.bind(older) });
+    Object.assign(store, streams, { append: older.append.bind(older) });
+    clock.advance(1_000);
+    expect((await products.lookUp('p1')).revision).toBe(1);
+    await older.append('product-p1', 1, [priced(7)]);
+    await older.append('product-p1', 2, [priced(8)]);
+    clock.advance(1_000);
+    for (const loaded of [await products.lookUp('p1'), await products.load('p1')]) {
+      expect([(loaded.state as { unitPrice: number }).unitPrice, loaded.revision]).toEqual([8, 3]);
+    }
   });
 
   test('is read where the log is another than it was', async () => {

@@ -247,6 +247,44 @@ describe('what is long', () => {
   });
 });
 
+describe('with an event that cannot be read', () => {
+  const degraded = { since: start, reason: expect.stringContaining('cannot be read') as unknown };
+
+  test('an order comes with all that can, marked', async () => {
+    await side.project();
+    await side.happenUnreadably('order-two');
+    await side.happen(onOrder('two', { type: 'OrderConfirmed', data: { orderId: 'two' } }));
+    const two = (await read()).orders.find(({ order }) => order.orderId === 'two');
+    expect(two).toMatchObject({
+      order: { status: 'placed', degraded },
+      events: [{ type: 'OrderPlaced' }, { type: 'DeliveryScheduled' }, { type: 'DeliveryAssigned' }],
+    });
+  });
+
+  test('the customer’s own come as far as they can, marked, and the orders follow', async () => {
+    await side.project();
+    await side.happenUnreadably('customer-ada');
+    const { customer, events, orders } = await read();
+    expect(customer).toMatchObject({ name: 'Ada', degraded });
+    expect(events).toMatchObject([{ type: 'CustomerRegistered' }, { type: 'CustomerAddressChanged' }]);
+    expect(orders).toHaveLength(2);
+  });
+});
+
+test('no state is older than the events beside it, however long those take', async () => {
+  const address = await side.sealed('ada', home);
+  const moved = { type: 'CustomerAddressChanged', data: { customerId: 'ada', address } } as const;
+  await side.history(...Array.from({ length: 300 }, () => happening('customer-ada', 'ada', moved)));
+  let pages = 0;
+  side.whenRead = (count) => {
+    if (count !== 250 || (pages += 1) !== 1) return;
+    side.pass(600_000);
+    void side.happen(happening('customer-ada', 'ada', moved));
+  };
+  const { customer, events } = await read();
+  expect(customer).toMatchObject({ revision: events.length - 1, freshness: { lagMs: 0 } });
+});
+
 test('more orders than come at once follow, each once', async () => {
   const ids = Array.from({ length: ordersAtOnce + 1 }, (_, index) => `more-${index}`);
   for (const id of ids) await side.happen(await place(side, id));

@@ -4,16 +4,16 @@ import { foldOn } from '@waybill/projections/read-models/fold-on.js';
 import { listFreshness } from './reading/freshness.js';
 import { orders, orderView, type OrderView } from '@waybill/projections/read-models/orders.js';
 import { degradedView, type DegradedView } from '@waybill/projections/quarantine/degraded-view.js';
-import { readEverythingOf } from '@waybill/projections/replay/order.js';
-import { readTimelinePages } from '@waybill/projections/replay/timeline.js';
+import { readEverythingOf, streamsOf } from '@waybill/projections/replay/order.js';
+import { readTimelinePages, timelineStart, type TimelinePlace } from '@waybill/projections/replay/timeline.js';
 import { viewPast, type Past } from '@waybill/projections/replay/view-past.js';
-import { NotFound } from '@waybill/shared-kernel/errors.js';
+import { NotFound, StreamUnreadable } from '@waybill/shared-kernel/errors.js';
 import type { RecordedEvent } from '@waybill/shared-kernel/message.js';
 import type { Turn, TurnsOf } from '@waybill/shared-kernel/one-a-turn.js';
 import { timestamp } from '@waybill/shared-kernel/ports/clock.js';
 import { noStream } from '@waybill/shared-kernel/ports/event-store.js';
 import type { Place, StoredDocument } from '@waybill/shared-kernel/ports/read-store.js';
-import { readStreamPages } from '@waybill/shared-kernel/read-stream.js';
+import { readPagesAsFar } from '@waybill/shared-kernel/read-stream.js';
 import {
   degradedByFault,
   isStreamFault,
@@ -45,9 +45,10 @@ type Pages<T> = AsyncIterable<readonly T[]> | Iterable<readonly T[]>;
 
 /**
  * All that is kept of a person, as one file: the customer, and each order as it stands, with every event about them. From
- * the log, but for which orders there are. It is sent as it is read, page by page, however much it is; a turn of
- * the caller's is waited for before each, and personal data are opened with the keys of that moment. What happened is written before what it came to, so that a stream that turns out not to
- * be whole marks that (`degraded`), and the rest follows.
+ * the log, but for which orders there are. It is sent as it is read, page by page, however much it is; a turn of the
+ * caller's is waited for before each, and personal data are opened with the keys of that moment. What happened is written
+ * before what it came to, which is looked at once that is written: so no state is older than its events, and a stream
+ * that turns out not to be whole marks it (`degraded`). What else can be read follows.
  */
 export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf): Route {
   const { events, readStore, keys, clock } = dependencies;
@@ -68,7 +69,7 @@ export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf):
     });
   }
 
-  /** The customer as they stand, by their document and what the log has after it. Throws `NotFound`. */
+  /** The customer as they stand, by their document and what can be read after it. Throws `NotFound`. */
   async function customerNow(customerId: string): Promise<CustomerView> {
     const before = await readCustomers(undefined, async ({ projection: { collection }, gauge }) => {
       // Measured for its refusal: of what was made from another log nothing is believed.
@@ -76,7 +77,10 @@ export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf):
       const [document] = await readStore.load(collection, [customerId]);
       return document;
     });
-    const { sections, revisions } = await foldOn(customers, customerId, events, before);
+    const { sections, revisions } = await foldOn(customers, customerId, events, before).catch((error: unknown) => {
+      if (error instanceof StreamUnreadable && before !== undefined) return before;
+      throw error;
+    });
     const view = customerView(sections, revisions);
     if (view === undefined) throw new NotFound('customer', customerId);
     return view;
@@ -85,10 +89,15 @@ export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf):
   /** What happened to the customer. Begun before anything is answered: a stream that is gone is told of as such. */
   async function eventsOf(stream: string, turn: Turn): Promise<AsyncIterable<readonly RecordedEvent[]>> {
     await turn();
-    const pages = readStreamPages(events, stream, { size: eventsAtOnce, turn });
-    const first = await pages.next();
-    if (first.done === true) await requireWhole(events, stream);
-    return goOn(first, pages);
+    const pages = readPagesAsFar(events, stream, { size: eventsAtOnce, turn });
+    try {
+      const first = await pages.next();
+      if (first.done === true) await requireWhole(events, stream);
+      return goOn(first, pages);
+    } catch (error) {
+      if (error instanceof StreamUnreadable) return endingIn(error);
+      throw error;
+    }
   }
 
   /** The events up to a revision that is known. Rejects with `StreamCut` where they end before. */
@@ -105,66 +114,118 @@ export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf):
     if (last < revision) await requireWhole(events, stream);
   }
 
-  /** As it stands by the log now, marked where not all that happened could be read. */
-  function asOfNow(view: object, degraded: DegradedView | undefined): object {
-    const freshness = { projectedAt: timestamp(clock), lagMs: 0 };
-    return { ...view, ...(degraded !== undefined && { degraded }), freshness };
+  /** As it stood by the log at a time, marked where not all that happened could be read. */
+  function asOf(projectedAt: string, view: object, degraded: DegradedView | undefined): object {
+    return { ...view, ...(degraded !== undefined && { degraded }), freshness: { projectedAt, lagMs: 0 } };
   }
 
   function marked(fault: StreamFault): DegradedView {
     return degradedView({ since: timestamp(clock), ...degradedByFault(fault) });
   }
 
-  /** What the log has of an order; where it has not all any more, its last state, and no events. */
+  /** What the log has of an order, begun with a first page, so that several are looked at side by side. */
   async function pastOf(document: StoredDocument, turn: Turn): Promise<PastOfOrder> {
     const { key, sections, revisions } = document;
+    const begunAt = timestamp(clock);
+    const last: StateOfOrder = { at: begunAt, view: orderView(sections, revisions) };
+    const pages = eventsOfOrder(key, turn);
     try {
-      const pages = eventsOfOrder(key, turn);
       const first = await pages.next();
-      return { ...(await stateOf(document, first.value ?? [], turn)), history: goOn(first, pages) };
+      const page = first.value ?? [];
+      const history = goOn(first, pages);
+      if (page.length >= eventsAtOnce) return { last, history, now: () => stateOf(document, turn) };
+      const now = { at: begunAt, ...viewPast(orders, orderView, page.toSorted(inOrderOfLog)) };
+      return { last: now, history, now: async () => now };
     } catch (error) {
       if (!isStreamFault(error)) throw error;
-      return { view: orderView(sections, revisions), degraded: marked(error), history: [] };
+      return { last, history: whatIsLeft(key, timelineStart, error, turn), now: async () => last };
     }
   }
 
-  async function* eventsOfOrder(
-    orderId: string,
-    turn: Turn,
-  ): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
-    for await (const page of readTimelinePages(events, orderId, { size: eventsAtOnce, turn })) yield page.events;
+  async function* eventsOfOrder(orderId: string, turn: Turn): AsyncGenerator<readonly RecordedEvent[], void> {
+    let place = timelineStart;
+    let hasBegun = false;
+    try {
+      for await (const page of readTimelinePages(events, orderId, { size: eventsAtOnce, turn })) {
+        yield page.events;
+        hasBegun = true;
+        place = page.next ?? place;
+      }
+    } catch (error) {
+      if (!hasBegun || !isStreamFault(error)) throw error;
+      yield* whatIsLeft(orderId, place, error, turn);
+    }
   }
 
-  /** The order as it stands, `first` being the first page of its events. A long one goes on from its document. */
-  async function stateOf(document: StoredDocument, first: readonly RecordedEvent[], turn: Turn): Promise<StateOfOrder> {
+  /** Of each stream of an order from a place on what can be read, one stream after the other, and then the fault. */
+  async function* whatIsLeft(
+    orderId: string,
+    place: TimelinePlace,
+    fault: StreamFault,
+    turn: Turn,
+  ): AsyncGenerator<readonly RecordedEvent[], void> {
+    for (const [index, stream] of streamsOf(orderId).entries()) {
+      try {
+        yield* readPagesAsFar(events, stream, { from: place[index]!, size: eventsAtOnce, turn });
+      } catch (error) {
+        if (!isStreamFault(error)) throw error;
+      }
+    }
+    throw fault;
+  }
+
+  /** The order as it stands: a long one, which goes on from its document. */
+  async function stateOf(document: StoredDocument, turn: Turn): Promise<StateOfOrder> {
     const { key } = document;
-    if (first.length < eventsAtOnce) return viewPast(orders, orderView, first.toSorted(inOrderOfLog));
+    const at = timestamp(clock);
     if (document.degraded === undefined) {
       const { sections, revisions, isWhole } = await foldOn(orders, key, events, document);
-      if (isWhole) return { view: orderView(sections, revisions) };
+      if (isWhole) return { at, view: orderView(sections, revisions) };
     }
     // Where an event cannot be applied or read, only all of them say what it looks like.
     const all = await readEverythingOf(events, key, undefined, { size: eventsAtOnce, turn });
-    return viewPast(orders, orderView, all);
+    return { at, ...viewPast(orders, orderView, all) };
   }
 
   async function* ordersIn(documents: readonly StoredDocument[], ringNow: RingNow, turn: Turn): AsyncGenerator<string> {
     let separator = '';
     for (let from = 0; from < documents.length; from += atATime) {
       const those = documents.slice(from, from + atATime);
-      for (const { view, degraded, history } of await Promise.all(those.map((document) => pastOf(document, turn)))) {
-        if (view === undefined) continue;
+      for (const { last, history, now } of await Promise.all(those.map((document) => pastOf(document, turn)))) {
+        if (last.view === undefined) continue;
         yield `${separator}{"events":[`;
-        const { customerId } = view;
+        const { customerId } = last.view;
         const sightNow = async (): Promise<EventVisibility> => {
           const ring = await ringNow();
           return { keys: ring, showsPositions: ring.opens(customerId) };
         };
         const fault = yield* elementsIn(shown(history, sightNow));
-        const mark = fault === undefined ? degraded : marked(fault);
-        yield `],"order":${JSON.stringify(asOfNow(showOrder(view, await ringNow()), mark))}}`;
+        const { state, mark } = await readable(last, now, fault);
+        yield `],"order":${JSON.stringify(asOf(state.at, showOrder(state.view ?? last.view, await ringNow()), mark))}}`;
         separator = ',';
       }
+    }
+  }
+
+  /** The customer as they stand now, or stood before, if something of their stream is missing since. */
+  async function customerSince(before: { readonly at: string; readonly view: CustomerView }, fault?: StreamFault) {
+    const { view } = before;
+    try {
+      return { at: timestamp(clock), view: await customerNow(view.customerId), mark: fault && marked(fault) };
+    } catch (error) {
+      if (!isStreamFault(error)) throw error;
+      return { ...before, mark: marked(fault ?? error) };
+    }
+  }
+
+  /** How an order stands now, or as it was known last, if that cannot be told of a stream in which something is missing. */
+  async function readable(last: StateOfOrder, now: () => Promise<StateOfOrder>, fault: StreamFault | undefined) {
+    try {
+      const state = await now();
+      return { state, mark: fault === undefined ? state.degraded : marked(fault) };
+    } catch (error) {
+      if (!isStreamFault(error)) throw error;
+      return { state: last, mark: marked(fault ?? error) };
     }
   }
 
@@ -179,7 +240,7 @@ export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf):
     const turn = turnsOf(request.caller.sub);
     const stream = streamName('customer', customerId);
     const own = await eventsOf(stream, turn);
-    const view = await customerNow(customerId);
+    const before = { at: timestamp(clock), view: await customerNow(customerId) };
     const findRing = () => keyringFor(visibility, keys, [customerId]);
     /** Whether something personal may be in the piece that was made last. */
     let isOpened = false;
@@ -193,10 +254,10 @@ export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf):
 
     async function* pieces(): AsyncGenerator<string> {
       yield '{"events":[';
-      const whole = upTo(view.revision, stream, own);
+      const whole = upTo(before.view.revision, stream, own);
       const fault = yield* elementsIn(shown(whole, async () => ({ keys: await ringNow(), showsPositions: false })));
-      const mark = fault && marked(fault);
-      yield `],"customer":${JSON.stringify(asOfNow(showCustomer(view, await ringNow()), mark))},"orders":[`;
+      const { at, view, mark } = await customerSince(before, fault);
+      yield `],"customer":${JSON.stringify(asOf(at, showCustomer(view, await ringNow()), mark))},"orders":[`;
       yield* ordersIn(documents, ringNow, turn);
       const more = next === undefined ? '' : `"next":${JSON.stringify(next)},`;
       yield `],${more}"freshness":${JSON.stringify(freshness)}}`;
@@ -220,14 +281,25 @@ export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf):
 /** The keys as they are now: a client may take its time, and the customer's key be destroyed meanwhile. */
 type RingNow = () => Promise<Keyring>;
 
-type StateOfOrder = Pick<Past<OrderView>, 'view' | 'degraded'>;
+interface StateOfOrder extends Pick<Past<OrderView>, 'view' | 'degraded'> {
+  /** When it was looked at, RFC 3339. */
+  readonly at: string;
+}
 
-interface PastOfOrder extends StateOfOrder {
+interface PastOfOrder {
+  /** As it was known before its events are written. */
+  readonly last: StateOfOrder;
   readonly history: Pages<RecordedEvent>;
+  /** To be asked when they are. */
+  readonly now: () => Promise<StateOfOrder>;
 }
 
 function inOrderOfLog(one: RecordedEvent, other: RecordedEvent): number {
   return one.position - other.position;
+}
+
+async function* endingIn(fault: StreamFault): AsyncGenerator<never, void, undefined> {
+  throw fault;
 }
 
 /** A sequence of which the first has been taken already, from its beginning. */

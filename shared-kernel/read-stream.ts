@@ -49,23 +49,32 @@ export async function* readWholeStream(
   for await (const page of readStreamPages(store, stream, { from })) yield* page;
 }
 
-/** As `readWholeStream`, with all that comes before an event that cannot be read or is gone, and then the fault. */
+/** As `readStreamPages`, with all that comes before an event that cannot be read or is gone, and then the fault. */
+export async function* readPagesAsFar(
+  store: StreamEvents,
+  stream: string,
+  range: StreamRange = {},
+): AsyncGenerator<readonly RecordedEvent[], void, undefined> {
+  let next = range.from ?? 0;
+  try {
+    for await (const page of readStreamPages(store, stream, range)) {
+      next = page.at(-1)!.revision + 1;
+      yield page;
+    }
+  } catch (error) {
+    const end = error instanceof StreamUnreadable ? error.revision : error instanceof StreamCut ? error.goneFrom : next;
+    if (end > next) yield await store.readStream(stream, next, end - next);
+    throw error;
+  }
+}
+
+/** All events of a stream from a revision on, as `readPagesAsFar` reads them. */
 export async function* readAsFar(
   store: StreamEvents,
   stream: string,
   from = 0,
 ): AsyncGenerator<RecordedEvent, void, undefined> {
-  let next = from;
-  try {
-    for await (const event of readWholeStream(store, stream, from)) {
-      next = event.revision + 1;
-      yield event;
-    }
-  } catch (error) {
-    const end = error instanceof StreamUnreadable ? error.revision : error instanceof StreamCut ? error.goneFrom : next;
-    if (end > next) yield* await store.readStream(stream, next, end - next);
-    throw error;
-  }
+  for await (const page of readPagesAsFar(store, stream, { from })) yield* page;
 }
 
 /**

@@ -15,6 +15,7 @@ import type { Projection } from '@waybill/shared-kernel/projection.js';
 import { seededRandomness, virtualClock, type VirtualClock } from '@waybill/infra/clock/seeded.js';
 import { systemTimer } from '@waybill/infra/clock/system.js';
 import { MemoryEventStore } from '@waybill/infra/event-store/memory/memory-event-store.js';
+import { appendUnreadable } from '@waybill/infra/event-store/testing/append-unreadable.js';
 import type { Role } from '@waybill/infra/http/identity/caller.js';
 import {
   issueDevelopmentToken,
@@ -192,6 +193,13 @@ export class ReadSide {
       token = encodeConsistencyToken({ stream, revision, position, partitionKey: event.partitionKey });
     }
     return token;
+  }
+
+  /** Appends an event that cannot be read. */
+  async happenUnreadably(stream: string): Promise<void> {
+    const before = this.#revisions.get(stream) ?? noStream;
+    await appendUnreadable(this.#log, stream, before);
+    this.#revisions.set(stream, before + 1);
   }
 
   /** Appends it as the first event of its stream, whatever that holds. */

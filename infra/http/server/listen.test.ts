@@ -32,6 +32,13 @@ describe('refuses in a sentence that names the variable', () => {
   });
 });
 
+test('closing waits no longer than it may for a request that does not end', async () => {
+  const server = await listen((_request, response) => void response.write('for ever'), { ...anyPort, lingerMs: 1 });
+  const { body } = await fetch(server.url);
+  await server.close();
+  await expect(new Response(body).text()).rejects.toThrow();
+});
+
 test('closing lets the request under way end, and idle connections do not hold it up', async () => {
   let begin: (response: ServerResponse) => void;
   const begun = new Promise<ServerResponse>((resolve) => {

@@ -12,7 +12,7 @@ export interface Listening {
   readonly port: number;
   /** `http://host:port`. */
   readonly url: string;
-  /** Takes no new connection, lets requests under way end, and closes idle connections at once. */
+  /** Takes no new connection, lets requests under way end for some seconds, and closes idle connections at once. */
   close(): Promise<void>;
 }
 
@@ -22,6 +22,8 @@ export interface Address {
   readonly port: number;
   /** The variable that sets it, for messages. */
   readonly portVariable: string;
+  /** For how long requests under way may go on when it is closed; 6,000 unless said otherwise. */
+  readonly lingerMs?: number;
 }
 
 /** What to do about each fault of listening that a person can mend. */
@@ -81,7 +83,13 @@ export function listen(api: Api, address: Address): Promise<Listening> {
             closing = true;
             // What clients open ahead of need is not idle to Node, which would wait for it.
             for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
-            server.close((error) => (error === undefined ? closed() : failed(error)));
+            // A slow download must not keep a process from stopping cleanly.
+            const late = setTimeout(() => server.closeAllConnections(), address.lingerMs ?? 6_000);
+            server.close((error) => {
+              clearTimeout(late);
+              if (error === undefined) closed();
+              else failed(error);
+            });
           }),
       });
     });

@@ -31,7 +31,7 @@ export interface AdmissionTuning {
 export const admissionTuning: AdmissionTuning = {
   burst: 2_000,
   burstMs: 5_000,
-  burstCarriedMs: 4_000,
+  burstCarriedMs: 8_000,
   quietMs: 5_000,
   leastWaiting: 100,
   queueMs: 400,

@@ -200,32 +200,25 @@ export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf):
           return { keys: ring, showsPositions: ring.opens(customerId) };
         };
         const fault = yield* elementsIn(shown(history, sightNow));
-        const { state, mark } = await readable(last, now, fault);
+        const { state, mark } = await latest(last, now, fault);
         yield `],"order":${JSON.stringify(asOf(state.at, showOrder(state.view ?? last.view, await ringNow()), mark))}}`;
         separator = ',';
       }
     }
   }
 
-  /** The customer as they stand now, or stood before, if something of their stream is missing since. */
-  async function customerSince(before: { readonly at: string; readonly view: CustomerView }, fault?: StreamFault) {
-    const { view } = before;
-    try {
-      return { at: timestamp(clock), view: await customerNow(view.customerId), mark: fault && marked(fault) };
-    } catch (error) {
-      if (!isStreamFault(error)) throw error;
-      return { ...before, mark: marked(fault ?? error) };
-    }
-  }
-
-  /** How an order stands now, or as it was known last, if that cannot be told of a stream in which something is missing. */
-  async function readable(last: StateOfOrder, now: () => Promise<StateOfOrder>, fault: StreamFault | undefined) {
+  /** How something stands now, or stood before, marked, if something of its streams is missing since. */
+  async function latest<State extends { readonly degraded?: DegradedView | undefined }>(
+    before: State,
+    now: () => Promise<State>,
+    fault: StreamFault | undefined,
+  ): Promise<{ readonly state: State; readonly mark: DegradedView | undefined }> {
     try {
       const state = await now();
       return { state, mark: fault === undefined ? state.degraded : marked(fault) };
     } catch (error) {
       if (!isStreamFault(error)) throw error;
-      return { state: last, mark: marked(fault ?? error) };
+      return { state: before, mark: marked(fault ?? error) };
     }
   }
 
@@ -240,7 +233,8 @@ export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf):
     const turn = turnsOf(request.caller.sub);
     const stream = streamName('customer', customerId);
     const own = await eventsOf(stream, turn);
-    const before = { at: timestamp(clock), view: await customerNow(customerId) };
+    const now = async () => ({ at: timestamp(clock), view: await customerNow(customerId), degraded: undefined });
+    const before = await now();
     const findRing = () => keyringFor(visibility, keys, [customerId]);
     /** Whether something personal may be in the piece that was made last. */
     let isOpened = false;
@@ -256,8 +250,8 @@ export function customerDataRoute(dependencies: Dependencies, turnsOf: TurnsOf):
       yield '{"events":[';
       const whole = upTo(before.view.revision, stream, own);
       const fault = yield* elementsIn(shown(whole, async () => ({ keys: await ringNow(), showsPositions: false })));
-      const { at, view, mark } = await customerSince(before, fault);
-      yield `],"customer":${JSON.stringify(asOf(at, showCustomer(view, await ringNow()), mark))},"orders":[`;
+      const { state, mark } = await latest(before, now, fault);
+      yield `],"customer":${JSON.stringify(asOf(state.at, showCustomer(state.view, await ringNow()), mark))},"orders":[`;
       yield* ordersIn(documents, ringNow, turn);
       const more = next === undefined ? '' : `"next":${JSON.stringify(next)},`;
       yield `],${more}"freshness":${JSON.stringify(freshness)}}`;

@@ -227,8 +227,7 @@ export class CommandHandler {
     } catch (error) {
       // Looking would not get further.
       if (error instanceof Unavailable && error.what === 'event store') throw error;
-      const sought = request.roles.map((role) => ({ id: request.key.idIn(role), roles: [role] }));
-      if ((await this.#pointers.find(sought)).length === 0) throw error;
+      if ((await this.#pointers.find(inEachRole(request))).length === 0) throw error;
       return undefined;
     }
   }
